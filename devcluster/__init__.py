@@ -1,0 +1,1 @@
+"""A real one-node Kubernetes cluster on a bare machine, for developing and testing the stacks."""

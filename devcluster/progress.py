@@ -1,0 +1,85 @@
+"""Shows long work to a person: which step of how many, what is awaited, and for how long."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+REPORT_EVERY_SECONDS = 5.0
+
+
+class Progress:
+    """Numbered steps on a stream, one line each.
+
+    A terminal sees the line of the current step redrawn in place; a file or pipe gets lines appended, so that a
+    log stays readable. `waiting` may be called from any thread and as often as the caller polls.
+
+        progress = Progress(total=12)
+        with progress.step("start etcd"):
+            progress.waiting("etcd to answer on 127.0.0.1:12379")
+
+    Args:
+        total: how many steps there will be.
+        stream: where to write; standard error, so that a command's output stays usable in a pipe.
+    """
+
+    def __init__(self, total: int, stream: TextIO = sys.stderr) -> None:
+        self._total = total
+        self._stream = stream
+        self._redraws = stream.isatty()
+        self._lock = threading.RLock()
+        self._number = 0
+        self._title = ""
+        self._started = time.monotonic()
+        self._reported = self._started
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Announce a step, and when it ends say how long it took, or that it failed."""
+        with self._lock:
+            self._number += 1
+            self._title = title
+            self._started = self._reported = time.monotonic()
+            self._show(f"{self._prefix()} …", finished=False)
+        try:
+            yield
+        except BaseException:
+            self._show(f"{self._prefix()}: failed after {self._elapsed()}", finished=True)
+            raise
+        self._show(f"{self._prefix()}  {self._elapsed()}", finished=True)
+
+    def waiting(self, for_what: str) -> None:
+        """Say what the current step is waiting for, at most every `REPORT_EVERY_SECONDS`."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._reported < REPORT_EVERY_SECONDS:
+                return
+            self._reported = now
+            self._show(f"{self._prefix()}: {self._elapsed()}, waiting for {for_what}", finished=False)
+
+    def _prefix(self) -> str:
+        width = len(str(self._total))
+        return f"[{self._number:>{width}}/{self._total}] {self._title}"
+
+    def _elapsed(self) -> str:
+        return duration(time.monotonic() - self._started)
+
+    def _show(self, line: str, *, finished: bool) -> None:
+        with self._lock:
+            if self._redraws:
+                self._stream.write(f"\r\x1b[K{line}" + ("\n" if finished else ""))
+            else:
+                self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: `0.4 s`, `42 s`, `7 min 05 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
