@@ -13,8 +13,8 @@ REPORT_EVERY_SECONDS = 5.0
 class Progress:
     """Numbered steps on a stream, one line each.
 
-    A terminal sees the line of the current step redrawn in place; a file or pipe gets lines appended, so that a
-    log stays readable. `waiting` may be called from any thread and as often as the caller polls.
+    A terminal sees the line of the current step redrawn in place; a file or pipe gets lines appended, so that
+    a log stays readable. `waiting` may be called from any thread and as often as the caller polls.
 
         progress = Progress(total=12)
         with progress.step("start etcd"):
