@@ -1,0 +1,25 @@
+"""The base of every component: one token scheme, one way to name and parent children."""
+
+from typing import Any
+
+import pulumi
+
+
+class SonicComponent(pulumi.ComponentResource):
+    """A component with the token `sonic:index:<Class>`.
+
+    Children hang under the component and take nothing else of the caller's options; the provider comes down from
+    the parent. A subclass ends its constructor with `self.register_outputs(...)`, every public output named.
+    """
+
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(f"sonic:index:{type(self).__name__}", name, None, opts)
+        self.name = name
+
+    def child(self, role: str) -> str:
+        """Pulumi name of the child that plays the role, unique in the stack as the component's own name is."""
+        return f"{self.name}-{role}"
+
+    def options(self, **options: Any) -> pulumi.ResourceOptions:
+        """Options of a child: this component as its parent, and what is given here."""
+        return pulumi.ResourceOptions(parent=self, **options)

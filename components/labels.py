@@ -1,0 +1,35 @@
+"""The only label set. Kubernetes' recommended labels, with Triton, Envoy and Prometheus as `component`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+POOL_LABEL = "sonic.fastmachinelearning.org/pool"
+"""Which capacity pool a Triton server stands in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """Labels of the objects of one part of a stack."""
+
+    instance: str
+    """`app.kubernetes.io/instance`: name of the stack's objects, such as `sonic-cms`."""
+    component: str
+    """`app.kubernetes.io/component`: `triton`, `envoy`, `prometheus`, …"""
+    pool: str | None = None
+    """Capacity pool, for servers."""
+
+    @property
+    def selector(self) -> Mapping[str, str]:
+        """What selectors match on: never to change for a living Deployment."""
+        pool = {} if self.pool is None else {POOL_LABEL: self.pool}
+        return {
+            "app.kubernetes.io/name": "sonic",
+            "app.kubernetes.io/instance": self.instance,
+            "app.kubernetes.io/component": self.component,
+            **pool,
+        }
+
+    @property
+    def all(self) -> Mapping[str, str]:
+        """Every label: the selector's and those that only inform."""
+        return {**self.selector, "app.kubernetes.io/part-of": "sonic", "app.kubernetes.io/managed-by": "pulumi"}

@@ -1,0 +1,56 @@
+"""NetworkPolicies as pure functions: a peer, an edge, and the policy of one part of the stack.
+
+The pods of a stack are default-deny in both directions; every edge that a part needs is declared by that part.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
+"""Label that the API server itself puts on every namespace."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """Traffic that is allowed: to or from any of `peers` (empty: anyone), on any of `ports` (TCP numbers)."""
+
+    peers: Sequence[Mapping[str, Any]]
+    ports: Sequence[int]
+    protocols: Sequence[str] = ("TCP",)
+
+    def rule(self, direction: str) -> dict[str, Any]:
+        """The edge as an ingress rule (`from`) or an egress rule (`to`)."""
+        ports = [{"port": port, "protocol": protocol} for port in self.ports for protocol in self.protocols]
+        peers = {direction: [dict(peer) for peer in self.peers]} if self.peers else {}
+        return {**peers, "ports": ports}
+
+
+def pods(selector: Mapping[str, str], namespace: str | None = None) -> dict[str, Any]:
+    """Pods by label, in the policy's own namespace or in the one named."""
+    peer: dict[str, Any] = {"podSelector": {"matchLabels": dict(selector)}}
+    return peer if namespace is None else {**namespace_pods(namespace), **peer}
+
+
+def namespace_pods(namespace: str) -> dict[str, Any]:
+    """Every pod of a namespace."""
+    return {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME_LABEL: namespace}}}
+
+
+def addresses(cidrs: Sequence[str]) -> list[dict[str, Any]]:
+    """Address ranges outside the cluster."""
+    return [{"ipBlock": {"cidr": cidr}} for cidr in cidrs]
+
+
+DNS = Edge(peers=({"namespaceSelector": {}},), ports=(53,), protocols=("UDP", "TCP"))
+"""Name resolution: the cluster's DNS, in whichever namespace it runs."""
+
+
+def policy_spec(selector: Mapping[str, str], *, ingress: Sequence[Edge], egress: Sequence[Edge]) -> dict[str, Any]:
+    """Spec of the NetworkPolicy of one part: what is not declared here is denied, both ways."""
+    return {
+        "podSelector": {"matchLabels": dict(selector)},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [edge.rule("from") for edge in ingress],
+        "egress": [edge.rule("to") for edge in egress],
+    }

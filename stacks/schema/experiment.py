@@ -1,0 +1,181 @@
+"""An experiment: the facts of a collaboration. Nothing here speaks of a place; see `site`."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from stacks.schema.base import AbsolutePath, Count, ImageReference, Model
+
+
+class BackendSetting(Model):
+    """One `--backend-config` of Triton."""
+
+    backend: str
+    """Name of the backend, such as `python` or `onnxruntime`."""
+    key: str
+    """Name of the setting."""
+    value: str
+    """Its value."""
+
+
+class TritonFlags(Model):
+    """Command line of tritonserver, typed. What is left out keeps Triton's own default."""
+
+    model_control_mode: Literal["none", "explicit"] = "none"
+    """`none` loads every model of the repositories; `explicit` loads exactly the models that are expected."""
+    auto_complete_config: bool = True
+    """Whether Triton completes a model's config.pbtxt from the model file."""
+    strict_readiness: bool = True
+    """Whether ready means that every model is ready."""
+    log_verbose_level: Annotated[int, Field(ge=0, le=9)] = 0
+    """Verbosity of the log; 0 is off."""
+    grpc_infer_thread_count: Annotated[int, Field(ge=2, le=128)] | None = None
+    """Threads that take inference requests."""
+    model_load_thread_count: Count | None = None
+    """Models loaded at the same time."""
+    backend_settings: tuple[BackendSetting, ...] = ()
+    """Settings of backends."""
+
+
+class Server(Model):
+    """One Triton server."""
+
+    image: ImageReference
+    """Image with tritonserver and the backends of the experiment."""
+    gpus: Annotated[int, Field(ge=0)] = 1
+    """GPUs of each server; 0: it computes on CPUs."""
+    gpu_products: tuple[str, ...] = ()
+    """GPU products (label `nvidia.com/gpu.product`) that the models run on; empty: any."""
+    cpu_cores: Annotated[float, Field(gt=0)]
+    """CPU request and limit, in cores."""
+    memory_gib: Annotated[float, Field(gt=0)]
+    """Memory request and limit, in GiB, shared memory included."""
+    shared_memory_mib: Annotated[int, Field(ge=64)] = 256
+    """Size of /dev/shm in MiB; the python backend passes tensors through it."""
+    start_timeout_seconds: Count = 300
+    """How long a server may take from its start until its models are loaded, in seconds."""
+    flags: TritonFlags = TritonFlags()
+    """Command line."""
+
+
+class CvmfsRepository(Model):
+    """Models on CVMFS."""
+
+    kind: Literal["cvmfs"]
+    """Read at /cvmfs."""
+    paths: Annotated[tuple[Annotated[AbsolutePath, StringConstraints(pattern=r"^/cvmfs/")], ...], Field(min_length=1)]
+    """Model repositories, as absolute paths below /cvmfs."""
+
+
+class VolumeRepository(Model):
+    """Models on a volume of the site."""
+
+    kind: Literal["volume"]
+    """Read at /models."""
+    paths: Annotated[tuple[AbsolutePath, ...], Field(min_length=1)] = ("/",)
+    """Model repositories, as paths from the root of the volume."""
+
+
+class S3Repository(Model):
+    """Models in a bucket."""
+
+    kind: Literal["s3"]
+    """Triton copies the models from S3 when it starts."""
+    bucket: str
+    """Name of the bucket."""
+    prefix: Annotated[str, StringConstraints(pattern=r"^([^/\s]+(/[^/\s]+)*)?$")] = ""
+    """Path in the bucket, without leading or trailing slash; empty: the whole bucket."""
+
+
+class ImageRepository(Model):
+    """Models inside the server's image."""
+
+    kind: Literal["image"]
+    """No volume."""
+    paths: Annotated[tuple[AbsolutePath, ...], Field(min_length=1)]
+    """Model repositories, as paths in the image."""
+
+
+Repository = Annotated[CvmfsRepository | VolumeRepository | S3Repository | ImageRepository, Field(discriminator="kind")]
+
+
+class ExpectedModel(Model):
+    """A model that clients ask for by name."""
+
+    name: str
+    """Name in the repository index."""
+    versions: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
+    """Versions that must be served; by default any."""
+    reference: str | None = None
+    """File below stacks/experiments/reference with a request and its right answer, for the acceptance check.
+    Without one the check sends zeros and looks only at the shapes and types of the answer."""
+    checksums_md5: dict[str, Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]] = {}
+    """File of the model -> MD5, as Triton's checksum agent holds them and CMSSW compares them; empty: no agent."""
+
+
+class Models(Model):
+    """What is served."""
+
+    repository: Repository
+    """Where the models are."""
+    expected: Annotated[tuple[ExpectedModel, ...], Field(min_length=1)]
+    """The models that clients ask for."""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [model.name for model in self.expected]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            msg = f"expected: the model `{twice[0]}` stands twice; name it once, with all its versions"
+            raise ValueError(msg)
+        return self
+
+
+class Traffic(Model):
+    """What the clients' requests are like. Envoy's limits and time-outs are derived from these."""
+
+    largest_message_mib: Annotated[int, Field(ge=1, le=1024)] = 64
+    """Largest request or answer, in MiB."""
+    longest_request_seconds: Count = 600
+    """Longest time that a client waits for an answer, queueing included, in seconds. Its own deadline may be shorter."""
+    attempts_max: Annotated[int, Field(ge=1, le=10)] = 3
+    """How often a request is tried in all, on different servers, when a server fails it before answering."""
+    shutdown_seconds: Count = 60
+    """How long a server that is to stop may take to finish what it has begun, in seconds."""
+
+
+class Scaling(Model):
+    """How many servers, and what asks for more: a wait, not a mechanism."""
+
+    servers_min: Count = 1
+    """Servers that always stand, over all pools; every pool in use keeps at least one."""
+    servers_max: Count
+    """Servers at most, over all pools. Equal to servers_min: a fixed number, no autoscaling."""
+    queue_target_ms: Annotated[float, Field(gt=0)] = 100.0
+    """Time that a request may wait for its turn, in milliseconds, before servers are added."""
+    service_time_ms: Annotated[float, Field(gt=0)] = 10.0
+    """Time that one server takes for one request of full load, in milliseconds: 1000 / (requests per second of one server)."""
+    scale_down_wait_seconds: Annotated[int, Field(ge=0, le=3600)] = 600
+    """How long the load must stay low before servers are taken away, in seconds."""
+
+    @model_validator(mode="after")
+    def _range(self) -> Self:
+        if self.servers_min > self.servers_max:
+            msg = f"servers_min is {self.servers_min} but servers_max is {self.servers_max}: lower the first or raise the second"
+            raise ValueError(msg)
+        return self
+
+
+class Experiment(Model):
+    """The facts of a collaboration whose jobs call the servers."""
+
+    description: str
+    """What the experiment asks of the servers, in one sentence."""
+    server: Server
+    """The Triton server."""
+    models: Models
+    """What is served."""
+    traffic: Traffic = Traffic()
+    """What requests are like."""
+    scaling: Scaling
+    """How many servers."""

@@ -1,0 +1,408 @@
+"""A site: the facts of a place. Nothing here speaks of models, clients or loads; see `experiment`."""
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stacks.schema.base import (
+    AbsolutePath,
+    Cidr,
+    Count,
+    DnsLabel,
+    ExperimentTemplate,
+    Hostname,
+    ImageReference,
+    LabelKey,
+    LabelValue,
+    Model,
+    Port,
+    SecretName,
+)
+
+
+class Access(Model):
+    """How the cluster is reached, and where in it the stack stands."""
+
+    context: str
+    """Context of the kubeconfig. Named, so that whatever context happens to be current is never deployed to;
+    the environment variable SONIC_KUBE_CONTEXT puts another in its place."""
+    kubeconfig: AbsolutePath | None = None
+    """Path of the kubeconfig; by default what KUBECONFIG names, else ~/.kube/config."""
+    namespace: ExperimentTemplate
+    """Namespace of the stack; `{experiment}` in it stands for the experiment's name."""
+    create_namespace: bool = False
+    """Whether the stack makes the namespace and labels it with the pod security level. Otherwise it must exist."""
+    api_server_port: Port = 6443
+    """Port on which the API servers themselves listen, behind the `kubernetes` Service: NetworkPolicies see this one."""
+
+
+class PodSecurityLevel(StrEnum):
+    """Pod Security Standard that the namespace enforces (Kubernetes names)."""
+
+    RESTRICTED = "restricted"
+    BASELINE = "baseline"
+    PRIVILEGED = "privileged"
+
+
+class Security(Model):
+    """The security floor of the namespace."""
+
+    pod_security: PodSecurityLevel = PodSecurityLevel.RESTRICTED
+    """Level that the namespace enforces, where the stack makes it."""
+    exception_reason: str | None = None
+    """Why a level below `restricted` is needed here; required with one, refused without."""
+
+    @model_validator(mode="after")
+    def _exception_has_a_reason(self) -> Self:
+        if self.pod_security is PodSecurityLevel.RESTRICTED and self.exception_reason is not None:
+            msg = "exception_reason is set but pod_security is `restricted`, which needs none: remove it"
+            raise ValueError(msg)
+        if self.pod_security is not PodSecurityLevel.RESTRICTED and not self.exception_reason:
+            msg = f"pod_security is `{self.pod_security}`: say why in exception_reason, or keep `restricted`"
+            raise ValueError(msg)
+        return self
+
+
+class Toleration(Model):
+    """A taint that the servers tolerate (Kubernetes names)."""
+
+    key: LabelKey
+    """Key of the taint."""
+    operator: Literal["Exists", "Equal"] = "Exists"
+    """`Equal` compares the value too."""
+    value: str | None = None
+    """Value of the taint; only with `Equal`."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """Effect of the taint; by default every effect."""
+
+    @model_validator(mode="after")
+    def _value_belongs_to_equal(self) -> Self:
+        if (self.operator == "Equal") != (self.value is not None):
+            msg = "operator `Equal` needs a value and `Exists` takes none"
+            raise ValueError(msg)
+        return self
+
+
+class Gpu(Model):
+    """The GPUs of a pool, as Kubernetes sees them."""
+
+    resource: str = "nvidia.com/gpu"
+    """Extended resource that a server asks for; a MIG slice has a name of its own."""
+    products: tuple[str, ...] = ()
+    """Values of the node label `nvidia.com/gpu.product` that the pool offers; empty: the site does not tell them apart."""
+
+
+class KubernetesPool(Model):
+    """Capacity on nodes of this cluster."""
+
+    kind: Literal["kubernetes"]
+    """Servers are pods on ordinary nodes."""
+    name: DnsLabel
+    """Name of the pool, part of the names of its Deployment and Service."""
+    servers_max: Count
+    """How many Triton servers fit here at once."""
+    spare_servers: Annotated[int, Field(ge=0)] = 0
+    """How many more fit for the time of a rollout. With none, a rollout takes one server away before it adds one."""
+    gpu: Gpu | None = None
+    """GPUs of the pool; none: a CPU pool."""
+    node_selector: dict[LabelKey, LabelValue] = {}
+    """Labels that a node must have."""
+    tolerations: tuple[Toleration, ...] = ()
+    """Taints that the servers tolerate."""
+
+
+class InterLinkPool(Model):
+    """Capacity on a Slurm partition elsewhere, behind an interLink virtual node."""
+
+    kind: Literal["interlink"]
+    """Servers are Slurm jobs; their pods stand on a virtual node."""
+    name: DnsLabel
+    """Name of the pool."""
+    servers_max: Count
+    """How many Triton servers may run there at once."""
+    virtual_node: DnsLabel
+    """Name of the virtual node that stands for the partition."""
+    partition: str
+    """Slurm partition."""
+    account: str
+    """Slurm account that is charged."""
+    time_limit_minutes: Count
+    """Time limit of a job: a server lives no longer than this."""
+    gpu: Gpu | None = None
+    """GPUs of the pool; none: a CPU partition."""
+
+
+Pool = Annotated[KubernetesPool | InterLinkPool, Field(discriminator="kind")]
+
+
+class CvmfsPvc(Model):
+    """CVMFS by the CSI driver, as a read-only claim."""
+
+    kind: Literal["cvmfs-pvc"]
+    """The claim is mounted at /cvmfs."""
+    claim: DnsLabel = "cvmfs"
+    """Name of the PersistentVolumeClaim."""
+    create: bool = False
+    """Whether the stack makes the claim; otherwise it must exist in the namespace."""
+    storage_class: str = "cvmfs"
+    """StorageClass of the claim, where the stack makes it."""
+
+
+class CvmfsHostPath(Model):
+    """CVMFS mounted on the nodes. Pod Security forbids hostPath below `privileged`."""
+
+    kind: Literal["cvmfs-hostpath"]
+    """The node's mount is bound into the pod, read-only, with new mounts of the node passed on."""
+    path: AbsolutePath = "/cvmfs"
+    """Where the nodes mount CVMFS."""
+
+
+class ClaimVolume(Model):
+    """A PersistentVolumeClaim that holds models."""
+
+    kind: Literal["pvc"]
+    """The claim is mounted at /models, read-only."""
+    claim: DnsLabel
+    """Name of the PersistentVolumeClaim."""
+    create: bool = False
+    """Whether the stack makes the claim, protected from deletion; otherwise it must exist."""
+    storage_class: str | None = None
+    """StorageClass, where the stack makes the claim; by default the cluster's own default."""
+    size_gib: Count | None = None
+    """Size in GiB; required where the stack makes the claim."""
+
+    @model_validator(mode="after")
+    def _size_belongs_to_create(self) -> Self:
+        if self.create != (self.size_gib is not None):
+            msg = "size_gib goes with `create: true`, and only with it"
+            raise ValueError(msg)
+        return self
+
+
+class NfsVolume(Model):
+    """An NFS export that holds models, as a static PersistentVolume with its claim (an inline volume is not `restricted`)."""
+
+    kind: Literal["nfs"]
+    """The export is mounted at /models, read-only."""
+    server: Hostname
+    """NFS server."""
+    path: AbsolutePath
+    """Exported path."""
+
+
+class S3Endpoint(Model):
+    """An S3 service of the site."""
+
+    endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]
+    """URL without a path."""
+    region: str = "us-east-1"
+    """Region that requests are signed for."""
+    access_key_secret: SecretName
+    """Name of the Pulumi secret with the access key id."""
+    secret_key_secret: SecretName
+    """Name of the Pulumi secret with the secret access key."""
+
+
+class Storage(Model):
+    """Where model repositories can be had at this site. What is left out is not there."""
+
+    cvmfs: Annotated[CvmfsPvc | CvmfsHostPath, Field(discriminator="kind")] | None = None
+    """How CVMFS is mounted."""
+    volume: Annotated[ClaimVolume | NfsVolume, Field(discriminator="kind")] | None = None
+    """A volume with models."""
+    s3: S3Endpoint | None = None
+    """An S3 service."""
+
+
+class _Exposure(Model):
+    client_cidrs: tuple[Cidr, ...] = Field(min_length=1)
+    """Address ranges from which clients may call. The port speaks plain text: keep it to the machines that run jobs."""
+
+
+class ClusterIpExposure(_Exposure):
+    """Clients run in the same cluster."""
+
+    kind: Literal["cluster-ip"]
+    """The Service's own address."""
+
+
+class NodePortExposure(_Exposure):
+    """Clients reach a port of the nodes."""
+
+    kind: Literal["node-port"]
+    """A port on every node."""
+    hostname: Hostname
+    """Name or address of the nodes, as clients know it."""
+    port: Annotated[int, Field(ge=30000, le=32767)]
+    """Port on the nodes."""
+
+
+class LoadBalancerExposure(_Exposure):
+    """Clients reach a load balancer at layer 4."""
+
+    kind: Literal["load-balancer"]
+    """A Service of type LoadBalancer."""
+    hostname: ExperimentTemplate | None = None
+    """DNS name of the load balancer; by default the address that it is given."""
+    annotations: dict[LabelKey, str] = {}
+    """Annotations of the Service, such as the address pool."""
+    labels: dict[LabelKey, LabelValue] = {}
+    """Further labels of the Service."""
+
+
+class IngressExposure(_Exposure):
+    """Clients reach an Ingress controller, by TLS."""
+
+    kind: Literal["ingress"]
+    """An Ingress to the gRPC port."""
+    hostname: ExperimentTemplate
+    """Host of the Ingress."""
+    class_name: str
+    """IngressClass."""
+    annotations: dict[LabelKey, str] = {}
+    """Annotations that make this controller speak gRPC (h2c) to the backend, with long time-outs."""
+    tls_secret: DnsLabel | None = None
+    """Secret with the certificate; by default the controller's own certificate."""
+    controller_namespace: DnsLabel
+    """Namespace of the controller, which alone may then reach Envoy."""
+
+
+class GatewayExposure(_Exposure):
+    """Clients reach a Gateway of the Gateway API, by TLS."""
+
+    kind: Literal["gateway"]
+    """A GRPCRoute attached to a Gateway of the site."""
+    hostname: ExperimentTemplate
+    """Host of the route."""
+    gateway: DnsLabel
+    """Name of the Gateway."""
+    gateway_namespace: DnsLabel
+    """Namespace of the Gateway and of its proxies."""
+    section: str | None = None
+    """Listener of the Gateway; by default all that fit."""
+
+
+Exposure = Annotated[
+    ClusterIpExposure | NodePortExposure | LoadBalancerExposure | IngressExposure | GatewayExposure,
+    Field(discriminator="kind"),
+]
+
+
+class Proxy(Model):
+    """Size of the Envoy that stands before the servers."""
+
+    replicas: Annotated[int, Field(ge=2)] = 2
+    """How many Envoys; two at least, so that a node or a rollout takes none of the traffic."""
+    cpu_cores: Annotated[float, Field(gt=0)] = 1.0
+    """CPU request and limit of each, in cores: also its number of worker threads, rounded up."""
+    memory_mib: Annotated[int, Field(ge=256)] = 1024
+    """Memory request and limit of each, in MiB."""
+
+
+class OwnPrometheus(Model):
+    """A Prometheus of the stack's own, which sees this namespace and nothing else."""
+
+    kind: Literal["own"]
+    """Deployed with the stack."""
+    scrape_interval_seconds: Count = 2
+    """Time between scrapes, in seconds; the autoscaler can be no quicker."""
+    retention_hours: Count = 48
+    """How long samples are kept, in hours. They live on the pod's disk and go with it."""
+    memory_mib: Annotated[int, Field(ge=128)] = 1024
+    """Memory request and limit in MiB."""
+
+
+class ExternalPrometheus(Model):
+    """A Prometheus that the site runs already and that scrapes pods by annotation, with the label `namespace`."""
+
+    kind: Literal["external"]
+    """Only read."""
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    """Its URL as KEDA reaches it: a full name, since KEDA stands in a namespace of its own."""
+
+
+Monitoring = Annotated[OwnPrometheus | ExternalPrometheus, Field(discriminator="kind")]
+
+
+class Keda(Model):
+    """The KEDA of the cluster."""
+
+    namespace: DnsLabel = "keda"
+    """Where KEDA runs; it alone may query the stack's Prometheus from outside."""
+
+
+class NodeLabels(Model):
+    """Labels of one node."""
+
+    node: Hostname
+    """Name of the node."""
+    labels: Annotated[dict[LabelKey, LabelValue], Field(min_length=1)]
+    """Labels that the stack puts on it; every other label is left alone."""
+
+
+class Images(Model):
+    """Images that stand in for the pinned ones, where the site has a mirror or builds its own."""
+
+    envoy: ImageReference | None = None
+    """Envoy; by default the one in components/versions.py."""
+    prometheus: ImageReference | None = None
+    """Prometheus; by default the one in components/versions.py."""
+    pull_secret: DnsLabel | None = None
+    """Name of an existing image pull secret of the namespace."""
+
+
+class Site(Model):
+    """The facts of a place where servers run."""
+
+    description: str
+    """What the place is, in one sentence."""
+    access: Access
+    """How the cluster is reached."""
+    security: Security = Security()
+    """Pod security floor."""
+    singletons_owner: str | None = None
+    """The stack that owns what a cluster has only once (node labels); by default none does."""
+    node_labels: tuple[NodeLabels, ...] = ()
+    """Labels for GPU nodes. Leave out where node or GPU feature discovery sets them."""
+    pools: Annotated[tuple[Pool, ...], Field(min_length=1)]
+    """Capacity, in order of preference."""
+    storage: Storage
+    """Where model repositories can be had."""
+    exposure: Exposure
+    """How clients reach the one address."""
+    proxy: Proxy = Proxy()
+    """Size of Envoy."""
+    monitoring: Monitoring
+    """Where metrics are."""
+    keda: Keda | None = None
+    """KEDA of the cluster; left out where there is none, and then the number of servers is fixed."""
+    images: Images = Images()
+    """Images in the place of the pinned ones."""
+
+    @model_validator(mode="after")
+    def _pool_names_differ(self) -> Self:
+        names = [pool.name for pool in self.pools]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            msg = f"pools: the name `{twice[0]}` stands twice; every pool needs a name of its own"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _node_labels_have_an_owner(self) -> Self:
+        if self.node_labels and self.singletons_owner is None:
+            msg = "node_labels is set but singletons_owner is not: name the one stack that sets them"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _hostpath_needs_privileged(self) -> Self:
+        hostpath = isinstance(self.storage.cvmfs, CvmfsHostPath)
+        if hostpath and self.security.pod_security is not PodSecurityLevel.PRIVILEGED:
+            msg = (
+                f"storage.cvmfs.kind is `cvmfs-hostpath` but security.pod_security is `{self.security.pod_security}`, "
+                "which forbids hostPath: use `cvmfs-pvc`, or set `privileged` with an exception_reason"
+            )
+            raise ValueError(msg)
+        return self
