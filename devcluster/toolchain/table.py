@@ -1,0 +1,192 @@
+"""Every program the development cluster needs, and where it is to be had.
+
+Versions of Go programs stand in the `go.mod` beside each of them in `devcluster/tools/`; `go.sum` holds the
+hashes. A Go program is taken from PATH only where a `PathRule` says which version will do: what goes into an
+image must be our static build, and Debian's Prometheus lacks Kubernetes service discovery.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from devcluster.paths import CHECKOUT
+
+TOOLS_DIRECTORY = CHECKOUT / "devcluster" / "tools"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathRule:
+    """Which version of a program found on PATH will do: `at_least` <= (major, minor) < `below`."""
+
+    version_arguments: tuple[str, ...]
+    at_least: tuple[int, int]
+    below: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DebianProgram:
+    """A program from a Debian package, used as found.
+
+    Args:
+        program: a name to be looked up on PATH, or an absolute path where the package puts it.
+    """
+
+    name: str
+    package: str
+    program: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoProgram:
+    """A static program built from a package of a pinned Go module.
+
+    Args:
+        module: the folder with `go.mod` and `go.sum`, under `devcluster/tools/`.
+        package: the Go package to build; `.` for our own source in that folder.
+        tags: build tags.
+        stamps: string variables set by the linker, such as the version that the program reports.
+        path_rule: when a program of this name on PATH is used instead; never, if absent.
+        beside: a copy on PATH is used only if it stands in the same folder as this other tool.
+        command: looked up by name on PATH, by people or by Pulumi.
+    """
+
+    name: str
+    module: str
+    package: str
+    tags: tuple[str, ...] = ()
+    stamps: Mapping[str, str] = field(default_factory=dict)
+    path_rule: PathRule | None = None
+    beside: str | None = None
+    command: bool = False
+
+    @property
+    def directory(self) -> Path:
+        """The folder of the Go module."""
+        return TOOLS_DIRECTORY / self.module
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleFiles:
+    """A file or folder copied, writable, out of the source of a pinned Go module.
+
+    Args:
+        module: the folder with `go.mod` and `go.sum`, under `devcluster/tools/`.
+        source: the Go module that holds the files.
+        path: the file or folder, relative to that module's root.
+        beside: as for `GoProgram`.
+        command: the file is a script looked up by name on PATH; it is made executable.
+    """
+
+    name: str
+    module: str
+    source: str
+    path: str
+    beside: str | None = None
+    command: bool = False
+
+    @property
+    def directory(self) -> Path:
+        """The folder of the Go module."""
+        return TOOLS_DIRECTORY / self.module
+
+
+GoTool = GoProgram | ModuleFiles
+Tool = DebianProgram | GoTool
+
+
+def _debian(package: str, *programs: str) -> list[Tool]:
+    return [DebianProgram(name=Path(p).name, package=package, program=p) for p in programs or (package,)]
+
+
+def _kubernetes(name: str, path_rule: PathRule, *, command: bool = False) -> GoProgram:
+    stamps = {
+        "k8s.io/client-go/pkg/version.gitVersion": "v1.36.3",
+        "k8s.io/component-base/version.gitVersion": "v1.36.3",
+        "k8s.io/component-base/version.gitMajor": "1",
+        "k8s.io/component-base/version.gitMinor": "36",
+    }
+    package = f"k8s.io/kubernetes/cmd/{name}"
+    return GoProgram(
+        name=name, module="kubernetes", package=package, stamps=stamps, path_rule=path_rule, command=command
+    )
+
+
+def _prometheus(name: str) -> GoProgram:
+    return GoProgram(
+        name=name,
+        module="prometheus",
+        package=f"github.com/prometheus/prometheus/cmd/{name}",
+        # All service discoveries compiled in take twice as long; we use these two.
+        tags=("remove_all_sd", "enable_kubernetes_sd", "enable_dns_sd", "netgo"),
+        stamps={"github.com/prometheus/common/version.Version": "3.10.0"},
+        command=name == "promtool",
+    )
+
+
+def _keda(name: str, package: str) -> GoProgram:
+    stamps = {"github.com/kedacore/keda/v2/version.Version": "2.21.0"}
+    return GoProgram(name=name, module="keda", package=f"github.com/kedacore/keda/v2/{package}", stamps=stamps)
+
+
+_SAME_MINOR = PathRule(version_arguments=("--version",), at_least=(1, 36), below=(1, 37))
+
+_ALL: list[Tool] = [
+    *_debian("etcd-server", "etcd"),
+    *_debian("etcd-client", "etcdctl"),
+    *_debian("containerd", "containerd", "ctr"),
+    *_debian("runc"),
+    DebianProgram(name="cni-plugins", package="containernetworking-plugins", program="/usr/lib/cni/bridge"),
+    *_debian("iptables"),
+    *_debian("conntrack"),
+    *_debian("ethtool"),
+    *_debian("socat"),
+    *_debian("iproute2", "ip"),
+    *_debian("buildah"),
+    *_debian("debootstrap"),
+    _kubernetes("kube-apiserver", _SAME_MINOR),
+    # kubectl is supported within one minor version of the API server.
+    _kubernetes(
+        "kubectl",
+        PathRule(version_arguments=("version", "--client"), at_least=(1, 35), below=(1, 38)),
+        command=True,
+    ),
+    _kubernetes("kube-controller-manager", _SAME_MINOR),
+    _kubernetes("kube-scheduler", _SAME_MINOR),
+    _kubernetes("kubelet", _SAME_MINOR),
+    _kubernetes("kube-proxy", _SAME_MINOR),
+    GoProgram(name="pause", module="pause", package="."),
+    GoProgram(name="coredns", module="coredns", package="github.com/coredns/coredns"),
+    GoProgram(
+        name="pulumi",
+        module="pulumi",
+        package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+        # Without it `pulumi version` prints nothing and the Automation API refuses the program.
+        stamps={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": "v3.250.0"},
+        path_rule=PathRule(version_arguments=("version",), at_least=(3, 200), below=(4, 0)),
+        command=True,
+    ),
+    GoProgram(
+        name="pulumi-language-python",
+        module="pulumi-language-python",
+        package="github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
+        beside="pulumi",
+        command=True,
+    ),
+    ModuleFiles(
+        name="pulumi-language-python-exec",
+        module="pulumi",
+        source="github.com/pulumi/pulumi/sdk/v3",
+        path="python/cmd/pulumi-language-python-exec",
+        beside="pulumi",
+        command=True,
+    ),
+    _prometheus("prometheus"),
+    _prometheus("promtool"),
+    ModuleFiles(name="keda-manifests", module="keda", source="github.com/kedacore/keda/v2", path="config"),
+    _keda("keda-operator", "cmd/operator"),
+    _keda("keda-metrics-apiserver", "cmd/adapter"),
+]
+
+TOOLS: Mapping[str, Tool] = MappingProxyType({tool.name: tool for tool in _ALL})
+"""Every tool by its name, in the order in which a cluster that starts from nothing needs them."""

@@ -1,0 +1,3 @@
+module sonic-site-stacks/devcluster/tools/pause
+
+go 1.26.0
