@@ -4,6 +4,13 @@ from typing import Any
 
 import pulumi
 
+Manifest = Any
+"""A piece of a Kubernetes manifest, as pure functions build it: a dict in Kubernetes' own camelCase.
+
+`Any`, because the SDK's own dict types know only Python's spelling of the fields. What the types do not hold here,
+a test does: every field of every manifest is looked up in the SDK (tests/support/fields.py).
+"""
+
 
 class SonicComponent(pulumi.ComponentResource):
     """A component with the token `sonic:index:<Class>`.

@@ -1,0 +1,16 @@
+"""Fixtures of every ring."""
+
+import pytest
+
+from tests.support.recorder import Recorder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-golden` writes the golden files anew instead of comparing with them."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden from what the program renders")
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """A fresh recording monitor."""
+    return Recorder()

@@ -1,0 +1,180 @@
+"""The recording monitor: a Pulumi engine for tests that keeps every request instead of forgetting most of it.
+
+Pulumi's own mocks hide parents, `protect`, `ignore_changes` and dependencies, and accept two resources of one URN.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from google.protobuf.json_format import MessageToDict
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
+
+AUTO_NAME_SUFFIX = "-xxxxxxxx"
+"""Stands where the provider puts eight random hex digits behind a Pulumi name."""
+SECRET = "[secret]"  # noqa: S105
+"""Stands for every secret value in recorded inputs."""
+
+_SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
+_SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One registered resource, as the engine would have been asked for it."""
+
+    urn: str
+    type: str
+    """Pulumi type token, such as `kubernetes:apps/v1:Deployment`."""
+    name: str
+    """Pulumi name."""
+    parent: str
+    """URN of the parent."""
+    custom: bool
+    """Whether a provider manages it; components are not."""
+    inputs: dict[str, Any]
+    """Inputs in the wire's camelCase, secrets replaced by `SECRET`."""
+    provider: str
+    protect: bool
+    ignore_changes: tuple[str, ...]
+    depends_on: frozenset[str]
+    """URNs that it is made after."""
+    create_timeout: str
+    """`custom_timeouts.create`, such as `420s`; empty: Pulumi's own."""
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The Kubernetes object, with the name that it would get."""
+        metadata = dict(self.inputs.get("metadata", {}))
+        metadata.setdefault("name", self.name + AUTO_NAME_SUFFIX)
+        return {**self.inputs, "metadata": metadata}
+
+
+class Recorder(MockMonitor):
+    """Runs a program and keeps what it registers, reads and puts out."""
+
+    resources_by_urn: dict[str, Resource]
+    reads: dict[str, str]
+    """URN -> id of what the program read from the cluster."""
+    outputs: dict[str, dict[str, Any]]
+    """URN of a component -> the outputs that it registered, secrets replaced by `SECRET`."""
+
+    def __init__(self, cluster_state: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """`cluster_state`: type token -> what the cluster adds to the state of such resources, such as a status."""
+        super().__init__(_Echo(cluster_state or {}))
+        self.resources_by_urn, self.reads, self.outputs = {}, {}, {}
+
+    def run(self, program: Callable[[], object], *, stack: str = "test") -> None:
+        """Run a program to its end, as `pulumi up` would."""
+        set_mocks(self.mocks, project="sonic", stack=stack, preview=False, monitor=self)
+        pulumi.runtime.test(program)()
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
+        """Keep the request; refuse a URN that is taken."""
+        urn = self.make_urn(request.parent, request.type, request.name)
+        if urn in self.resources_by_urn:
+            msg = f"duplicate URN {urn}"
+            raise AssertionError(msg)
+        if request.type != "pulumi:pulumi:Stack":
+            self.resources_by_urn[urn] = Resource(
+                urn=urn,
+                type=request.type,
+                name=request.name,
+                parent=request.parent,
+                custom=request.custom,
+                inputs=_plain(request.object),
+                provider=request.provider,
+                protect=request.protect,
+                ignore_changes=tuple(request.ignoreChanges),
+                depends_on=frozenset(request.dependencies),
+                create_timeout=request.customTimeouts.create,
+            )
+        return super().RegisterResource(request)
+
+    def ReadResource(self, request: Any) -> Any:  # noqa: N802
+        """Keep what is read."""
+        self.reads[self.make_urn(request.parent, request.type, request.name)] = request.id
+        return super().ReadResource(request)
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+        """Keep what a component puts out."""
+        self.outputs[request.urn] = _plain(request.outputs)
+        return super().RegisterResourceOutputs(request)
+
+    def components(self) -> list[Resource]:
+        """Every component, without the stack itself."""
+        return [resource for resource in self.resources_by_urn.values() if not resource.custom]
+
+    def of_type(self, token: str) -> list[Resource]:
+        """Resources of one type token, by name."""
+        found = [resource for resource in self.resources_by_urn.values() if resource.type == token]
+        return sorted(found, key=lambda resource: resource.name)
+
+    def one(self, token: str) -> Resource:
+        """The only resource of a type token."""
+        found = self.of_type(token)
+        if len(found) != 1:
+            msg = f"one {token} expected, found {[resource.name for resource in found]}"
+            raise AssertionError(msg)
+        return found[0]
+
+    def manifests(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """The Kubernetes objects that the program makes, by kind and name; of one `kind` where it is given.
+
+        Patches of objects that others own are not among them.
+        """
+        objects = [
+            resource.manifest
+            for resource in self.resources_by_urn.values()
+            if resource.type.startswith("kubernetes:") and not resource.type.endswith("Patch")
+        ]
+        objects.sort(key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"]))
+        return [manifest for manifest in objects if kind in (None, manifest["kind"])]
+
+    def manifest(self, kind: str, name: str | None = None) -> dict[str, Any]:
+        """The only object of a kind, or the one with that name."""
+        found = [m for m in self.manifests(kind) if name in (None, m["metadata"]["name"])]
+        if len(found) != 1:
+            names = [manifest["metadata"]["name"] for manifest in self.manifests(kind)]
+            msg = f"one {kind} {name or ''} expected, found {names}"
+            raise AssertionError(msg)
+        return found[0]
+
+
+@dataclass(frozen=True)
+class _Echo(Mocks):
+    """A cluster that takes everything as it is given, and names what has no name."""
+
+    cluster_state: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        state = {**args.inputs, **self.cluster_state.get(args.typ, {})}
+        if not args.typ.startswith("kubernetes:"):
+            return f"{args.name}-id", state
+        if args.resource_id:  # read, not made
+            return args.resource_id, {**state, "metadata": {"name": args.resource_id}}
+        metadata = {"name": args.name + AUTO_NAME_SUFFIX, **state.get("metadata", {})}
+        return "/".join(filter(None, (metadata.get("namespace"), metadata["name"]))), {**state, "metadata": metadata}
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        msg = f"unexpected provider call {args.token}"
+        raise AssertionError(msg)
+
+
+def _plain(struct: Any) -> dict[str, Any]:
+    plain = _without_signatures(MessageToDict(struct))
+    assert isinstance(plain, dict)
+    return plain
+
+
+def _without_signatures(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_without_signatures(item) for item in value]
+    if isinstance(value, dict):
+        if value.get(_SIGNATURE_KEY) == _SECRET_SIGNATURE:
+            return SECRET
+        return {key: _without_signatures(item) for key, item in value.items()}
+    return value
