@@ -1,0 +1,31 @@
+"""Takes as long as it is told, then echoes its input: a model for load tests, with a known capacity."""
+
+import time
+
+import triton_python_backend_utils as pb_utils
+from sleeping import batch_seconds, refusal
+
+
+class TritonPythonModel:
+    """ECHO = DATA, FP32 [batch, n], after SLEEP_MS, FP32 [batch, 1], in milliseconds.
+
+    Requests that Triton batched together sleep once, as long as the slowest of them asks for. A request with a
+    sleep out of range is refused by itself and does not hold up the others.
+    """
+
+    def execute(self, requests):
+        """Sleep once for all requests of the batch, then answer each."""
+        asked = [self._sleeps_ms(request) for request in requests]
+        refusals = [refusal(sleeps_ms) for sleeps_ms in asked]
+        allowed = [sleeps_ms for sleeps_ms, refused in zip(asked, refusals, strict=True) if refused is None]
+        time.sleep(batch_seconds([sleep_ms for sleeps_ms in allowed for sleep_ms in sleeps_ms]))
+        return [self._answer(request, refused) for request, refused in zip(requests, refusals, strict=True)]
+
+    def _sleeps_ms(self, request):
+        return pb_utils.get_input_tensor_by_name(request, "SLEEP_MS").as_numpy().ravel().tolist()
+
+    def _answer(self, request, refused):
+        if refused is not None:
+            return pb_utils.InferenceResponse(error=pb_utils.TritonError(refused, pb_utils.TritonError.INVALID_ARG))
+        data = pb_utils.get_input_tensor_by_name(request, "DATA").as_numpy()
+        return pb_utils.InferenceResponse(output_tensors=[pb_utils.Tensor("ECHO", data)])

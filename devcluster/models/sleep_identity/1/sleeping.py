@@ -1,0 +1,23 @@
+"""How long a batch takes."""
+
+import math
+
+SLEEP_MS_MAX = 600_000.0
+"""Longest sleep that a request may ask for: ten minutes, as long as the longest client waits."""
+
+
+def refusal(sleeps_ms: list[float]) -> str | None:
+    """The sentence that refuses a request, or None when every sleep it asks for is allowed."""
+    for sleep_ms in sleeps_ms:
+        if not (math.isfinite(sleep_ms) and 0.0 <= sleep_ms <= SLEEP_MS_MAX):
+            return f"SLEEP_MS is {sleep_ms:g}: it must be from 0 to {SLEEP_MS_MAX:g} milliseconds"
+    return None
+
+
+def batch_seconds(sleeps_ms: list[float]) -> float:
+    """How long a batch takes, in seconds: as long as its slowest entry.
+
+    So it is on a GPU, where a batch costs little more than one entry: batching raises the throughput,
+    and one server answers at most `max_batch_size` requests per sleep.
+    """
+    return max(sleeps_ms, default=0.0) / 1000.0
