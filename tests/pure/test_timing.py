@@ -1,0 +1,40 @@
+"""The times that Envoy and Triton must agree on."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.timing import Timing
+from stacks.schema.experiment import Traffic
+
+traffics = st.builds(
+    Traffic,
+    longest_request_seconds=st.integers(min_value=1, max_value=86_400),
+    shutdown_seconds=st.integers(min_value=1, max_value=3_600),
+)
+
+
+@given(traffics)
+def test_a_server_is_forgotten_before_it_stops(traffic: Traffic) -> None:
+    timing = Timing.of(traffic)
+    assert timing.triton_pre_stop_seconds > timing.dns_ttl_seconds + timing.dns_refresh_seconds
+
+
+@given(traffics)
+def test_nobody_is_killed_before_an_orderly_stop_is_over(traffic: Traffic) -> None:
+    timing = Timing.of(traffic)
+    assert timing.triton_grace_seconds > timing.triton_pre_stop_seconds + timing.triton_exit_timeout_seconds
+    assert timing.envoy_grace_seconds > timing.envoy_leave_seconds + timing.envoy_drain_seconds
+
+
+@given(traffics)
+def test_a_server_may_take_the_declared_time_to_finish(traffic: Traffic) -> None:
+    assert Timing.of(traffic).triton_exit_timeout_seconds == traffic.shutdown_seconds
+
+
+@given(traffics)
+def test_the_longest_request_fits_into_every_limit_of_envoy(traffic: Traffic) -> None:
+    timing = Timing.of(traffic)
+    assert timing.route_timeout_seconds == 0
+    assert timing.stream_idle_timeout_seconds > traffic.longest_request_seconds
+    assert timing.request_duration_max_seconds > traffic.longest_request_seconds
+    assert timing.envoy_drain_seconds >= timing.envoy_goaway_seconds + traffic.longest_request_seconds
