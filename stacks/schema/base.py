@@ -1,64 +1,191 @@
-"""What every configuration model shares: the base class and the named kinds of string and number."""
+"""What every configuration model shares: the base class, rules over several fields, the named kinds of string."""
 
-from typing import Annotated
+import ipaddress
+from collections.abc import Iterator
+from typing import Annotated, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
+
+
+class BrokenRule(NamedTuple):
+    """A rule over several fields that does not hold."""
+
+    message: str
+    """What was found, the rule and the way out, in one sentence."""
+    fields: tuple[str, ...]
+    """The fields that it is about, as dotted paths from the model that has the rule: the first is shown first."""
+
+
+class BrokenRulesError(ValueError):
+    """All the rules of one model that do not hold, so that they are told together."""
+
+    def __init__(self, rules: tuple[BrokenRule, ...]) -> None:
+        super().__init__("; ".join(rule.message for rule in rules))
+        self.rules = rules
 
 
 class Model(BaseModel):
     """A frozen piece of configuration: unknown keys are refused, types are strict, descriptions are docstrings."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """Give each rule over several fields that does not hold. A model without such rules has nothing to give."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _rules_hold(self) -> Self:
+        broken = tuple(self.broken_rules())
+        if broken:
+            raise BrokenRulesError(broken)
+        return self
 
 
-def _matching(pattern: str, max_length: int = 253) -> StringConstraints:
-    return StringConstraints(pattern=pattern, min_length=1, max_length=max_length)
+def twice(names: list[str]) -> list[str]:
+    """Names that stand more than once, sorted."""
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def _text(what: str, pattern: str, *, example: str, length_max: int = 253) -> FieldInfo:
+    """A string of a named kind. `what` completes "must be …"; the example is offered as the way out."""
+    info: FieldInfo = Field(pattern=pattern, min_length=1, max_length=length_max, title=what, examples=[example])
+    return info
 
 
 def _pinned(image: str) -> str:
     name, _, digest = image.partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
     if not digest and tag in {"", "latest"}:
-        msg = "an image must be pinned by a tag other than `latest`, or by digest"
+        msg = "an image must be pinned: add a tag other than `latest`, or a digest"
         raise ValueError(msg)
     return image
 
 
-DnsLabel = Annotated[str, _matching(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", 63)]
+def _network(cidr: str) -> str:
+    try:
+        ipaddress.ip_network(cidr)
+    except ValueError as error:
+        msg = f"must be a range of IP addresses ({error}): write one such as 10.0.0.0/8"
+        raise ValueError(msg) from error
+    return cidr
+
+
+def _not_reserved(secret: str) -> str:
+    if secret in {"site", "experiment", "override"}:
+        msg = "that key of Pulumi.<stack>.yaml means something else: give the secret another name"
+        raise ValueError(msg)
+    return secret
+
+
+_DNS_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+
+DnsLabel = Annotated[
+    str,
+    _text(
+        "a DNS label (lower-case letters, digits and dashes, at most 63)",
+        rf"^{_DNS_LABEL}$",
+        example="sonic-cms",
+        length_max=63,
+    ),
+]
 """A name that Kubernetes takes for a namespace, a Service or a pool: RFC 1123 label."""
 
-Hostname = Annotated[str, _matching(r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+Hostname = Annotated[
+    str,
+    _text("a DNS name or an IPv4 address", rf"^({_DNS_LABEL}\.)*{_DNS_LABEL}$", example="node1.example.org"),
+]
 """A DNS name."""
 
-ExperimentTemplate = Annotated[str, _matching(r"^[-a-z0-9.]*(\{experiment\})?[-a-z0-9.]*$")]
+ExperimentTemplate = Annotated[
+    str,
+    _text(
+        "a DNS name, in which `{experiment}` may stand once",
+        r"^[-a-z0-9.]*(\{experiment\})?[-a-z0-9.]*$",
+        example="sonic-{experiment}.example.org",
+    ),
+]
 """A DNS name in which `{experiment}` stands for the name of the stack's experiment."""
 
 ImageReference = Annotated[
     str,
-    _matching(r"^[a-z0-9][a-z0-9._:/-]*?(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[a-f0-9]{64})?$", 512),
+    _text(
+        "a container image with its tag or digest",
+        r"^[a-z0-9][a-z0-9._:/-]*?(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[a-f0-9]{64})?$",
+        example="nvcr.io/nvidia/tritonserver:24.10-py3",
+        length_max=512,
+    ),
     AfterValidator(_pinned),
 ]
 """A container image by tag or digest; never `latest`, never without either."""
 
-AbsolutePath = Annotated[str, _matching(r"^/[^\s]*$", 4096)]
+AbsolutePath = Annotated[str, _text("an absolute path", r"^/[^\s]*$", example="/models", length_max=4096)]
 """A path from the root of a file system."""
 
+CvmfsPath = Annotated[
+    str, _text("a path below /cvmfs", r"^/cvmfs/[^\s]+$", example="/cvmfs/cms.cern.ch/models", length_max=4096)
+]
+"""A path on CVMFS."""
+
 LabelKey = Annotated[
-    str, _matching(r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", 317)
+    str,
+    _text(
+        "a label key of Kubernetes",
+        r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+        example="nvidia.com/gpu.product",
+        length_max=317,
+    ),
 ]
 """A Kubernetes label key, with or without a prefix."""
 
-LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)]
+LabelValue = Annotated[
+    str,
+    Field(
+        pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$",
+        max_length=63,
+        title="a label value of Kubernetes",
+        examples=["NVIDIA-A10"],
+    ),
+]
 """A Kubernetes label value."""
 
-SecretName = Annotated[str, _matching(r"^[a-z][a-z0-9-]*$", 63)]
+SecretName = Annotated[
+    str,
+    _text(
+        "the name of a secret (lower-case letters, digits and dashes)",
+        r"^[a-z][a-z0-9-]*$",
+        example="s3-access-key",
+        length_max=63,
+    ),
+    AfterValidator(_not_reserved),
+]
 """The name of a Pulumi secret: `pulumi config set --secret NAME`."""
 
-Cidr = Annotated[str, _matching(r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", 49)]
+Cidr = Annotated[
+    str,
+    _text("a range of IP addresses", r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", example="10.0.0.0/8", length_max=49),
+    AfterValidator(_network),
+]
 """A range of IP addresses."""
+
+Md5 = Annotated[
+    str,
+    _text(
+        "an MD5 sum (32 hexadecimal digits)",
+        r"^[0-9a-f]{32}$",
+        example="d41d8cd98f00b204e9800998ecf8427e",
+        length_max=32,
+    ),
+]
+"""An MD5 sum in lower case."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 """A TCP port."""
 
 Count = Annotated[int, Field(ge=1)]
 """How many of something, at least one."""
+
+Text = Annotated[str, Field(min_length=1)]
+"""Text that says something."""

@@ -1,18 +1,29 @@
 """An experiment: the facts of a collaboration. Nothing here speaks of a place; see `site`."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field
 
-from stacks.schema.base import AbsolutePath, Count, ImageReference, Model
+from stacks.schema.base import (
+    AbsolutePath,
+    BrokenRule,
+    Count,
+    CvmfsPath,
+    ImageReference,
+    Md5,
+    Model,
+    Text,
+    twice,
+)
 
 
 class BackendSetting(Model):
     """One `--backend-config` of Triton."""
 
-    backend: str
+    backend: Text
     """Name of the backend, such as `python` or `onnxruntime`."""
-    key: str
+    key: Text
     """Name of the setting."""
     value: str
     """Its value."""
@@ -44,7 +55,7 @@ class Server(Model):
     """Image with tritonserver and the backends of the experiment."""
     gpus: Annotated[int, Field(ge=0)] = 1
     """GPUs of each server; 0: it computes on CPUs."""
-    gpu_products: tuple[str, ...] = ()
+    gpu_products: tuple[Text, ...] = ()
     """GPU products (label `nvidia.com/gpu.product`) that the models run on; empty: any."""
     cpu_cores: Annotated[float, Field(gt=0)]
     """CPU request and limit, in cores."""
@@ -63,7 +74,7 @@ class CvmfsRepository(Model):
 
     kind: Literal["cvmfs"]
     """Read at /cvmfs."""
-    paths: Annotated[tuple[Annotated[AbsolutePath, StringConstraints(pattern=r"^/cvmfs/")], ...], Field(min_length=1)]
+    paths: Annotated[tuple[CvmfsPath, ...], Field(min_length=1)]
     """Model repositories, as absolute paths below /cvmfs."""
 
 
@@ -81,9 +92,19 @@ class S3Repository(Model):
 
     kind: Literal["s3"]
     """Triton copies the models from S3 when it starts."""
-    bucket: str
+    bucket: Annotated[
+        str,
+        Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", title="the name of an S3 bucket", examples=["models"]),
+    ]
     """Name of the bucket."""
-    prefix: Annotated[str, StringConstraints(pattern=r"^([^/\s]+(/[^/\s]+)*)?$")] = ""
+    prefix: Annotated[
+        str,
+        Field(
+            pattern=r"^([^/\s]+(/[^/\s]+)*)?$",
+            title="a path without leading or trailing slash",
+            examples=["cms/production"],
+        ),
+    ] = ""
     """Path in the bucket, without leading or trailing slash; empty: the whole bucket."""
 
 
@@ -102,14 +123,14 @@ Repository = Annotated[CvmfsRepository | VolumeRepository | S3Repository | Image
 class ExpectedModel(Model):
     """A model that clients ask for by name."""
 
-    name: str
+    name: Text
     """Name in the repository index."""
     versions: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
     """Versions that must be served; by default any."""
-    reference: str | None = None
+    reference: Text | None = None
     """File below stacks/experiments/reference with a request and its right answer, for the acceptance check.
     Without one the check sends zeros and looks only at the shapes and types of the answer."""
-    checksums_md5: dict[str, Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]] = {}
+    checksums_md5: dict[str, Md5] = {}
     """File of the model -> MD5, as Triton's checksum agent holds them and CMSSW compares them; empty: no agent."""
 
 
@@ -121,14 +142,13 @@ class Models(Model):
     expected: Annotated[tuple[ExpectedModel, ...], Field(min_length=1)]
     """The models that clients ask for."""
 
-    @model_validator(mode="after")
-    def _names_differ(self) -> Self:
-        names = [model.name for model in self.expected]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            msg = f"expected: the model `{twice[0]}` stands twice; name it once, with all its versions"
-            raise ValueError(msg)
-        return self
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """Every model is named once."""
+        for name in twice([model.name for model in self.expected]):
+            yield BrokenRule(
+                f"expected: the model `{name}` stands more than once: name it once, with all its versions",
+                ("expected",),
+            )
 
 
 class Traffic(Model):
@@ -137,7 +157,7 @@ class Traffic(Model):
     largest_message_mib: Annotated[int, Field(ge=1, le=1024)] = 64
     """Largest request or answer, in MiB."""
     longest_request_seconds: Count = 600
-    """Longest time that a client waits for an answer, queueing included, in seconds. Its own deadline may be shorter."""
+    """Longest time that a client waits for an answer, queueing included, in seconds; its own deadline may be less."""
     attempts_max: Annotated[int, Field(ge=1, le=10)] = 3
     """How often a request is tried in all, on different servers, when a server fails it before answering."""
     shutdown_seconds: Count = 60
@@ -154,22 +174,24 @@ class Scaling(Model):
     queue_target_ms: Annotated[float, Field(gt=0)] = 100.0
     """Time that a request may wait for its turn, in milliseconds, before servers are added."""
     service_time_ms: Annotated[float, Field(gt=0)] = 10.0
-    """Time that one server takes for one request of full load, in milliseconds: 1000 / (requests per second of one server)."""
+    """Time that one server takes for one request at full load, in milliseconds: 1000 / requests per second of one."""
     scale_down_wait_seconds: Annotated[int, Field(ge=0, le=3600)] = 600
     """How long the load must stay low before servers are taken away, in seconds."""
 
-    @model_validator(mode="after")
-    def _range(self) -> Self:
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """The range is not empty."""
         if self.servers_min > self.servers_max:
-            msg = f"servers_min is {self.servers_min} but servers_max is {self.servers_max}: lower the first or raise the second"
-            raise ValueError(msg)
-        return self
+            yield BrokenRule(
+                f"servers_min is {self.servers_min} but servers_max is {self.servers_max}: "
+                "lower the first or raise the second",
+                ("servers_min", "servers_max"),
+            )
 
 
 class Experiment(Model):
     """The facts of a collaboration whose jobs call the servers."""
 
-    description: str
+    description: Text
     """What the experiment asks of the servers, in one sentence."""
     server: Server
     """The Triton server."""

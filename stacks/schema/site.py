@@ -1,12 +1,14 @@
 """A site: the facts of a place. Nothing here speaks of models, clients or loads; see `experiment`."""
 
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from stacks.schema.base import (
     AbsolutePath,
+    BrokenRule,
     Cidr,
     Count,
     DnsLabel,
@@ -18,13 +20,15 @@ from stacks.schema.base import (
     Model,
     Port,
     SecretName,
+    Text,
+    twice,
 )
 
 
 class Access(Model):
     """How the cluster is reached, and where in it the stack stands."""
 
-    context: str
+    context: Text
     """Context of the kubeconfig. Named, so that whatever context happens to be current is never deployed to;
     the environment variable SONIC_KUBE_CONTEXT puts another in its place."""
     kubeconfig: AbsolutePath | None = None
@@ -34,7 +38,7 @@ class Access(Model):
     create_namespace: bool = False
     """Whether the stack makes the namespace and labels it with the pod security level. Otherwise it must exist."""
     api_server_port: Port = 6443
-    """Port on which the API servers themselves listen, behind the `kubernetes` Service: NetworkPolicies see this one."""
+    """Port on which the API servers themselves listen, behind Service `kubernetes`; NetworkPolicies see this one."""
 
 
 class PodSecurityLevel(StrEnum):
@@ -50,18 +54,23 @@ class Security(Model):
 
     pod_security: PodSecurityLevel = PodSecurityLevel.RESTRICTED
     """Level that the namespace enforces, where the stack makes it."""
-    exception_reason: str | None = None
+    exception_reason: Text | None = None
     """Why a level below `restricted` is needed here; required with one, refused without."""
 
-    @model_validator(mode="after")
-    def _exception_has_a_reason(self) -> Self:
-        if self.pod_security is PodSecurityLevel.RESTRICTED and self.exception_reason is not None:
-            msg = "exception_reason is set but pod_security is `restricted`, which needs none: remove it"
-            raise ValueError(msg)
-        if self.pod_security is not PodSecurityLevel.RESTRICTED and not self.exception_reason:
-            msg = f"pod_security is `{self.pod_security}`: say why in exception_reason, or keep `restricted`"
-            raise ValueError(msg)
-        return self
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """An exception has a reason, and a reason has an exception."""
+        restricted = self.pod_security is PodSecurityLevel.RESTRICTED
+        if restricted and self.exception_reason is not None:
+            yield BrokenRule(
+                "exception_reason is set but pod_security is `restricted`, which needs none: remove it",
+                ("exception_reason", "pod_security"),
+            )
+        if not restricted and self.exception_reason is None:
+            yield BrokenRule(
+                f"pod_security is `{self.pod_security}` without a reason: say why in exception_reason, "
+                "or keep `restricted`",
+                ("pod_security",),
+            )
 
 
 class Toleration(Model):
@@ -76,21 +85,24 @@ class Toleration(Model):
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
     """Effect of the taint; by default every effect."""
 
-    @model_validator(mode="after")
-    def _value_belongs_to_equal(self) -> Self:
-        if (self.operator == "Equal") != (self.value is not None):
-            msg = "operator `Equal` needs a value and `Exists` takes none"
-            raise ValueError(msg)
-        return self
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """`Equal` compares with a value, `Exists` with none."""
+        if self.operator == "Equal" and self.value is None:
+            yield BrokenRule("operator is `Equal` but there is no value: add value, or use `Exists`", ("operator",))
+        if self.operator == "Exists" and self.value is not None:
+            yield BrokenRule(
+                f'operator is `Exists` but value is "{self.value}": remove value, or set operator to `Equal`',
+                ("value", "operator"),
+            )
 
 
 class Gpu(Model):
     """The GPUs of a pool, as Kubernetes sees them."""
 
-    resource: str = "nvidia.com/gpu"
+    resource: Text = "nvidia.com/gpu"
     """Extended resource that a server asks for; a MIG slice has a name of its own."""
-    products: tuple[str, ...] = ()
-    """Values of the node label `nvidia.com/gpu.product` that the pool offers; empty: the site does not tell them apart."""
+    products: tuple[Text, ...] = ()
+    """Values of the node label `nvidia.com/gpu.product` that the pool offers; empty: the site does not tell them."""
 
 
 class KubernetesPool(Model):
@@ -123,9 +135,9 @@ class InterLinkPool(Model):
     """How many Triton servers may run there at once."""
     virtual_node: DnsLabel
     """Name of the virtual node that stands for the partition."""
-    partition: str
+    partition: Text
     """Slurm partition."""
-    account: str
+    account: Text
     """Slurm account that is charged."""
     time_limit_minutes: Count
     """Time limit of a job: a server lives no longer than this."""
@@ -145,7 +157,7 @@ class CvmfsPvc(Model):
     """Name of the PersistentVolumeClaim."""
     create: bool = False
     """Whether the stack makes the claim; otherwise it must exist in the namespace."""
-    storage_class: str = "cvmfs"
+    storage_class: Text = "cvmfs"
     """StorageClass of the claim, where the stack makes it."""
 
 
@@ -167,21 +179,25 @@ class ClaimVolume(Model):
     """Name of the PersistentVolumeClaim."""
     create: bool = False
     """Whether the stack makes the claim, protected from deletion; otherwise it must exist."""
-    storage_class: str | None = None
+    storage_class: Text | None = None
     """StorageClass, where the stack makes the claim; by default the cluster's own default."""
     size_gib: Count | None = None
     """Size in GiB; required where the stack makes the claim."""
 
-    @model_validator(mode="after")
-    def _size_belongs_to_create(self) -> Self:
-        if self.create != (self.size_gib is not None):
-            msg = "size_gib goes with `create: true`, and only with it"
-            raise ValueError(msg)
-        return self
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """A claim that the stack makes has a size; one that exists has its own."""
+        if self.create and self.size_gib is None:
+            yield BrokenRule("create is true but size_gib is not set: add size_gib, the size of the claim", ("create",))
+        if not self.create and self.size_gib is not None:
+            yield BrokenRule(
+                f"size_gib is {self.size_gib} but create is false, and a claim that exists has its own size: "
+                "remove size_gib, or set create to true",
+                ("size_gib", "create"),
+            )
 
 
 class NfsVolume(Model):
-    """An NFS export that holds models, as a static PersistentVolume with its claim (an inline volume is not `restricted`)."""
+    """An NFS export that holds models, as a static PersistentVolume with its claim: `restricted` forbids it inline."""
 
     kind: Literal["nfs"]
     """The export is mounted at /models, read-only."""
@@ -194,14 +210,26 @@ class NfsVolume(Model):
 class S3Endpoint(Model):
     """An S3 service of the site."""
 
-    endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]
+    endpoint_url: Annotated[
+        str,
+        Field(pattern=r"^https?://[^/\s]+$", title="a URL without a path", examples=["https://s3.example.org"]),
+    ]
     """URL without a path."""
-    region: str = "us-east-1"
+    region: Text = "us-east-1"
     """Region that requests are signed for."""
     access_key_secret: SecretName
     """Name of the Pulumi secret with the access key id."""
     secret_key_secret: SecretName
     """Name of the Pulumi secret with the secret access key."""
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """Two secrets have two names."""
+        if self.access_key_secret == self.secret_key_secret:
+            yield BrokenRule(
+                f"access_key_secret and secret_key_secret are both `{self.access_key_secret}`: "
+                "they are two secrets, give each its name",
+                ("secret_key_secret", "access_key_secret"),
+            )
 
 
 class Storage(Model):
@@ -258,7 +286,7 @@ class IngressExposure(_Exposure):
     """An Ingress to the gRPC port."""
     hostname: ExperimentTemplate
     """Host of the Ingress."""
-    class_name: str
+    class_name: Text
     """IngressClass."""
     annotations: dict[LabelKey, str] = {}
     """Annotations that make this controller speak gRPC (h2c) to the backend, with long time-outs."""
@@ -279,7 +307,7 @@ class GatewayExposure(_Exposure):
     """Name of the Gateway."""
     gateway_namespace: DnsLabel
     """Namespace of the Gateway and of its proxies."""
-    section: str | None = None
+    section: Text | None = None
     """Listener of the Gateway; by default all that fit."""
 
 
@@ -318,7 +346,9 @@ class ExternalPrometheus(Model):
 
     kind: Literal["external"]
     """Only read."""
-    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    url: Annotated[
+        str, Field(pattern=r"^https?://[^\s]+$", title="a URL", examples=["http://prometheus.monitoring.svc:9090"])
+    ]
     """Its URL as KEDA reaches it: a full name, since KEDA stands in a namespace of its own."""
 
 
@@ -355,13 +385,13 @@ class Images(Model):
 class Site(Model):
     """The facts of a place where servers run."""
 
-    description: str
+    description: Text
     """What the place is, in one sentence."""
     access: Access
     """How the cluster is reached."""
     security: Security = Security()
     """Pod security floor."""
-    singletons_owner: str | None = None
+    singletons_owner: Text | None = None
     """The stack that owns what a cluster has only once (node labels); by default none does."""
     node_labels: tuple[NodeLabels, ...] = ()
     """Labels for GPU nodes. Leave out where node or GPU feature discovery sets them."""
@@ -380,29 +410,18 @@ class Site(Model):
     images: Images = Images()
     """Images in the place of the pinned ones."""
 
-    @model_validator(mode="after")
-    def _pool_names_differ(self) -> Self:
-        names = [pool.name for pool in self.pools]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            msg = f"pools: the name `{twice[0]}` stands twice; every pool needs a name of its own"
-            raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _node_labels_have_an_owner(self) -> Self:
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """Pools differ in name, node labels have an owner, hostPath is allowed where it is used."""
+        for name in twice([pool.name for pool in self.pools]):
+            yield BrokenRule(f"pools: the name `{name}` stands more than once: give every pool its own", ("pools",))
         if self.node_labels and self.singletons_owner is None:
-            msg = "node_labels is set but singletons_owner is not: name the one stack that sets them"
-            raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _hostpath_needs_privileged(self) -> Self:
+            yield BrokenRule(
+                "node_labels is set but singletons_owner is not: name the one stack that sets them", ("node_labels",)
+            )
         hostpath = isinstance(self.storage.cvmfs, CvmfsHostPath)
         if hostpath and self.security.pod_security is not PodSecurityLevel.PRIVILEGED:
-            msg = (
+            yield BrokenRule(
                 f"storage.cvmfs.kind is `cvmfs-hostpath` but security.pod_security is `{self.security.pod_security}`, "
-                "which forbids hostPath: use `cvmfs-pvc`, or set `privileged` with an exception_reason"
+                "which forbids hostPath: use `cvmfs-pvc`, or set `privileged` with an exception_reason",
+                ("storage.cvmfs.kind", "security.pod_security"),
             )
-            raise ValueError(msg)
-        return self

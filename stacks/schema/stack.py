@@ -1,17 +1,11 @@
 """A stack: one site and one experiment, with the rules that span both."""
 
-from typing import NamedTuple, Self
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from pydantic import model_validator
-
-from stacks.schema.base import DnsLabel, Model
-from stacks.schema.experiment import (
-    CvmfsRepository,
-    Experiment,
-    ImageRepository,
-    S3Repository,
-    VolumeRepository,
-)
+from stacks.schema.base import BrokenRule, DnsLabel, Model, Text
+from stacks.schema.experiment import CvmfsRepository, Experiment, S3Repository, VolumeRepository
 from stacks.schema.site import InterLinkPool, KubernetesPool, Pool, Site
 
 
@@ -36,7 +30,7 @@ class PoolShare(NamedTuple):
 class StackConfig(Model):
     """One site, one experiment, and what follows from the two together."""
 
-    stack: str
+    stack: Text
     """Name of the Pulumi stack."""
     site_name: DnsLabel
     """Name of the site: its file's name."""
@@ -111,67 +105,73 @@ class StackConfig(Model):
     def _usable_pools(self) -> tuple[KubernetesPool, ...]:
         return tuple(p for p in self.site.pools if isinstance(p, KubernetesPool) and self._fits(p))
 
-    @model_validator(mode="after")
-    def _some_pool_fits(self) -> Self:
-        for pool in self.site.pools:
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """The site has what the experiment asks for."""
+        yield from self._broken_names()
+        yield from self._broken_pools()
+        yield from self._broken_counts()
+        yield from self._broken_repository()
+
+    def _broken_names(self) -> Iterator[BrokenRule]:
+        if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", self.namespace):
+            yield BrokenRule(
+                f"site.access.namespace is `{self.namespace}` for experiment `{self.experiment_name}`, and a namespace "
+                "is at most 63 lower-case letters, digits and dashes: change or shorten it",
+                ("site.access.namespace",),
+            )
+
+    def _broken_pools(self) -> Iterator[BrokenRule]:
+        for index, pool in enumerate(self.site.pools):
             if isinstance(pool, InterLinkPool) and self._fits(pool):
-                msg = (
-                    f"site.pools: pool `{pool.name}` is of kind `interlink`, which no component deploys yet: "
-                    "take it out of the site's pools"
+                yield BrokenRule(
+                    f"site.pools[{index}].kind: pool `{pool.name}` is of kind `interlink`, which is described but not "
+                    "deployed yet: take it out of the site's pools",
+                    (f"site.pools.{index}.kind",),
                 )
-                raise ValueError(msg)
-        if not self._usable_pools():
+        if not any(self._fits(pool) for pool in self.site.pools):
             server = self.experiment.server
             wanted = f"{server.gpus} GPU(s) of {', '.join(server.gpu_products) or 'any product'}"
             offered = "; ".join(
-                f"`{p.name}` offers {'no GPU' if p.gpu is None else ', '.join(p.gpu.products) or 'any GPU'}"
-                for p in self.site.pools
+                f"`{pool.name}` offers {'no GPU' if pool.gpu is None else ', '.join(pool.gpu.products) or 'any GPU'}"
+                for pool in self.site.pools
             )
-            msg = (
+            yield BrokenRule(
                 f"experiment.server asks for {wanted}, but no pool of site `{self.site_name}` has them ({offered}): "
-                "change experiment.server.gpu_products or add a pool"
+                "change experiment.server.gpu_products or add a pool",
+                ("experiment.server.gpu_products", "site.pools"),
             )
-            raise ValueError(msg)
-        return self
 
-    @model_validator(mode="after")
-    def _servers_fit_the_pools(self) -> Self:
+    def _broken_counts(self) -> Iterator[BrokenRule]:
         pools, scaling = self._usable_pools(), self.experiment.scaling
+        if not pools:
+            return
         capacity = sum(pool.servers_max for pool in pools)
         if scaling.servers_max > capacity:
-            msg = (
+            yield BrokenRule(
                 f"experiment.scaling.servers_max is {scaling.servers_max} but the pools of site `{self.site_name}` "
-                f"hold {capacity}: lower the first or raise site.pools[].servers_max"
+                f"that it can use hold {capacity}: lower the first or raise site.pools[].servers_max",
+                ("experiment.scaling.servers_max", "site.pools"),
             )
-            raise ValueError(msg)
         if scaling.servers_min < len(pools):
-            msg = (
-                f"experiment.scaling.servers_min is {scaling.servers_min} but {len(pools)} pools are in use and each "
-                f"keeps one server: raise it to {len(pools)}"
+            yield BrokenRule(
+                f"experiment.scaling.servers_min is {scaling.servers_min} but {len(pools)} pools of site "
+                f"`{self.site_name}` are in use and each keeps one server: raise it to {len(pools)}",
+                ("experiment.scaling.servers_min", "site.pools"),
             )
-            raise ValueError(msg)
         if self.site.keda is None and scaling.servers_max != scaling.servers_min:
-            msg = (
+            yield BrokenRule(
                 f"experiment.scaling asks for {scaling.servers_min} to {scaling.servers_max} servers but site "
-                f"`{self.site_name}` has no KEDA: set servers_min and servers_max to one number, or site.keda"
+                f"`{self.site_name}` has no KEDA: set servers_min and servers_max to one number, or add site.keda",
+                ("experiment.scaling.servers_max", "site"),
             )
-            raise ValueError(msg)
-        return self
 
-    @model_validator(mode="after")
-    def _repository_can_be_reached(self) -> Self:
+    def _broken_repository(self) -> Iterator[BrokenRule]:
         repository, storage = self.experiment.models.repository, self.site.storage
-        missing = {
-            CvmfsRepository: ("cvmfs", storage.cvmfs),
-            VolumeRepository: ("volume", storage.volume),
-            S3Repository: ("s3", storage.s3),
-            ImageRepository: ("", ""),
-        }[type(repository)]
-        key, fact = missing
-        if fact is None:
-            msg = (
+        facts = {CvmfsRepository: "cvmfs", VolumeRepository: "volume", S3Repository: "s3"}
+        fact = facts.get(type(repository))
+        if fact is not None and getattr(storage, fact) is None:
+            yield BrokenRule(
                 f"experiment.models.repository.kind is `{repository.kind}` but site `{self.site_name}` says nothing "
-                f"of it: add site.storage.{key}"
+                f"of it: add site.storage.{fact}",
+                ("experiment.models.repository.kind", "site.storage"),
             )
-            raise ValueError(msg)
-        return self
