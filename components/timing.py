@@ -88,8 +88,8 @@ class Timing:
         # Nothing but kube-proxy and the site's balancer stand before Envoy. Balancers that check health do so every few
         # seconds; 10 s covers two such checks.
         leave = ENDPOINTS_SECONDS + 6
-        # Jobs that call every few seconds get an answer, and the word to move with it, within this time. Those that call
-        # more seldom are idle when Envoy goes, and connect anew at their next call.
+        # Jobs that call every few seconds get an answer, and the word to move with it, within this time. Those that
+        # call more seldom are idle when Envoy goes, and connect anew at their next call.
         goaway = 20
         drain = goaway + traffic.longest_request_seconds
         longest = traffic.longest_request_seconds + MARGIN_SECONDS
@@ -100,8 +100,8 @@ class Timing:
             healthy_threshold=1,
             keepalive_interval_seconds=keepalive,
             keepalive_timeout_seconds=keepalive_timeout,
-            # A batch node that vanished holds memory and a place in a queue until this is over: there is no hurry, and a
-            # WAN with some loss must not end a long wait.
+            # A batch node that vanished holds memory and a place in a queue until this is over: there is no hurry,
+            # and a WAN with some loss must not end a long wait.
             client_keepalive_interval_seconds=30,
             client_keepalive_timeout_seconds=30,
             # Three transmissions of SYN (0, 1, 3 s) fit in; a server that does not answer these is tried elsewhere.
