@@ -79,7 +79,5 @@ def duration(seconds: float) -> str:
     """Seconds as a person says them: `0.4 s`, `42 s`, `7 min 05 s`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,182 @@
+"""Tools are built from their inputs, once, at a person's sight or in the background."""
+
+import dataclasses
+import io
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from devcluster.errors import DevClusterError
+from devcluster.progress import Progress
+from devcluster.toolchain import Toolchain, golang
+from devcluster.toolchain.table import TOOLS, DebianProgram, GoProgram, ModuleFiles, Tool
+
+GO_VERSION = "go version go1.26.8 linux/amd64"
+HELLO = 'package main\n\nfunc main() { println("hello") }\n'
+
+
+@pytest.fixture
+def hello(tmp_path: Path) -> GoProgram:
+    """A Go program of its own module."""
+    module = tmp_path / "hello"
+    module.mkdir()
+    (module / "go.mod").write_text("module hello\n\ngo 1.26.0\n")
+    (module / "go.sum").write_text("")
+    (module / "main.go").write_text(HELLO)
+    return GoProgram(name="hello-tool", module=str(module), package=".", stamps={"main.version": "1"})
+
+
+def _toolchain(tmp_path: Path, *tools: Tool) -> Toolchain:
+    return Toolchain(cache=tmp_path / "cache", tools={tool.name: tool for tool in tools})
+
+
+def _silent() -> Progress:
+    return Progress(total=1, stream=io.StringIO())
+
+
+def _write(name: str, text: str) -> Callable[[GoProgram], GoProgram]:
+    def change(tool: GoProgram) -> GoProgram:
+        (tool.directory / name).write_text(text)
+        return tool
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _write("go.mod", "module hello\n\ngo 1.26.1\n"),
+        _write("go.sum", "example.org/x v1.0.0 h1:abc=\n"),
+        _write("main.go", HELLO.replace("hello", "good bye")),
+        lambda tool: dataclasses.replace(tool, package="./other"),
+        lambda tool: dataclasses.replace(tool, tags=("netgo",)),
+        lambda tool: dataclasses.replace(tool, stamps={"main.version": "2"}),
+    ],
+    ids=["go.mod", "go.sum", "source", "package", "tags", "stamps"],
+)
+def test_the_key_follows_every_input(hello: GoProgram, change: Callable[[GoProgram], GoProgram]) -> None:
+    before = golang.key(hello, GO_VERSION)
+    assert golang.key(change(hello), GO_VERSION) != before
+
+
+def test_the_key_follows_the_version_of_go(hello: GoProgram) -> None:
+    assert golang.key(hello, GO_VERSION) != golang.key(hello, GO_VERSION.replace("1.26.8", "1.27.0"))
+
+
+def test_the_key_does_not_depend_on_where_the_checkout_lies(hello: GoProgram, tmp_path: Path) -> None:
+    elsewhere = hello.directory.rename(tmp_path / "clone")
+    moved = dataclasses.replace(hello, module=str(elsewhere))
+    (tmp_path / "hello").symlink_to(elsewhere)
+    assert golang.key(moved, GO_VERSION) == golang.key(hello, GO_VERSION)
+
+
+def test_programs_of_one_module_have_keys_of_their_own() -> None:
+    keys = [golang.key(t, GO_VERSION) for t in TOOLS.values() if not isinstance(t, DebianProgram)]
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_built_tool_runs_and_is_not_built_again(hello: GoProgram, tmp_path: Path) -> None:
+    toolchain = _toolchain(tmp_path, hello)
+    assert toolchain.missing(["hello-tool"]) == ["hello-tool"]
+    toolchain.ensure(["hello-tool"], _silent())
+    path = toolchain.path("hello-tool")
+    assert subprocess.run([path], capture_output=True, check=True).stderr == b"hello\n"
+    assert [p.name for p in path.parent.iterdir()] == ["hello-tool"]
+
+    built = path.stat().st_mtime_ns
+    toolchain.ensure(["hello-tool"], _silent())
+    assert path.stat().st_mtime_ns == built
+
+
+def test_a_changed_source_is_built_anew_beside_the_old(hello: GoProgram, tmp_path: Path) -> None:
+    toolchain = _toolchain(tmp_path, hello)
+    toolchain.ensure(["hello-tool"], _silent())
+    old = toolchain.path("hello-tool")
+    _write("main.go", HELLO.replace("hello", "good bye"))(hello)
+    assert toolchain.origin("hello-tool").source == "to build"
+    toolchain.ensure(["hello-tool"], _silent())
+    new = toolchain.path("hello-tool")
+    assert subprocess.run([new], capture_output=True, check=True).stderr == b"good bye\n"
+    assert old.exists()
+
+
+def test_a_failing_build_shows_the_end_of_its_log_and_leaves_no_build(hello: GoProgram, tmp_path: Path) -> None:
+    _write("main.go", "package main\n\nfunc main() { undefined_thing() }\n")(hello)
+    toolchain = _toolchain(tmp_path, hello)
+    with pytest.raises(DevClusterError) as raised:
+        toolchain.ensure(["hello-tool"], _silent())
+    log = next((tmp_path / "cache/log").iterdir())
+    assert str(raised.value).startswith(f"build of hello-tool failed with exit code 1; its last lines, from {log}:\n")
+    assert "undefined: undefined_thing" in str(raised.value)
+    assert toolchain.origin("hello-tool").source == "to build"
+    assert [path.name for path in (tmp_path / "cache/bin").iterdir()] == [".go.lock"]
+
+
+def test_a_build_is_static_and_the_persons_go_settings_do_not_reach_it(
+    hello: GoProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOFLAGS", "-mod=mod -tags=broken")
+    monkeypatch.setenv("GOTOOLCHAIN", "go1.99.0")
+    monkeypatch.setenv("GOOS", "plan9")
+    monkeypatch.setenv("CGO_ENABLED", "1")
+    _write("main.go", 'package main\n\nimport "os/user"\n\nfunc main() { user.Current() }\n')(hello)
+    toolchain = _toolchain(tmp_path, hello)
+    toolchain.ensure(["hello-tool"], _silent())
+    subprocess.run([toolchain.path("hello-tool")], check=True)
+    assert b"/ld-linux" not in toolchain.path("hello-tool").read_bytes()  # os/user links libc where it may
+
+
+def test_a_module_that_wants_a_newer_go_says_so_and_fetches_none(hello: GoProgram, tmp_path: Path) -> None:
+    _write("go.mod", "module hello\n\ngo 1.999.0\n")(hello)
+    with pytest.raises(DevClusterError) as raised:
+        _toolchain(tmp_path, hello).ensure(["hello-tool"], _silent())
+    assert str(raised.value) == (
+        f"hello-tool cannot be built: Go on PATH is {golang.version()}, its module needs Go 1.999.0 or later; "
+        "install that (https://go.dev/dl) and run again"
+    )
+
+
+def test_files_of_a_module_are_copied_writable(tmp_path: Path) -> None:
+    manifests = TOOLS["keda-manifests"]
+    assert isinstance(manifests, ModuleFiles)
+    toolchain = _toolchain(tmp_path, manifests)
+    toolchain.ensure(["keda-manifests"], _silent())
+    copied = toolchain.path("keda-manifests")
+    assert (copied / "default" / "kustomization.yaml").is_file()
+    assert all(path.stat().st_mode & 0o200 for path in copied.rglob("*"))
+
+
+def test_background_builds_are_there_when_waited_for(hello: GoProgram, tmp_path: Path) -> None:
+    toolchain = _toolchain(tmp_path, hello)
+    toolchain.build_in_background(["hello-tool"])
+    assert os.access(toolchain.wait("hello-tool", _silent()), os.X_OK)
+
+
+def test_ensure_joins_a_build_that_is_already_under_way(hello: GoProgram, tmp_path: Path) -> None:
+    toolchain = _toolchain(tmp_path, hello)
+    toolchain.build_in_background(["hello-tool"])
+    toolchain.ensure(["hello-tool"], _silent())
+    assert toolchain.origin("hello-tool").source == "cache"
+
+
+def test_a_failed_background_build_is_raised_where_it_is_waited_for(hello: GoProgram, tmp_path: Path) -> None:
+    broken = dataclasses.replace(hello, name="broken-tool", package="./nowhere")
+    toolchain = _toolchain(tmp_path, broken, hello)
+    toolchain.build_in_background(["broken-tool", "hello-tool"])
+    with pytest.raises(DevClusterError, match=r"^build of broken-tool failed with exit code 1"):
+        toolchain.wait("broken-tool", _silent())
+    assert toolchain.wait("hello-tool", _silent()).exists()
+
+
+def test_waiting_for_a_tool_that_nobody_builds_builds_it(hello: GoProgram, tmp_path: Path) -> None:
+    assert _toolchain(tmp_path, hello).wait("hello-tool", _silent()).exists()
+
+
+def test_commands_and_only_commands_have_their_folders_on_path(hello: GoProgram, tmp_path: Path) -> None:
+    command = dataclasses.replace(hello, name="hello-command", command=True)
+    toolchain = _toolchain(tmp_path, command, hello)
+    toolchain.ensure(["hello-command", "hello-tool"], _silent())
+    assert toolchain.bin_directories() == [toolchain.path("hello-command").parent]

@@ -1,0 +1,58 @@
+"""The table of tools agrees with the pinned Go modules beside it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from devcluster.toolchain.table import TOOLS, TOOLS_DIRECTORY, DebianProgram, GoProgram, ModuleFiles
+
+GO_PROGRAMS = [tool for tool in TOOLS.values() if isinstance(tool, GoProgram)]
+FOREIGN_PROGRAMS = [tool for tool in GO_PROGRAMS if tool.package != "."]
+
+
+def _go_mod(directory: Path) -> str:
+    return (directory / "go.mod").read_text()
+
+
+def _pinned(go_mod: str, package: str) -> str:
+    """The version required of the module that holds this package."""
+    required: dict[str, str] = dict(re.findall(r"^\s*(?:require )?(\S+) (v\S+)", go_mod, re.MULTILINE))
+    holders = [module for module in required if package == module or package.startswith(f"{module}/")]
+    return required[max(holders, key=len)]
+
+
+@pytest.mark.parametrize("tool", FOREIGN_PROGRAMS, ids=lambda tool: tool.name)
+def test_every_go_program_is_a_tool_of_its_module_with_hashes(tool: GoProgram) -> None:
+    assert re.search(rf"^(tool )?\s*{re.escape(tool.package)}$", _go_mod(tool.directory), re.MULTILINE)
+    version = _pinned(_go_mod(tool.directory), tool.package)
+    assert f" {version} h1:" in (tool.directory / "go.sum").read_text()
+
+
+@pytest.mark.parametrize("tool", [t for t in TOOLS.values() if isinstance(t, ModuleFiles)], ids=lambda tool: tool.name)
+def test_every_copied_module_is_pinned(tool: ModuleFiles) -> None:
+    version = _pinned(_go_mod(tool.directory), tool.source)
+    assert f"{tool.source} {version} h1:" in (tool.directory / "go.sum").read_text()
+
+
+@pytest.mark.parametrize("tool", [t for t in FOREIGN_PROGRAMS if t.stamps], ids=lambda tool: tool.name)
+def test_the_version_a_program_reports_is_the_one_pinned(tool: GoProgram) -> None:
+    pinned = _pinned(_go_mod(tool.directory), tool.package)
+    if tool.module == "prometheus":  # module v0.310.0 is release 3.10.0
+        pinned = "v3.{}.{}".format(*re.findall(r"^v0\.3(\d\d)\.(\d+)$", pinned)[0])
+    full = {value for variable, value in tool.stamps.items() if variable.endswith(("gitVersion", "Version"))}
+    assert {value.removeprefix("v") for value in full} == {pinned.removeprefix("v")}
+
+
+def test_every_staging_module_of_kubernetes_is_replaced_by_its_release() -> None:
+    go_mod = _go_mod(TOOLS_DIRECTORY / "kubernetes")
+    staging = set(re.findall(r"^\s+(k8s\.io/\S+) v0\.0\.0 ", go_mod, re.MULTILINE))
+    replaced = dict(re.findall(r"^\s+(k8s\.io/\S+) => \S+ (\S+)$", go_mod, re.MULTILINE))
+    assert staging
+    assert staging <= replaced.keys()
+    assert {replaced[module] for module in staging} == {_pinned(go_mod, "k8s.io/kubernetes").replace("v1.", "v0.")}
+
+
+def test_every_module_folder_serves_a_tool() -> None:
+    used = {tool.module for tool in TOOLS.values() if not isinstance(tool, DebianProgram)}
+    assert {path.name for path in TOOLS_DIRECTORY.iterdir()} == used
