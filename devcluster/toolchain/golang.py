@@ -13,7 +13,7 @@ from devcluster.errors import DevClusterError
 from devcluster.toolchain.found import find, parse_version
 from devcluster.toolchain.process import run_logged
 from devcluster.toolchain.store import key_of
-from devcluster.toolchain.table import GoProgram, GoTool, ModuleFiles
+from devcluster.toolchain.table import GoBuild, GoPart, GoProgram, ModuleFiles
 
 # The person's own settings must not change what is built: `go env -w GOFLAGS=-mod=mod` would rewrite go.mod,
 # GOTOOLCHAIN=auto would download another Go, a go.work in a parent folder would replace modules.
@@ -26,50 +26,58 @@ _SETTINGS: Mapping[str, str] = {
 _FLAGS = ("-trimpath", "-buildvcs=false")
 
 
-def build_arguments(tool: GoProgram, output: Path) -> list[str]:
-    """The arguments of `go` that build this tool into the file `output`."""
-    stamps = [f"-X {variable}={value}" for variable, value in sorted(tool.stamps.items())]
-    tags = [f"-tags={','.join(tool.tags)}"] if tool.tags else []
-    # -v names each package as it is compiled: that is the progress shown.
-    linker = " ".join(["-s", "-w", *stamps])
-    return ["build", "-v", *_FLAGS, *tags, f"-ldflags={linker}", "-o", str(output), tool.package]
+def key(build: GoBuild, go_version: str) -> str:
+    """The key of a build: its arguments, our settings, the Go version, every file of its modules' folders."""
+    return key_of({"settings": dict(_SETTINGS), "go": go_version, "parts": [_inputs(part) for part in build.parts]})
 
 
-def key(tool: GoTool, go_version: str) -> str:
-    """The key of a tool's build: its arguments, our settings, the Go version, every file of its module folder."""
-    what = build_arguments(tool, Path(tool.name)) if isinstance(tool, GoProgram) else [tool.source, tool.path]
-    files = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(tool.directory.iterdir())
-        if path.is_file()
-    }
-    return key_of({"what": what, "settings": dict(_SETTINGS), "go": go_version, "files": files})
+def produce(build: GoBuild, directory: Path, log: Path, waiting: Callable[[str], None]) -> None:
+    """Build or copy each part into an empty folder, as `directory/<name of the part>`.
 
-
-def produce(tool: GoTool, directory: Path, log: Path, waiting: Callable[[str], None]) -> None:
-    """Build a program, or copy a module's files, into an empty folder, as `directory/<name of the tool>`.
+    Args:
+        log: keeps the output of the last part begun.
+        waiting: told once a second what is going on.
 
     Raises:
-        DevClusterError: Go is missing or too old, or the build failed.
+        DevClusterError: Go is missing or too old, or a part failed to build.
     """
-    go = _go(tool)
     # Go's scratch space lies within, so that what a killed build leaves goes with the folder.
     scratch = directory / ".scratch"
     scratch.mkdir()
     environment = {**_environment(), "GOTMPDIR": str(scratch)}
-    match tool:
-        case GoProgram():
-            title, arguments = f"build of {tool.name}", build_arguments(tool, directory / tool.name)
-        case ModuleFiles():
-            title, arguments = f"download of {tool.source}", ["mod", "download", tool.source]
-    run_logged(
-        [go, *arguments], title=title, log=log, waiting=waiting, environment=environment, directory=tool.directory
-    )
-    if isinstance(tool, ModuleFiles):
-        listing = [go, "list", "-m", "-f", "{{.Dir}}", tool.source]
-        root = subprocess.check_output(listing, cwd=tool.directory, env=environment, text=True).strip()
-        _copy_writable(Path(root) / tool.path, directory / tool.name)
+    for part in build.parts:
+        go = _go(part)
+        match part:
+            case GoProgram():
+                title, arguments = f"build of {part.name}", _build_arguments(part, directory / part.name)
+            case ModuleFiles():
+                title, arguments = f"download of {part.source}", ["mod", "download", part.source]
+        run_logged(
+            [go, *arguments], title=title, log=log, waiting=waiting, environment=environment, directory=part.directory
+        )
+        if isinstance(part, ModuleFiles):
+            listing = [go, "list", "-m", "-f", "{{.Dir}}", part.source]
+            root = subprocess.check_output(listing, cwd=part.directory, env=environment, text=True).strip()
+            _copy_writable(Path(root) / part.path, directory / part.name)
     shutil.rmtree(scratch)
+
+
+def _inputs(part: GoPart) -> Mapping[str, object]:
+    what = _build_arguments(part, Path(part.name)) if isinstance(part, GoProgram) else [part.source, part.path]
+    files = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(part.directory.iterdir())
+        if path.is_file()
+    }
+    return {"what": what, "files": files}
+
+
+def _build_arguments(program: GoProgram, output: Path) -> list[str]:
+    stamps = [f"-X {variable}={value}" for variable, value in sorted(program.stamps.items())]
+    tags = [f"-tags={','.join(program.tags)}"] if program.tags else []
+    linker = " ".join(["-s", "-w", *stamps])
+    # -v names each package as it is compiled: that is the progress shown.
+    return ["build", "-v", *_FLAGS, *tags, f"-ldflags={linker}", "-o", str(output), program.package]
 
 
 @functools.cache
@@ -79,13 +87,13 @@ def version() -> str:
     return subprocess.check_output([go, "version"], env=_environment(), text=True).strip() if go else ""
 
 
-def _go(tool: GoTool) -> str:
+def _go(part: GoPart) -> str:
     go = find("go")
-    wanted = re.findall(r"^go (\S+)$", (tool.directory / "go.mod").read_text(), re.MULTILINE)[0]
+    wanted = re.findall(r"^go (\S+)$", (part.directory / "go.mod").read_text(), re.MULTILINE)[0]
     have = parse_version(version().removeprefix("go version go"))
     if go is None or have is None or have < (parse_version(wanted) or have):
         message = (
-            f"{tool.name} cannot be built: Go on PATH is {version() or 'missing'}, its module needs "
+            f"{part.name} cannot be built: Go on PATH is {version() or 'missing'}, its module needs "
             f"Go {wanted} or later; install that (https://go.dev/dl) and run again"
         )
         raise DevClusterError(message)

@@ -25,7 +25,7 @@ def key_of(inputs: Mapping[str, object]) -> str:
 
 
 class Store:
-    """Finished builds as `<root>/<name>-<key>/`.
+    """Finished builds as `<root>/<name>/`, where the name ends with the build's key.
 
     Args:
         root: made when first needed.
@@ -34,12 +34,12 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def directory(self, name: str, key: str) -> Path:
+    def directory(self, name: str) -> Path:
         """Where this build is, or will be, once finished."""
-        return self.root / f"{name}-{key}"
+        return self.root / name
 
     @contextmanager
-    def publish(self, name: str, key: str) -> Iterator[Path]:
+    def publish(self, name: str) -> Iterator[Path]:
         """Give a new empty folder to build in; it takes its place in one rename when the block succeeds.
 
         Must be called under `lock`, which is what makes every unfinished folder found here one that a killed
@@ -48,12 +48,12 @@ class Store:
         self.root.mkdir(parents=True, exist_ok=True)
         for leftover in self.root.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(leftover)
-        unfinished = self.root / f"{_UNFINISHED}{name}-{key}"
+        unfinished = self.root / f"{_UNFINISHED}{name}"
         unfinished.mkdir()
         try:
             yield unfinished
             _write_through(unfinished)
-            unfinished.rename(self.directory(name, key))
+            unfinished.rename(self.directory(name))
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 

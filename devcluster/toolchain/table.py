@@ -5,7 +5,7 @@ hashes. A Go program is taken from PATH only where a `PathRule` says which versi
 image must be our static build, and Debian's Prometheus lacks Kubernetes service discovery.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -46,9 +46,6 @@ class GoProgram:
         package: the Go package to build; `.` for our own source in that folder.
         tags: build tags.
         stamps: string variables set by the linker, such as the version that the program reports.
-        path_rule: when a program of this name on PATH is used instead; never, if absent.
-        beside: a copy on PATH is used only if it stands in the same folder as this other tool.
-        command: looked up by name on PATH, by people or by Pulumi.
     """
 
     name: str
@@ -56,9 +53,6 @@ class GoProgram:
     package: str
     tags: tuple[str, ...] = ()
     stamps: Mapping[str, str] = field(default_factory=dict)
-    path_rule: PathRule | None = None
-    beside: str | None = None
-    command: bool = False
 
     @property
     def directory(self) -> Path:
@@ -68,22 +62,18 @@ class GoProgram:
 
 @dataclass(frozen=True, kw_only=True)
 class ModuleFiles:
-    """A file or folder copied, writable, out of the source of a pinned Go module.
+    """A file or folder copied, writable, out of the source of a pinned Go module; a file is a script.
 
     Args:
         module: the folder with `go.mod` and `go.sum`, under `devcluster/tools/`.
         source: the Go module that holds the files.
         path: the file or folder, relative to that module's root.
-        beside: as for `GoProgram`.
-        command: the file is a script looked up by name on PATH; it is made executable.
     """
 
     name: str
     module: str
     source: str
     path: str
-    beside: str | None = None
-    command: bool = False
 
     @property
     def directory(self) -> Path:
@@ -91,42 +81,67 @@ class ModuleFiles:
         return TOOLS_DIRECTORY / self.module
 
 
-GoTool = GoProgram | ModuleFiles
-Tool = DebianProgram | GoTool
+GoPart = GoProgram | ModuleFiles
 
 
-def _debian(package: str, *programs: str) -> list[Tool]:
+@dataclass(frozen=True, kw_only=True)
+class GoBuild:
+    """What is built, and found on PATH, as one folder: a program, and what it expects beside it.
+
+    Args:
+        parts: the program first.
+        path_rule: when the program on PATH is used instead, if the other parts stand beside it; never, if absent.
+        command: looked up by name on PATH, by people or by Pulumi.
+    """
+
+    parts: tuple[GoPart, ...]
+    path_rule: PathRule | None = None
+    command: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of the program."""
+        return self.parts[0].name
+
+
+Tool = DebianProgram | GoBuild
+
+
+def _debian(package: str, *programs: str) -> list[DebianProgram]:
     return [DebianProgram(name=Path(p).name, package=package, program=p) for p in programs or (package,)]
 
 
-def _kubernetes(name: str, path_rule: PathRule, *, command: bool = False) -> GoProgram:
+def _kubernetes(name: str, path_rule: PathRule, *, command: bool = False) -> GoBuild:
     stamps = {
         "k8s.io/client-go/pkg/version.gitVersion": "v1.36.3",
         "k8s.io/component-base/version.gitVersion": "v1.36.3",
         "k8s.io/component-base/version.gitMajor": "1",
         "k8s.io/component-base/version.gitMinor": "36",
     }
-    package = f"k8s.io/kubernetes/cmd/{name}"
-    return GoProgram(
-        name=name, module="kubernetes", package=package, stamps=stamps, path_rule=path_rule, command=command
-    )
+    program = GoProgram(name=name, module="kubernetes", package=f"k8s.io/kubernetes/cmd/{name}", stamps=stamps)
+    return GoBuild(parts=(program,), path_rule=path_rule, command=command)
 
 
-def _prometheus(name: str) -> GoProgram:
-    return GoProgram(
+def _prometheus(name: str, *, command: bool = False) -> GoBuild:
+    program = GoProgram(
         name=name,
         module="prometheus",
         package=f"github.com/prometheus/prometheus/cmd/{name}",
         # All service discoveries compiled in take twice as long; we use these two.
         tags=("remove_all_sd", "enable_kubernetes_sd", "enable_dns_sd", "netgo"),
         stamps={"github.com/prometheus/common/version.Version": "3.10.0"},
-        command=name == "promtool",
     )
+    return GoBuild(parts=(program,), command=command)
 
 
-def _keda(name: str, package: str) -> GoProgram:
-    stamps = {"github.com/kedacore/keda/v2/version.Version": "2.21.0"}
-    return GoProgram(name=name, module="keda", package=f"github.com/kedacore/keda/v2/{package}", stamps=stamps)
+def _keda(name: str, package: str) -> GoBuild:
+    program = GoProgram(
+        name=name,
+        module="keda",
+        package=f"github.com/kedacore/keda/v2/{package}",
+        stamps={"github.com/kedacore/keda/v2/version.Version": "2.21.0"},
+    )
+    return GoBuild(parts=(program,))
 
 
 _SAME_MINOR = PathRule(version_arguments=("--version",), at_least=(1, 36), below=(1, 37))
@@ -155,38 +170,51 @@ _ALL: list[Tool] = [
     _kubernetes("kube-scheduler", _SAME_MINOR),
     _kubernetes("kubelet", _SAME_MINOR),
     _kubernetes("kube-proxy", _SAME_MINOR),
-    GoProgram(name="pause", module="pause", package="."),
-    GoProgram(name="coredns", module="coredns", package="github.com/coredns/coredns"),
-    GoProgram(
-        name="pulumi",
-        module="pulumi",
-        package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-        # Without it `pulumi version` prints nothing and the Automation API refuses the program.
-        stamps={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": "v3.250.0"},
+    GoBuild(parts=(GoProgram(name="pause", module="pause", package="."),)),
+    GoBuild(parts=(GoProgram(name="coredns", module="coredns", package="github.com/coredns/coredns"),)),
+    GoBuild(
+        parts=(
+            GoProgram(
+                name="pulumi",
+                module="pulumi",
+                package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+                # Without it `pulumi version` prints nothing and the Automation API refuses the program.
+                stamps={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": "v3.250.0"},
+            ),
+            GoProgram(
+                name="pulumi-language-python",
+                module="pulumi-language-python",
+                package="github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
+            ),
+            # The language host starts it from its own folder.
+            ModuleFiles(
+                name="pulumi-language-python-exec",
+                module="pulumi",
+                source="github.com/pulumi/pulumi/sdk/v3",
+                path="python/cmd/pulumi-language-python-exec",
+            ),
+        ),
         path_rule=PathRule(version_arguments=("version",), at_least=(3, 200), below=(4, 0)),
         command=True,
     ),
-    GoProgram(
-        name="pulumi-language-python",
-        module="pulumi-language-python",
-        package="github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
-        beside="pulumi",
-        command=True,
-    ),
-    ModuleFiles(
-        name="pulumi-language-python-exec",
-        module="pulumi",
-        source="github.com/pulumi/pulumi/sdk/v3",
-        path="python/cmd/pulumi-language-python-exec",
-        beside="pulumi",
-        command=True,
-    ),
     _prometheus("prometheus"),
-    _prometheus("promtool"),
-    ModuleFiles(name="keda-manifests", module="keda", source="github.com/kedacore/keda/v2", path="config"),
+    _prometheus("promtool", command=True),
+    GoBuild(
+        parts=(ModuleFiles(name="keda-manifests", module="keda", source="github.com/kedacore/keda/v2", path="config"),)
+    ),
     _keda("keda-operator", "cmd/operator"),
     _keda("keda-metrics-apiserver", "cmd/adapter"),
 ]
 
-TOOLS: Mapping[str, Tool] = MappingProxyType({tool.name: tool for tool in _ALL})
+
+def by_name(tools: Iterable[Tool]) -> Mapping[str, Tool]:
+    """Tools by their names; every part of a build leads to that build."""
+    names: dict[str, Tool] = {}
+    for tool in tools:
+        parts = tool.parts if isinstance(tool, GoBuild) else (tool,)
+        names.update((part.name, tool) for part in parts)
+    return MappingProxyType(names)
+
+
+TOOLS = by_name(_ALL)
 """Every tool by its name, in the order in which a cluster that starts from nothing needs them."""

@@ -13,7 +13,7 @@ from devcluster.progress import Progress
 from devcluster.toolchain import debian, golang
 from devcluster.toolchain.found import find, objection, version_of
 from devcluster.toolchain.store import Store
-from devcluster.toolchain.table import TOOLS, DebianProgram, GoProgram, GoTool, Tool
+from devcluster.toolchain.table import TOOLS, DebianProgram, GoBuild, Tool
 
 Source = Literal["PATH", "cache", "to build", "to install"]
 
@@ -56,16 +56,16 @@ class Toolchain:
         tool = self._tool(name)
         if isinstance(tool, DebianProgram):
             found = find(tool.program, outside=self._cache)
-            return Origin(
-                source="PATH" if found else "to install", path=found, remark="" if found else f"Debian {tool.package}"
-            )
+            if found:
+                return Origin(source="PATH", path=found)
+            return Origin(source="to install", path=None, remark=f"Debian {tool.package}")
         found, remark = self._accepted_on_path(tool)
         if found:
-            return Origin(source="PATH", path=found)
-        built = self._built(tool)
-        return Origin(
-            source="cache" if built.exists() else "to build", path=built if built.exists() else None, remark=remark
-        )
+            return Origin(source="PATH", path=found if name == tool.name else found.resolve().parent / name)
+        built = self._directory(tool) / name
+        if built.exists():
+            return Origin(source="cache", path=built, remark=remark)
+        return Origin(source="to build", path=None, remark=remark)
 
     def path(self, name: str) -> Path:
         """The program, script or folder of a tool that `ensure` or `wait` has provided.
@@ -81,8 +81,8 @@ class Toolchain:
 
     def bin_directories(self) -> list[Path]:
         """The folders to put first on PATH, so that the commands which we built are found by name."""
-        commands = [t.name for t in self._tools.values() if not isinstance(t, DebianProgram) and t.command]
-        origins = [self.origin(name) for name in commands]
+        commands = {tool.name for tool in self._tools.values() if isinstance(tool, GoBuild) and tool.command}
+        origins = [self.origin(name) for name in self._tools if name in commands]
         return [origin.path.parent for origin in origins if origin.source == "cache" and origin.path]
 
     def missing(self, names: Iterable[str]) -> list[str]:
@@ -153,29 +153,27 @@ class Toolchain:
         if isinstance(tool, DebianProgram):
             return
         with self._store.lock("go", waiting):
-            if self._built(tool).exists():  # by the run that we waited for
+            directory = self._directory(tool)
+            if directory.exists():  # by the run that we waited for
                 return
-            key = golang.key(tool, golang.version())
-            with self._store.publish(name, key) as directory:
-                golang.produce(tool, directory, self._cache / "log" / f"{name}-{key}.log", waiting)
+            with self._store.publish(directory.name) as unfinished:
+                golang.produce(tool, unfinished, self._cache / "log" / f"{directory.name}.log", waiting)
 
-    def _built(self, tool: GoTool) -> Path:
-        return self._store.directory(tool.name, golang.key(tool, golang.version())) / tool.name
+    def _directory(self, build: GoBuild) -> Path:
+        return self._store.directory(f"{build.name}-{golang.key(build, golang.version())}")
 
-    def _accepted_on_path(self, tool: GoTool) -> tuple[Path | None, str]:
-        """What PATH holds of this tool if it will do, else None and why it will not."""
-        found = find(tool.name, outside=self._cache)
+    def _accepted_on_path(self, build: GoBuild) -> tuple[Path | None, str]:
+        """What PATH holds of this program if it will do, else None and why it will not."""
+        found = find(build.name, outside=self._cache)
         if found is None:
             return None, ""
-        if tool.beside:
-            companion = self.origin(tool.beside)
-            if companion.source == "PATH" and companion.path and companion.path.parent == found.parent:
-                return found, ""
-            return None, f"{found} does not belong to the {tool.beside} that is used"
-        if isinstance(tool, GoProgram) and tool.path_rule:
-            reason = objection(version_of(found, tool.path_rule.version_arguments), tool.path_rule)
-            return (None, f"{found} {reason}") if reason else (found, "")
-        return None, f"{found} is passed over: our own build is needed"
+        if build.path_rule is None:
+            return None, f"{found} is passed over: our own build is needed"
+        if reason := objection(version_of(found, build.path_rule.version_arguments), build.path_rule):
+            return None, f"{found} {reason}"
+        home = found.resolve().parent
+        lacking = [part.name for part in build.parts[1:] if not (home / part.name).exists()]
+        return (None, f"{found} has no {', '.join(lacking)} beside it") if lacking else (found, "")
 
     def _tool(self, name: str) -> Tool:
         try:

@@ -12,7 +12,7 @@ import pytest
 from devcluster.errors import DevClusterError
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain, golang
-from devcluster.toolchain.table import TOOLS, DebianProgram, GoProgram, ModuleFiles, Tool
+from devcluster.toolchain.table import TOOLS, DebianProgram, GoBuild, GoPart, GoProgram, by_name
 
 GO_VERSION = "go version go1.26.8 linux/amd64"
 HELLO = 'package main\n\nfunc main() { println("hello") }\n'
@@ -29,8 +29,12 @@ def hello(tmp_path: Path) -> GoProgram:
     return GoProgram(name="hello-tool", module=str(module), package=".", stamps={"main.version": "1"})
 
 
-def _toolchain(tmp_path: Path, *tools: Tool) -> Toolchain:
-    return Toolchain(cache=tmp_path / "cache", tools={tool.name: tool for tool in tools})
+def _toolchain(tmp_path: Path, *parts: GoPart) -> Toolchain:
+    return Toolchain(cache=tmp_path / "cache", tools=by_name(GoBuild(parts=(part,)) for part in parts))
+
+
+def _key(*parts: GoPart, go_version: str = GO_VERSION) -> str:
+    return golang.key(GoBuild(parts=parts), go_version)
 
 
 def _silent() -> Progress:
@@ -58,24 +62,29 @@ def _write(name: str, text: str) -> Callable[[GoProgram], GoProgram]:
     ids=["go.mod", "go.sum", "source", "package", "tags", "stamps"],
 )
 def test_the_key_follows_every_input(hello: GoProgram, change: Callable[[GoProgram], GoProgram]) -> None:
-    before = golang.key(hello, GO_VERSION)
-    assert golang.key(change(hello), GO_VERSION) != before
+    before = _key(hello)
+    assert _key(change(hello)) != before
 
 
 def test_the_key_follows_the_version_of_go(hello: GoProgram) -> None:
-    assert golang.key(hello, GO_VERSION) != golang.key(hello, GO_VERSION.replace("1.26.8", "1.27.0"))
+    assert _key(hello) != _key(hello, go_version=GO_VERSION.replace("1.26.8", "1.27.0"))
+
+
+def test_the_key_follows_every_part(hello: GoProgram) -> None:
+    other = dataclasses.replace(hello, name="other-tool")
+    assert len({_key(hello), _key(hello, other), _key(other, hello)}) == 3
 
 
 def test_the_key_does_not_depend_on_where_the_checkout_lies(hello: GoProgram, tmp_path: Path) -> None:
     elsewhere = hello.directory.rename(tmp_path / "clone")
     moved = dataclasses.replace(hello, module=str(elsewhere))
     (tmp_path / "hello").symlink_to(elsewhere)
-    assert golang.key(moved, GO_VERSION) == golang.key(hello, GO_VERSION)
+    assert _key(moved) == _key(hello)
 
 
 def test_programs_of_one_module_have_keys_of_their_own() -> None:
-    keys = [golang.key(t, GO_VERSION) for t in TOOLS.values() if not isinstance(t, DebianProgram)]
-    assert len(set(keys)) == len(keys)
+    builds = {tool.name: tool for tool in TOOLS.values() if not isinstance(tool, DebianProgram)}
+    assert len({golang.key(build, GO_VERSION) for build in builds.values()}) == len(builds)
 
 
 def test_a_built_tool_runs_and_is_not_built_again(hello: GoProgram, tmp_path: Path) -> None:
@@ -140,9 +149,7 @@ def test_a_module_that_wants_a_newer_go_says_so_and_fetches_none(hello: GoProgra
 
 
 def test_files_of_a_module_are_copied_writable(tmp_path: Path) -> None:
-    manifests = TOOLS["keda-manifests"]
-    assert isinstance(manifests, ModuleFiles)
-    toolchain = _toolchain(tmp_path, manifests)
+    toolchain = Toolchain(cache=tmp_path / "cache")
     toolchain.ensure(["keda-manifests"], _silent())
     copied = toolchain.path("keda-manifests")
     assert (copied / "default" / "kustomization.yaml").is_file()
@@ -176,7 +183,15 @@ def test_waiting_for_a_tool_that_nobody_builds_builds_it(hello: GoProgram, tmp_p
 
 
 def test_commands_and_only_commands_have_their_folders_on_path(hello: GoProgram, tmp_path: Path) -> None:
-    command = dataclasses.replace(hello, name="hello-command", command=True)
-    toolchain = _toolchain(tmp_path, command, hello)
+    command = GoBuild(parts=(dataclasses.replace(hello, name="hello-command"),), command=True)
+    toolchain = Toolchain(cache=tmp_path / "cache", tools=by_name([command, GoBuild(parts=(hello,))]))
     toolchain.ensure(["hello-command", "hello-tool"], _silent())
     assert toolchain.bin_directories() == [toolchain.path("hello-command").parent]
+
+
+def test_the_parts_of_a_build_stand_in_one_folder(hello: GoProgram, tmp_path: Path) -> None:
+    """Pulumi's language host starts its script from its own folder, and is found beside `pulumi`."""
+    build = GoBuild(parts=(hello, dataclasses.replace(hello, name="hello-host")))
+    toolchain = Toolchain(cache=tmp_path / "cache", tools=by_name([build]))
+    toolchain.ensure(["hello-host"], _silent())
+    assert toolchain.path("hello-host") == toolchain.path("hello-tool").parent / "hello-host"

@@ -8,7 +8,7 @@ import pytest
 from devcluster.errors import DevClusterError
 from devcluster.toolchain import Toolchain
 from devcluster.toolchain.found import objection, parse_version
-from devcluster.toolchain.table import TOOLS, GoProgram, PathRule
+from devcluster.toolchain.table import TOOLS, GoBuild, PathRule
 
 
 def _program(path: Path, prints: str) -> Path:
@@ -20,7 +20,7 @@ def _program(path: Path, prints: str) -> Path:
 
 def _rule(name: str) -> PathRule:
     tool = TOOLS[name]
-    assert isinstance(tool, GoProgram)
+    assert isinstance(tool, GoBuild)
     assert tool.path_rule
     return tool.path_rule
 
@@ -59,15 +59,21 @@ def test_accepted_versions(name: str, version: tuple[int, int], accepted: bool) 
     assert (objection(version, _rule(name)) is None) is accepted
 
 
-def test_a_new_enough_pulumi_on_path_is_used_with_the_language_host_beside_it(
+PULUMI_PARTS = ("pulumi-language-python", "pulumi-language-python-exec")
+
+
+def test_a_new_enough_pulumi_on_path_is_used_with_its_own_language_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pulumi = _program(tmp_path / "own/pulumi", "v3.260.1")
-    host = _program(tmp_path / "own/pulumi-language-python", "")
-    monkeypatch.setenv("PATH", str(tmp_path / "own"))
+    pulumi = _program(tmp_path / "opt/pulumi", "v3.260.1")
+    parts = [_program(tmp_path / "opt" / name, "") for name in PULUMI_PARTS]
+    (tmp_path / "bin").mkdir()
+    link = tmp_path / "bin/pulumi"
+    link.symlink_to(pulumi)
+    monkeypatch.setenv("PATH", str(link.parent))
     toolchain = Toolchain(cache=tmp_path / "cache")
-    assert toolchain.path("pulumi") == pulumi
-    assert toolchain.path("pulumi-language-python") == host
+    assert toolchain.path("pulumi") == link
+    assert [toolchain.path(name) for name in PULUMI_PARTS] == parts
     assert toolchain.bin_directories() == []
 
 
@@ -75,7 +81,7 @@ def test_an_old_pulumi_on_path_is_passed_over_with_its_language_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pulumi = _program(tmp_path / "own/pulumi", "v3.138.0")
-    host = _program(tmp_path / "own/pulumi-language-python", "")
+    _program(tmp_path / "own/pulumi-language-python", "")
     monkeypatch.setenv("PATH", str(tmp_path / "own"))
     toolchain = Toolchain(cache=tmp_path / "cache")
     origin = toolchain.origin("pulumi")
@@ -83,7 +89,15 @@ def test_an_old_pulumi_on_path_is_passed_over_with_its_language_host(
         "to build",
         f"{pulumi} is 3.138, wanted is 3.200 or later, before 4.0",
     )
-    assert toolchain.origin("pulumi-language-python").remark == f"{host} does not belong to the pulumi that is used"
+    assert toolchain.origin("pulumi-language-python").source == "to build"
+
+
+def test_a_pulumi_without_its_language_host_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulumi = _program(tmp_path / "own/pulumi", "v3.260.1")
+    monkeypatch.setenv("PATH", str(tmp_path / "own"))
+    assert Toolchain(cache=tmp_path / "cache").origin("pulumi").remark == (
+        f"{pulumi} has no pulumi-language-python, pulumi-language-python-exec beside it"
+    )
 
 
 def test_a_program_that_prints_no_version_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

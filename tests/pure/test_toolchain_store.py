@@ -18,8 +18,8 @@ def _never(what: str) -> None:
 
 def test_a_build_appears_only_when_finished(tmp_path: Path) -> None:
     store = Store(tmp_path / "bin")
-    place = store.directory("kubelet", "k1")
-    with store.publish("kubelet", "k1") as directory:
+    place = store.directory("kubelet-k1")
+    with store.publish("kubelet-k1") as directory:
         (directory / "kubelet").write_text("whole")
         assert not place.exists()
     assert (place / "kubelet").read_text() == "whole"
@@ -27,7 +27,7 @@ def test_a_build_appears_only_when_finished(tmp_path: Path) -> None:
 
 def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
     def build() -> None:
-        with Store(tmp_path).publish("kubelet", "k1") as directory:
+        with Store(tmp_path).publish("kubelet-k1") as directory:
             (directory / "kubelet").write_text("half")
             raise RuntimeError
 
@@ -41,15 +41,15 @@ def test_what_a_killed_run_left_is_not_taken_for_a_build_and_goes_with_the_next(
         "import os, pathlib, signal, sys\n"
         "from devcluster.toolchain.store import Store\n"
         "store = Store(pathlib.Path(sys.argv[1]))\n"
-        "with store.lock('go', print), store.publish('kubelet', 'k1') as directory:\n"
+        "with store.lock('go', print), store.publish('kubelet-k1') as directory:\n"
         "    (directory / 'kubelet').write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     killed = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=CHECKOUT, check=False)
     assert killed.returncode == -signal.SIGKILL
     store = Store(tmp_path)
-    assert not store.directory("kubelet", "k1").exists()
-    with store.lock("go", _never), store.publish("kube-proxy", "k2") as directory:
+    assert not store.directory("kubelet-k1").exists()
+    with store.lock("go", _never), store.publish("kube-proxy-k2") as directory:
         (directory / "kube-proxy").write_text("whole")
     assert {path.name for path in tmp_path.iterdir()} == {"kube-proxy-k2", ".go.lock"}
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.toolchain.table import TOOLS, TOOLS_DIRECTORY, DebianProgram, GoProgram, ModuleFiles
+from devcluster.toolchain.table import TOOLS, TOOLS_DIRECTORY, GoBuild, GoProgram, ModuleFiles
 
-GO_PROGRAMS = [tool for tool in TOOLS.values() if isinstance(tool, GoProgram)]
-FOREIGN_PROGRAMS = [tool for tool in GO_PROGRAMS if tool.package != "."]
+PARTS = {part.name: part for tool in TOOLS.values() if isinstance(tool, GoBuild) for part in tool.parts}.values()
+FOREIGN_PROGRAMS = [part for part in PARTS if isinstance(part, GoProgram) and part.package != "."]
 
 
 def _go_mod(directory: Path) -> str:
@@ -29,7 +29,7 @@ def test_every_go_program_is_a_tool_of_its_module_with_hashes(tool: GoProgram) -
     assert f" {version} h1:" in (tool.directory / "go.sum").read_text()
 
 
-@pytest.mark.parametrize("tool", [t for t in TOOLS.values() if isinstance(t, ModuleFiles)], ids=lambda tool: tool.name)
+@pytest.mark.parametrize("tool", [part for part in PARTS if isinstance(part, ModuleFiles)], ids=lambda tool: tool.name)
 def test_every_copied_module_is_pinned(tool: ModuleFiles) -> None:
     version = _pinned(_go_mod(tool.directory), tool.source)
     assert f"{tool.source} {version} h1:" in (tool.directory / "go.sum").read_text()
@@ -54,5 +54,4 @@ def test_every_staging_module_of_kubernetes_is_replaced_by_its_release() -> None
 
 
 def test_every_module_folder_serves_a_tool() -> None:
-    used = {tool.module for tool in TOOLS.values() if not isinstance(tool, DebianProgram)}
-    assert {path.name for path in TOOLS_DIRECTORY.iterdir()} == used
+    assert {path.name for path in TOOLS_DIRECTORY.iterdir()} == {part.module for part in PARTS}
