@@ -1,0 +1,40 @@
+"""What is told to a person whose configuration is wrong."""
+
+import difflib
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+_FOUND_LENGTH_MAX = 60
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong, in one sentence: the thing, the value found, the rule, the way out."""
+
+    where: str
+    """Files and lines, such as `stacks/sites/purdue.yaml:12`."""
+    sentence: str
+    """The rest of the sentence."""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.sentence}"
+
+
+class ConfigurationError(Exception):
+    """Everything that is wrong with a stack; `str` of it is one sentence a line."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def found(value: Any) -> str:
+    """Write a value as it was found, as JSON, shortened."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _FOUND_LENGTH_MAX else f"{text[: _FOUND_LENGTH_MAX - 1]}…"
+
+
+def choice(word: str, known: Iterable[str], otherwise: str) -> str:
+    """Ask whether a known word was meant, if one is near; otherwise give the other way out."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
+    return f"did you mean `{near[0]}`?" if near else otherwise

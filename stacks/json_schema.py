@@ -1,0 +1,175 @@
+"""The models as JSON Schema, and what it says of one value in words that a person can act on."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
+
+from stacks.errors import choice
+from stacks.origin import Json, KeyPath
+
+Node = Mapping[str, Any]
+"""A node of a JSON Schema."""
+
+
+class _Generator(GenerateJsonSchema):
+    """Pydantic's generator without titles made from field names: a title here says what a string must be."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        return False
+
+
+class Property(NamedTuple):
+    """One key that a file may have."""
+
+    path: str
+    """Its path, such as `pools[].servers_max`."""
+    kind: str | None
+    """The `kind` of the mapping that it stands in, where that decides which keys there are."""
+    rule: str
+    """What its value must be."""
+    required: bool
+    """Whether it must be there."""
+    default: Json
+    """Its default, where it is not required."""
+    description: str
+    """What it means."""
+    is_group: bool
+    """Whether its value is a mapping (or a list of mappings) with keys of its own."""
+
+
+class Schema:
+    """JSON Schema of one model."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self.document: dict[str, Any] = model.model_json_schema(schema_generator=_Generator)
+
+    def at(self, path: KeyPath, value: Any) -> Node:
+        """Give what is said of the place at the path; `value` is the whole, whose `kind`s choose among alternatives."""
+        node = self._chosen(self.document, value)
+        for key in path:
+            below = node.get("items") if isinstance(key, int) else node.get("properties", {}).get(key)
+            node = below or node.get("additionalProperties") or {}
+            try:
+                value = value[key]
+            except (KeyError, IndexError, TypeError):
+                value = None
+            node = self._chosen(node if isinstance(node, dict) else {}, value)
+        return node
+
+    def properties(self) -> Iterator[Property]:
+        """Give every key, in the order of the models; a key of several kinds once for each."""
+        yield from self._properties(self.document, "", None)
+
+    def rule(self, node: Node) -> str:
+        """Say what a value must be: completes "must be …"."""
+        node = self._resolved(node)
+        if "title" in node and node.get("type") == "string":
+            return str(node["title"])
+        if "const" in node or "enum" in node:
+            choices = [f"`{choice}`" for choice in node.get("enum", [node.get("const")])]
+            return choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
+        if "oneOf" in node:
+            return f"a mapping with kind {' or '.join(f'`{kind}`' for kind in self._kinds(node))}"
+        match node.get("type"):
+            case "integer" | "number" as kind:
+                return f"{'an integer' if kind == 'integer' else 'a number'}{_bounds(node)}"
+            case "boolean":
+                return "true or false"
+            case "array":
+                least = f", at least {node['minItems']}" if "minItems" in node else ""
+                return f"a list{least}, each item {self.rule(node['items'])}"
+            case "object" if isinstance(node.get("additionalProperties"), dict):
+                return f"a mapping, each value {self.rule(node['additionalProperties'])}"
+            case "object":
+                return "a mapping"
+            case _:
+                return "text" if node.get("minLength") else "text, or empty"
+
+    def way_out(self, node: Node, found: Json) -> str:
+        """Say what to write in the place of a wrong value."""
+        node = self._resolved(node)
+        choices = [str(choice) for choice in node.get("enum", [])]
+        if choices:
+            return choice(str(found), choices, otherwise="write one of them")
+        match node.get("type"):
+            case "integer" | "number":
+                return f"write a number such as {_number_example(node)}"
+            case "boolean":
+                meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(str(found).lower())
+                return f"write {meant or 'one of the two'}"
+            case "array":
+                return (
+                    f"write [{json.dumps(found)}]"
+                    if isinstance(found, str)
+                    else "write one item a line, each after `- `"
+                )
+            case "string" if isinstance(found, bool | int | float):
+                return f'put it in quotes: "{json.dumps(found)}"'
+            case "string":
+                return f"write one such as {node['examples'][0]}" if "examples" in node else "write it as text"
+            case _:
+                return "write its keys below it, or leave it out to keep the defaults"
+
+    def keys(self, node: Node) -> list[str]:
+        """Give the keys of a mapping."""
+        return list(node.get("properties", {}))
+
+    def kinds(self, node: Node) -> list[str]:
+        """Give the values of `kind` that choose among the alternatives of a node, none where there are none."""
+        return self._kinds(self._resolved(node))
+
+    def key_rule(self, node: Node) -> Node:
+        """Give what is said of the keys of a mapping whose keys are data, such as labels."""
+        names: Node = {"type": "string", **node.get("propertyNames", {})}
+        return names
+
+    def _kinds(self, node: Node) -> list[str]:
+        return list(node.get("discriminator", {}).get("mapping", {}))
+
+    def _resolved(self, node: Node) -> Node:
+        """Follow a reference, and see through `or null`."""
+        if "$ref" in node:
+            target = self.document["$defs"][node["$ref"].rpartition("/")[2]]
+            node = {**self._resolved(target), **{key: value for key, value in node.items() if key != "$ref"}}
+        if "anyOf" in node:
+            alternatives = [alternative for alternative in node["anyOf"] if alternative != {"type": "null"}]
+            rest = {key: value for key, value in node.items() if key != "anyOf"}
+            node = {**self._resolved(alternatives[0]), **rest}
+        return node
+
+    def _chosen(self, node: Node, value: Any) -> Node:
+        node = self._resolved(node)
+        kind = value.get("kind") if isinstance(value, dict) else None
+        if isinstance(kind, str) and kind in self._kinds(node):
+            return self._resolved({"$ref": node["discriminator"]["mapping"][kind]})
+        return node
+
+    def _properties(self, node: Node, prefix: str, kind: str | None) -> Iterator[Property]:
+        node = self._resolved(node)
+        for each in self._kinds(node):
+            yield from self._properties({"$ref": node["discriminator"]["mapping"][each]}, prefix, each)
+        required = node.get("required", [])
+        for key, raw in node.get("properties", {}).items():
+            below = self._resolved(raw)
+            is_list = below.get("type") == "array"
+            inner = self._resolved(below["items"]) if is_list else below
+            path = f"{prefix}{key}"
+            is_group = bool(inner.get("properties") or inner.get("oneOf"))
+            description = " ".join(str(raw.get("description", "")).split())
+            yield Property(path, kind, self.rule(raw), key in required, raw.get("default"), description, is_group)
+            yield from self._properties(inner, f"{path}[]." if is_list else f"{path}.", None)
+
+
+def _bounds(node: Node) -> str:
+    signs = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
+    bounds = [f"{sign} {node[key]:g}" for key, sign in signs.items() if key in node]
+    return f" {' and '.join(bounds)}" if bounds else ""
+
+
+def _number_example(node: Node) -> str:
+    if isinstance(node.get("default"), int | float):
+        return f"{node['default']:g}"
+    return f"{node.get('minimum', 1):g}"

@@ -1,0 +1,72 @@
+"""Plain values that remember where they were written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+"""A value of JSON."""
+
+KeyPath = tuple[str | int, ...]
+"""The way to a value: keys of mappings, indices of sequences."""
+
+
+def dotted(path: KeyPath) -> str:
+    """Write a path as people do: `pools[0].servers_max`."""
+    parts = [f"[{key}]" if isinstance(key, int) else f".{key}" for key in path]
+    return "".join(parts).removeprefix(".")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value was written."""
+
+    file: str
+    """File, relative to the root of the repository."""
+    line: int
+    """Line, from 1."""
+    by_override: bool = False
+    """Whether the stack's override said it, in the place of the site or the experiment."""
+
+    @property
+    def place(self) -> str:
+        """File and line."""
+        return f"{self.file}:{self.line}"
+
+    def __str__(self) -> str:
+        return f"override {self.place}" if self.by_override else self.place
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A value with the origin of every mapping entry and sequence item in it; the root's own path is `()`."""
+
+    value: Json
+    origins: Mapping[KeyPath, Origin] = field(default_factory=dict)
+
+    def at(self, *path: str | int) -> "Tree | None":
+        """Give the part below the path, or None where there is none."""
+        value: Any = self.value
+        for key in path:
+            try:
+                value = value[key]
+            except (KeyError, IndexError, TypeError):
+                return None
+        depth = len(path)
+        return Tree(value, {at[depth:]: origin for at, origin in self.origins.items() if at[:depth] == path})
+
+    @staticmethod
+    def mapping(parts: "Mapping[str, Tree]", origin: Origin) -> "Tree":
+        """Put trees under keys of one mapping, which has the origin."""
+        origins = {(key, *path): at for key, part in parts.items() for path, at in part.origins.items()}
+        return Tree({key: part.value for key, part in parts.items()}, {(): origin, **origins})
+
+    def nearest_origin(self, path: KeyPath) -> Origin:
+        """Give where the path was written, or the closest part of it that was written.
+
+        Raises:
+            KeyError: when not even the root has an origin.
+        """
+        while path and path not in self.origins:
+            path = path[:-1]
+        return self.origins[path]

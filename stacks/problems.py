@@ -1,0 +1,138 @@
+"""From what pydantic finds wrong to sentences: file and line, thing, value found, rule, way out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from stacks.errors import Problem, choice, found
+from stacks.json_schema import Property, Schema
+from stacks.origin import KeyPath, Origin, Tree, dotted
+from stacks.schema import Experiment, Site, StackConfig
+from stacks.schema.base import BrokenRulesError
+
+_FILES: dict[str, type[BaseModel]] = {"site": Site, "experiment": Experiment}
+
+
+def of_validation(error: ValidationError, tree: Tree) -> Iterator[Problem]:
+    """Give a problem for each thing that is wrong with the tree of a stack."""
+    translator = _Translator(tree)
+    for details in error.errors(include_url=False):
+        yield from translator.problems(details)
+
+
+class _Translator:
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._schema = Schema(StackConfig)
+
+    def problems(self, details: ErrorDetails) -> Iterator[Problem]:
+        path, of_key = self._path(details["loc"])
+        cause = details.get("ctx", {}).get("error")
+        if isinstance(cause, BrokenRulesError):
+            yield from self._broken_rules(cause, path)
+        else:
+            origin = self._tree.nearest_origin(path)
+            yield Problem(str(origin.place), self._sentence(details, path, of_key, cause, origin))
+
+    def _path(self, location: tuple[str | int, ...]) -> tuple[KeyPath, bool]:
+        """Take what is no key out of pydantic's location: the kinds that chose among alternatives, and `[key]`."""
+        path: list[str | int] = []
+        value: Any = self._tree.value
+        chosen = False
+        for step in location:
+            if step == "[key]":
+                return tuple(path), True
+            if not chosen and isinstance(value, dict) and value.get("kind") == step:
+                chosen = True
+                continue
+            path.append(step)
+            part = self._tree.at(*path)
+            value, chosen = part.value if part else None, False
+        return tuple(path), False
+
+    def _broken_rules(self, cause: BrokenRulesError, path: KeyPath) -> Iterator[Problem]:
+        for rule in cause.rules:
+            places: list[str] = []
+            for field in rule.fields:
+                steps = tuple(int(step) if step.isdigit() else step for step in field.split("."))
+                place = self._tree.nearest_origin(path + steps).place
+                if place not in places:
+                    places.append(place)
+            thing = f"{dotted(path)}: " if path else ""
+            yield Problem(" and ".join(places), f"{thing}{rule.message}")
+
+    def _sentence(
+        self, details: ErrorDetails, path: KeyPath, of_key: bool, cause: Exception | None, origin: Origin
+    ) -> str:
+        thing, value = dotted(path), details["input"]
+        node = self._schema.at(path, self._tree.value)
+        if of_key:
+            node = self._schema.key_rule(self._schema.at(path[:-1], self._tree.value))
+            key = str(path[-1])
+            return f"{dotted(path[:-1])}: found the key {found(key)}: must be {self._schema.rule(node)}: " + (
+                self._schema.way_out(node, key)
+            )
+        if cause is not None:
+            return f"{thing}: found {found(value)}: {cause}"
+        match details["type"]:
+            case "extra_forbidden":
+                return f"{thing}: {self._unknown_key(path)}"
+            case "missing":
+                removed = "is removed by the override" if origin.by_override else "is missing"
+                return f"{thing} {removed}: must be {self._schema.rule(node)}: add `{path[-1]}`{_meaning(node)}"
+            case "union_tag_not_found" | "union_tag_invalid":
+                return self._kind(thing, node, value)
+            case _:
+                return f"{thing}: found {found(value)}: must be {self._schema.rule(node)}: " + (
+                    self._schema.way_out(node, value)
+                )
+
+    def _kind(self, thing: str, node: Any, value: Any) -> str:
+        kinds = self._schema.kinds(node)
+        choices = f"one of {', '.join(f'`{kind}`' for kind in kinds)}"
+        if "kind" not in value:
+            return f"{thing}.kind is missing: must be {choices}: add `kind`"
+        meant = choice(str(value["kind"]), kinds, otherwise="write one of them")
+        return f"{thing}.kind: found {found(value['kind'])}: must be {choices}: {meant}"
+
+    def _unknown_key(self, path: KeyPath) -> str:
+        key, owner = str(path[-1]), str(path[0])
+        siblings = self._schema.keys(self._schema.at(path[:-1], self._tree.value))
+        problem = f"found the key `{key}`, which is not known here: must be one of {', '.join(siblings)}"
+        if len(path) == 1:
+            return f"{problem}: remove it"
+        return f"{problem}: {choice(key, siblings, otherwise=self._elsewhere(key, owner, path))}"
+
+    def _elsewhere(self, key: str, owner: str, path: KeyPath) -> str:
+        """Say where a key belongs that is known, but not there."""
+        here = "".join("[]" if isinstance(step, int) else f".{step}" for step in path[1:]).removeprefix(".")
+        other = "experiment" if owner == "site" else "site"
+        places = {file: [place for place in _properties(file) if _name(place) == key] for file in (owner, other)}
+        kinds = [f"`{place.kind}`" for place in places[owner] if place.path == here and place.kind]
+        if kinds:
+            return f"it goes with kind {' or '.join(kinds)} only; remove it"
+        if places[owner]:
+            return f"it belongs under {_paths(places[owner])}"
+        if places[other]:
+            file = self._tree.nearest_origin((other,)).file
+            return f"it belongs to the {other} ({file}) as {_paths(places[other])}"
+        return "remove it"
+
+
+def _properties(file: str) -> list[Property]:
+    return list(Schema(_FILES[file]).properties())
+
+
+def _name(place: Property) -> str:
+    return place.path.rpartition(".")[2]
+
+
+def _paths(places: list[Property]) -> str:
+    return " or ".join(dict.fromkeys(f"`{place.path}`" for place in places))
+
+
+def _meaning(node: Any) -> str:
+    meaning = " ".join(str(node.get("description", "")).split())
+    return f" ({meaning.rstrip('.')})" if meaning else ""

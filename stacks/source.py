@@ -1,0 +1,133 @@
+"""Read YAML as JSON with comments: values of JSON only, no key twice, and the line of every value.
+
+YAML 1.1 would read `no` as false, `012` as ten, `1:30` as ninety and `2026-01-01` as a date. Here a plain scalar is
+null, true, false or a number exactly when JSON writes it so; everything else is a string. Anchors, tags and second
+documents are refused, since a value that is written elsewhere has no line of its own.
+"""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stacks.errors import ConfigurationError, Problem
+from stacks.origin import Json, KeyPath, Origin, Tree, dotted
+
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_CONSTANTS: dict[str, Json] = {"": None, "~": None, "null": None, "true": True, "false": False}
+
+
+def load(path: Path, root: Path) -> Tree:
+    """Read a file that holds one mapping. Origins name it relative to `root`.
+
+    Raises:
+        ConfigurationError: when it is not YAML, says a key twice, or uses more of YAML than JSON has.
+    """
+    file = path.relative_to(root).as_posix()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        problem = Problem(f"{file}:1", f"byte {error.start} is not UTF-8: save the file as UTF-8")
+        raise ConfigurationError([problem]) from error
+    return parse(text, file)
+
+
+def parse(text: str, file: str) -> Tree:
+    """Read a text as `load` does; `file` is what its origins are to name."""
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except _MoreThanJsonError as error:
+        raise ConfigurationError([Problem(f"{file}:{_line(error)}", str(error.problem))]) from error
+    except yaml.YAMLError as error:
+        found = getattr(error, "problem", None) or getattr(error, "reason", error)
+        problem = Problem(f"{file}:{_line(error)}", f"cannot be read as YAML: {found}: correct the line")
+        raise ConfigurationError([problem]) from error
+    reader = _Reader(file)
+    value = {} if node is None else reader.value(node, ())
+    if not reader.problems and not isinstance(value, dict):
+        reader.refuse(1, f"found {json.dumps(value)}: the file must hold a mapping: write lines such as `key: value`")
+    if reader.problems:
+        raise ConfigurationError(reader.problems)
+    return Tree(value, {(): Origin(file, 1), **reader.origins})
+
+
+class _MoreThanJsonError(yaml.MarkedYAMLError):
+    """A part of YAML that JSON does not have."""
+
+
+def _line(error: yaml.YAMLError) -> int:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    return int(mark.line) + 1 if mark else 1
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's loader without implicit tags (`_Reader` decides what a plain scalar is), anchors and explicit tags."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012  a class variable in PyYAML too
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if event.anchor is not None:
+            sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
+            found = f"found `{sign}{event.anchor}`: anchors are not read here: write the value out"
+            raise _MoreThanJsonError(problem=found, problem_mark=event.start_mark)
+        if getattr(event, "tag", None) is not None:
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            found = f"found `{tag}`: tags are not read here: remove it; quotes make a string"
+            raise _MoreThanJsonError(problem=found, problem_mark=event.start_mark)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
+
+
+class _Reader:
+    """Turns nodes into values, noting the line of each and everything that is wrong."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self.origins: dict[KeyPath, Origin] = {}
+        self.problems: list[Problem] = []
+
+    def refuse(self, line: int, sentence: str) -> None:
+        self.problems.append(Problem(f"{self._file}:{line}", sentence))
+
+    def value(self, node: yaml.Node, path: KeyPath) -> Json:
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._entry(item, item, (*path, index)) for index, item in enumerate(node.value)]
+        plain = isinstance(node, yaml.ScalarNode) and node.style is None
+        return _plain(node.value) if plain else str(node.value)
+
+    def _entry(self, key: yaml.Node, value: yaml.Node, path: KeyPath) -> Json:
+        self.origins[path] = Origin(self._file, key.start_mark.line + 1)
+        return self.value(value, path)
+
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> Json:
+        mapping: dict[str, Json] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                self.refuse(line, f"{dotted(path) or 'the file'} has a key that is not a word: write `key: value`")
+                continue
+            entry = (*path, key.value)
+            if key.value in mapping:
+                first = self.origins[entry].line
+                self.refuse(line, f"{dotted(entry)} stands twice, first in line {first}: keep one of the two")
+                continue
+            mapping[key.value] = None
+            mapping[key.value] = self._entry(key, value, entry)
+        return mapping
+
+
+def _plain(text: str) -> Json:
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _NUMBER.fullmatch(text) and math.isfinite(float(text)):
+        return float(text)
+    return text

@@ -1,0 +1,119 @@
+"""Pulumi.<stack>.yaml: which site and which experiment, what is overridden, which secrets are there."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stacks.errors import ConfigurationError, Problem, choice, found
+from stacks.origin import Json, Origin, Tree
+from stacks.source import load
+
+PROJECT = "sonic"
+"""The Pulumi project, and so the namespace of its configuration keys."""
+_FACTS = ("site", "experiment", "override")
+
+
+@dataclass(frozen=True)
+class StackFile:
+    """What Pulumi.<stack>.yaml says."""
+
+    stack: str
+    """Name of the stack."""
+    tree: Tree
+    """The whole file."""
+
+    @property
+    def entries(self) -> Mapping[str, Json]:
+        """The entries of `config:`."""
+        config = self.tree.at("config")
+        return config.value if config and isinstance(config.value, dict) else {}
+
+    @property
+    def override(self) -> Tree:
+        """The merge patch for `site` and `experiment`; by default it says nothing."""
+        override = self.tree.at("config", f"{PROJECT}:override")
+        return override if override and isinstance(override.value, dict) else Tree({})
+
+    def name(self, fact: str) -> str | None:
+        """Give the name of the `site` or the `experiment`, None where the file gives none."""
+        value = self.entries.get(f"{PROJECT}:{fact}")
+        return value if isinstance(value, str) else None
+
+    def origin(self, key: str) -> Origin:
+        """Give where a key of the project stands, or `config:` where it does not."""
+        return self.tree.nearest_origin(("config", f"{PROJECT}:{key}"))
+
+    def problems(self, known: Mapping[str, Sequence[str]], secret_names: Sequence[str] | None) -> Iterator[Problem]:
+        """Give what is wrong with the file.
+
+        Args:
+            known: the names that there are of `site` and of `experiment`.
+            secret_names: secrets that the stack needs; None: not known, since the configuration is not valid.
+        """
+        for fact, names in known.items():
+            yield from self._name_problems(fact, names)
+        yield from self._override_problems()
+        for key in self.entries:
+            yield from self._key_problems(key, secret_names)
+
+    def _problem(self, key: str, sentence: str) -> Problem:
+        return Problem(self.origin(key).place, f"{PROJECT}:{key}{sentence}")
+
+    def _name_problems(self, fact: str, names: Sequence[str]) -> Iterator[Problem]:
+        value = self.entries.get(f"{PROJECT}:{fact}")
+        rule = f"must name a file of stacks/{fact}s, one of {', '.join(names)}"
+        if value is None:
+            yield self._problem(fact, f" is missing: {rule}: add `{PROJECT}:{fact}: …` below `config:`")
+        elif value not in names:
+            remedy = choice(str(value), names, otherwise=f"write one of them, or add stacks/{fact}s/{value}.yaml")
+            yield self._problem(fact, f": found {found(value)}: {rule}: {remedy}")
+
+    def _override_problems(self) -> Iterator[Problem]:
+        value = self.entries.get(f"{PROJECT}:override", {})
+        if not isinstance(value, dict):
+            yield self._problem(
+                "override", f": found {found(value)}: must be a mapping: write `site:` or `experiment:`"
+            )
+            return
+        for key in value:
+            if key not in {"site", "experiment"}:
+                place = self.override.origins[(key,)].place
+                sentence = f"{PROJECT}:override: found the key `{key}`: must be site or experiment: move it below one"
+                yield Problem(place, sentence)
+
+    def _key_problems(self, key: str, secret_names: Sequence[str] | None) -> Iterator[Problem]:
+        namespace, _, name = key.partition(":")
+        value = self.entries[key]
+        encrypted = isinstance(value, dict) and set(value) == {"secure"}
+        if namespace == "pulumi" or (namespace == PROJECT and name in _FACTS):
+            return
+        if namespace == PROJECT and name in (secret_names or ()):
+            if not encrypted:
+                command = f"pulumi config set --stack {self.stack} --secret {name}"
+                yield self._problem(name, f": found plain text: a secret must be encrypted: {command}")
+        elif not (namespace == PROJECT and encrypted and secret_names is None):
+            known = [f"{PROJECT}:{each}" for each in (*_FACTS, *(secret_names or ()))]
+            remedy = choice(key, known, otherwise="remove it")
+            sentence = f"config: found the key `{key}`, which is not known: must be one of {', '.join(known)}: {remedy}"
+            yield Problem(self.tree.origins["config", key].place, sentence)
+
+
+def known_stacks(root: Path) -> tuple[str, ...]:
+    """Give the names of all stacks, sorted."""
+    names = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in root.glob("Pulumi.*.yaml"))
+    return tuple(sorted(names))
+
+
+def load_stack_file(stack: str, root: Path) -> StackFile:
+    """Read the file of a stack.
+
+    Raises:
+        ConfigurationError: when there is no such stack, or its file cannot be read.
+    """
+    known = known_stacks(root)
+    file = f"Pulumi.{stack}.yaml"
+    if stack not in known:
+        remedy = choice(stack, known, otherwise=f"write one of them, or add {file}")
+        sentence = f"there is no stack `{stack}`: must be one of {', '.join(known)}: {remedy}"
+        raise ConfigurationError([Problem(file, sentence)])
+    return StackFile(stack, load(root / file, root))
