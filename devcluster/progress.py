@@ -1,5 +1,6 @@
 """Shows long work to a person: which step of how many, what is awaited, and for how long."""
 
+import shutil
 import sys
 import threading
 import time
@@ -69,7 +70,9 @@ class Progress:
     def _show(self, line: str, *, finished: bool) -> None:
         with self._lock:
             if self._redraws:
-                self._stream.write(f"\r\x1b[K{line}" + ("\n" if finished else ""))
+                # A line that wraps could not be redrawn.
+                shown = line if finished else line[: shutil.get_terminal_size().columns - 1]
+                self._stream.write(f"\r\x1b[K{shown}" + ("\n" if finished else ""))
             else:
                 self._stream.write(f"{line}\n")
             self._stream.flush()

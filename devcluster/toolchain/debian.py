@@ -49,6 +49,7 @@ def install(packages: Sequence[str], log: Path, waiting: Callable[[str], None]) 
                 log=log,
                 waiting=waiting,
                 environment=environment,
+                interruptible=False,  # a killed dpkg leaves half-installed packages
             )
 
 

@@ -53,7 +53,13 @@ def produce(build: GoBuild, directory: Path, log: Path, waiting: Callable[[str],
             case ModuleFiles():
                 title, arguments = f"download of {part.source}", ["mod", "download", part.source]
         run_logged(
-            [go, *arguments], title=title, log=log, waiting=waiting, environment=environment, directory=part.directory
+            [go, *arguments],
+            title=title,
+            log=log,
+            waiting=waiting,
+            environment=environment,
+            interruptible=True,
+            directory=part.directory,
         )
         if isinstance(part, ModuleFiles):
             listing = [go, "list", "-m", "-f", "{{.Dir}}", part.source]

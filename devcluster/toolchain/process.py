@@ -1,5 +1,7 @@
 """Runs a long program: its output to a log, its last line shown, and the reason if it fails."""
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +13,9 @@ from devcluster.progress import duration
 _TAIL_LINES = 15
 _SHOWN_CHARACTERS = 60
 
-# A killed run takes its build with it; and a build yields to a cluster that is starting.
-_WITH_US = ("nice", "-n", "10", "setpriv", "--pdeathsig", "KILL")
+# Builds yield to a cluster that is starting.
+_NICE = ("nice", "-n", "10")
+_ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 
 
 def run_logged(
@@ -22,6 +25,7 @@ def run_logged(
     log: Path,
     waiting: Callable[[str], None],
     environment: Mapping[str, str],
+    interruptible: bool,
     directory: Path | None = None,
 ) -> None:
     """Run a command to its end.
@@ -32,6 +36,8 @@ def run_logged(
         log: gets stdout and stderr, replacing an earlier log.
         waiting: told once a second the title, the seconds so far and the last line of output.
         environment: the whole environment of the program.
+        interruptible: it may be killed at any point, so it ends when this process is interrupted or killed;
+            otherwise it is let finish, out of reach of the terminal's Ctrl-C.
         directory: where it runs; here, if absent.
 
     Raises:
@@ -41,19 +47,21 @@ def run_logged(
     started = time.monotonic()
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*_WITH_US, *command],
+            [*_NICE, *(_ENDS_WITH_US if interruptible else ()), *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
             cwd=directory,
+            process_group=0,
         )
         try:
             while (code := _wait_a_second(process)) is None:
                 elapsed = duration(time.monotonic() - started)
                 waiting(f"{title} ({elapsed}) {last_lines(log, 1)[-_SHOWN_CHARACTERS:]}".rstrip())
         finally:
-            process.kill()
+            if interruptible and process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if code != 0:
         message = f"{title} failed with exit code {code}; its last lines, from {log}:\n{last_lines(log, _TAIL_LINES)}"

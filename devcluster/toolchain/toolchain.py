@@ -130,6 +130,7 @@ class Toolchain:
     def _work_off(self, names: Sequence[str]) -> None:
         for name in names:
             future = self._background[name]
+            self._note(f"{name} to be there")
             try:
                 self._install([name], self._note)
                 self._build(name, self._note)

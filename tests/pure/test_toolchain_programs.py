@@ -19,7 +19,14 @@ from devcluster.toolchain.process import run_logged
 
 def _run(script: str, log: Path) -> list[str]:
     waited: list[str] = []
-    run_logged(["sh", "-c", script], title="a build", log=log, waiting=waited.append, environment=dict(os.environ))
+    run_logged(
+        ["sh", "-c", script],
+        title="a build",
+        log=log,
+        waiting=waited.append,
+        environment=dict(os.environ),
+        interruptible=True,
+    )
     return waited
 
 
@@ -40,20 +47,19 @@ def test_a_failure_shows_the_last_lines_and_where_the_rest_is(tmp_path: Path) ->
     assert tail == [str(number) for number in range(86, 101)]
 
 
-def test_a_build_ends_with_the_process_that_wanted_it(tmp_path: Path) -> None:
+def _start(script: str, log: Path, *, interruptible: bool) -> subprocess.Popen[bytes]:
+    """Another process that runs a script with `run_logged`; the script prints its process id first."""
     program = (
         "import os, pathlib, sys\n"
         "from devcluster.toolchain.process import run_logged\n"
-        "run_logged(['sh', '-c', 'echo $$; exec sleep 600'], title='a build', log=pathlib.Path(sys.argv[1]),\n"
-        "           waiting=lambda _: None, environment=dict(os.environ))\n"
+        "run_logged(['sh', '-c', sys.argv[2]], title='a build', log=pathlib.Path(sys.argv[1]),\n"
+        f"           waiting=lambda _: None, environment=dict(os.environ), interruptible={interruptible})\n"
     )
-    log = tmp_path / "build.log"
-    with subprocess.Popen([sys.executable, "-c", program, str(log)], cwd=CHECKOUT) as run:
-        _until(lambda: log.exists() and log.read_text().endswith("\n"))
-        build = Path("/proc") / log.read_text().strip()
-        assert build.exists()
-        run.send_signal(signal.SIGKILL)
-    _until(lambda: not build.exists() or "State:\tZ" in (build / "status").read_text())
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(log), f"echo $$; {script}"], cwd=CHECKOUT, stderr=subprocess.DEVNULL
+    )
+    _until(lambda: log.exists() and log.read_text().endswith("\n"))
+    return process
 
 
 def _until(condition: Callable[[], bool]) -> None:
@@ -61,6 +67,36 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def _runs(pid: str) -> bool:
+    status = Path("/proc") / pid / "status"
+    return status.exists() and "State:\tZ" not in status.read_text()
+
+
+def test_a_build_ends_with_the_killed_process_that_wanted_it(tmp_path: Path) -> None:
+    log = tmp_path / "build.log"
+    with _start("exec sleep 600", log, interruptible=True) as wanted_by:
+        pid = log.read_text().strip()
+        assert _runs(pid)
+        wanted_by.kill()
+    _until(lambda: not _runs(pid))
+
+
+def test_a_build_ends_with_its_children_when_interrupted(tmp_path: Path) -> None:
+    log = tmp_path / "build.log"
+    with _start("sleep 600 & echo $!; wait", log, interruptible=True) as wanted_by:
+        _until(lambda: len(log.read_text().split()) == 2)
+        pids = log.read_text().split()
+        wanted_by.send_signal(signal.SIGINT)
+    _until(lambda: not any(_runs(pid) for pid in pids))
+
+
+def test_a_program_that_must_not_be_interrupted_finishes(tmp_path: Path) -> None:
+    log = tmp_path / "build.log"
+    with _start("sleep 1.5; echo finished", log, interruptible=False) as wanted_by:
+        wanted_by.send_signal(signal.SIGINT)
+    assert log.read_text().endswith("finished\n")
 
 
 def test_services_are_forbidden_to_start_only_while_packages_are_installed(tmp_path: Path) -> None:

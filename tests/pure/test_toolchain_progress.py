@@ -81,6 +81,19 @@ def test_a_terminal_sees_one_line_per_step(clock: Clock) -> None:
     ]
 
 
+def test_a_line_longer_than_the_terminal_is_cut_while_it_is_redrawn(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    stream = Terminal()
+    shown = Progress(total=1, stream=stream)
+    with shown.step("a title that is longer than the line"):
+        pass
+    redrawn, ended = stream.getvalue().split("\r\x1b[K")[1:]
+    assert redrawn == "[1/1] a title that is longer "
+    assert ended == "[1/1] a title that is longer than the line  0.0 s\n"
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.04, "0.0 s"), (9.9, "9.9 s"), (42, "42 s"), (59.9, "1 min 00 s"), (60, "1 min 00 s"), (425, "7 min 05 s")],
