@@ -81,9 +81,8 @@ def test_a_terminal_sees_one_line_per_step(clock: Clock) -> None:
     ]
 
 
-def test_a_line_longer_than_the_terminal_is_cut_while_it_is_redrawn(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("clock")
+def test_a_line_longer_than_the_terminal_is_cut_while_it_is_redrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     stream = Terminal()
     shown = Progress(total=1, stream=stream)
