@@ -47,6 +47,8 @@ class Timing:
     """How long a connection to a server may take."""
     dns_refresh_seconds: int
     """Between two DNS queries for the servers of a pool."""
+    dns_query_timeout_seconds: int
+    """How long a DNS server may take to answer before it is asked again."""
     dns_ttl_seconds: int
     """How old an answer of DNS is taken to be at worst."""
     triton_pre_stop_seconds: int
@@ -83,8 +85,9 @@ class Timing:
         keepalive, keepalive_timeout = 1, 2
         # Envoy asks DNS without regard to the TTL (it would wait for up to 30 s otherwise): then an answer is as old as
         # the caches on the way make it, and Envoy's own wait adds this. Per Envoy and pool it is one query a second.
-        dns_refresh = 1
-        forgotten = ENDPOINTS_SECONDS + DNS_TTL_SECONDS + dns_refresh
+        # One lost packet costs the query's time-out.
+        dns_refresh, dns_query_timeout = 1, 1
+        forgotten = ENDPOINTS_SECONDS + DNS_TTL_SECONDS + dns_refresh + dns_query_timeout
         # Nothing but kube-proxy and the site's balancer stand before Envoy. Balancers that check health do so every few
         # seconds; 10 s covers two such checks.
         leave = ENDPOINTS_SECONDS + 6
@@ -107,6 +110,7 @@ class Timing:
             # Three transmissions of SYN (0, 1, 3 s) fit in; a server that does not answer these is tried elsewhere.
             connect_timeout_seconds=4,
             dns_refresh_seconds=dns_refresh,
+            dns_query_timeout_seconds=dns_query_timeout,
             dns_ttl_seconds=DNS_TTL_SECONDS,
             triton_pre_stop_seconds=forgotten,
             triton_exit_timeout_seconds=traffic.shutdown_seconds,

@@ -1,0 +1,183 @@
+"""The upstream cluster: every Triton server of every pool, who of them gets traffic, and how it is spoken to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from components.envoy.typed import Config, extension, mib, percent, seconds, socket_address, typed
+from components.timing import Timing
+
+CLUSTER = "servers"
+"""Name of the cluster, and value of the label `envoy_cluster_name` of its metrics."""
+
+STREAM_WINDOW_BYTES = mib(4)
+"""HTTP/2 window of one request or answer. A 1 MB tensor goes in one round trip; on the way across a continent (100 ms)
+a stream still carries 40 MB/s. HTTP/2's own 64 KiB would be 0.6 MB/s there."""
+
+CONNECTION_WINDOW_BYTES = mib(16)
+"""HTTP/2 window of one connection: four streams at full window. It bounds what one slow peer can make Envoy hold."""
+
+RETRY_MIN_CONCURRENCY = 20
+"""Retries that may be in progress however little else is: a server's crash among few long requests."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolEndpoint:
+    """Where Envoy finds the servers of one capacity pool."""
+
+    name: str
+    """Name of the pool."""
+    host: str
+    """DNS name of the headless Service whose addresses are the servers; an IP address is one server."""
+    port: int
+    """gRPC port of the servers."""
+    priority: int
+    """0 is the first choice; a pool of the next number gets what the healthy servers before it cannot take."""
+
+
+def cluster(pools: Sequence[PoolEndpoint], timing: Timing, *, requests_max: int) -> Config:
+    """All pools as one cluster, so that load, health and retries are seen as a whole.
+
+    Args:
+        pools: the capacity pools, with priorities 0, 1, … without a gap.
+        timing: intervals of checks, pings and DNS.
+        requests_max: how many requests may be in progress. It guards Envoy's memory, and never the servers.
+    """
+    return {
+        "name": CLUSTER,
+        "cluster_type": _dns(timing),
+        "connect_timeout": seconds(timing.connect_timeout_seconds),
+        "load_assignment": {"cluster_name": CLUSTER, "endpoints": [_locality(pool) for pool in pools]},
+        # Join the shortest queue. Envoy's default, the better of two drawn at random, gives even the slowest of n
+        # servers 1/n² of the requests, which is too much for one that is ten times slower; the servers are few enough
+        # to look at all of them.
+        "load_balancing_policy": {
+            "policies": [
+                {
+                    "typed_extension_config": extension(
+                        "least_request",
+                        "extensions.load_balancing_policies.least_request.v3.LeastRequest",
+                        selection_method="FULL_SCAN",
+                    )
+                }
+            ]
+        },
+        "common_lb_config": {
+            # Never "panic" and send requests to servers known to be unhealthy: they would wait where nobody works. With
+            # no healthy server the client hears UNAVAILABLE at once, and may turn to another site or its own CPU.
+            "healthy_panic_threshold": percent(0),
+            # A server counts for or against its pool's health only once it has been checked.
+            "ignore_new_hosts_until_first_hc": True,
+            # Act on each change of health at once, not after a second: there are few servers.
+            "update_merge_window": "0s",
+        },
+        "health_checks": [_health_check(timing)],
+        # Envoy keeps a server that DNS no longer lists for as long as it answers health checks, unless told so: but one
+        # that DNS no longer lists is about to stop.
+        "ignore_health_on_host_removal": True,
+        "outlier_detection": _outlier_detection(),
+        "circuit_breakers": {"thresholds": [_thresholds(timing, requests_max)]},
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(
+                "extensions.upstreams.http.v3.HttpProtocolOptions",
+                explicit_http_config={"http2_protocol_options": _http2(timing)},
+            )
+        },
+        "track_cluster_stats": {"per_endpoint_stats": True},
+    }
+
+
+def _locality(pool: PoolEndpoint) -> Config:
+    return {
+        "locality": {"zone": pool.name},
+        "priority": pool.priority,
+        "lb_endpoints": [{"endpoint": {"address": socket_address(pool.host, pool.port)}}],
+    }
+
+
+def _dns(timing: Timing) -> Config:
+    refresh = seconds(timing.dns_refresh_seconds)
+    resolver = extension(
+        "envoy.network.dns_resolver.cares",
+        "extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+        # The hosts are full names: the search list of a pod would ask three wrong ones before each.
+        dns_resolver_options={"no_default_search_domain": True},
+        query_timeout_seconds=timing.dns_query_timeout_seconds,
+        # A socket that leads to a DNS pod that is gone is given up, not asked again.
+        reinit_channel_on_timeout=True,
+    )
+    return extension(
+        "envoy.clusters.dns",
+        "extensions.clusters.dns.v3.DnsCluster",
+        dns_refresh_rate=refresh,
+        dns_failure_refresh_rate={"base_interval": refresh, "max_interval": refresh},
+        # With it, a TTL of 30 s would be a server that is gone for 30 s more.
+        respect_dns_ttl=False,
+        # One query on IPv4 and dual-stack clusters (`ALL` would list each dual-stack server twice), two on IPv6 ones.
+        dns_lookup_family="V4_PREFERRED",
+        typed_dns_resolver_config=resolver,
+    )
+
+
+def _health_check(timing: Timing) -> Config:
+    interval = seconds(timing.health_check_interval_seconds)
+    return {
+        # Triton answers SERVING when it is ready, whatever service is named.
+        "grpc_health_check": {},
+        "interval": interval,
+        "timeout": seconds(timing.health_check_timeout_seconds),
+        "unhealthy_threshold": timing.unhealthy_threshold,
+        "healthy_threshold": timing.healthy_threshold,
+        # Before the first request, too: by default a new server would be seen after a minute.
+        "no_traffic_interval": interval,
+    }
+
+
+def _outlier_detection() -> Config:
+    """Bridges the time until the health check notices: a server whose calls fail is left out until its next good check.
+
+    Only UNAVAILABLE, resets and failed connections count ("gateway failures"). INTERNAL and the like do not, nor does
+    a bad success rate: a client that sends nonsense would take the servers away from all others.
+    """
+    return {
+        "consecutive_gateway_failure": 2,
+        "enforcing_consecutive_gateway_failure": 100,
+        "consecutive_5xx": 0,
+        "enforcing_consecutive_5xx": 0,
+        "enforcing_success_rate": 0,
+        "interval": "1s",
+        "base_ejection_time": "10s",
+        # Clients that ask for a model that is not there get UNAVAILABLE from every server: half of them must stay.
+        "max_ejection_percent": 50,
+    }
+
+
+def _thresholds(timing: Timing, requests_max: int) -> Config:
+    """Circuit breakers. How much the servers can take is not decided here.
+
+    The retry budget must hold what a dying server had in progress, all at once: half of everything where there are two,
+    and more where one hangs. So 100 %, counted over the requests of as long a time as a hang goes unnoticed. What bounds
+    the repetition of work is the number of attempts.
+    """
+    noticed = timing.keepalive_interval_seconds + timing.keepalive_timeout_seconds
+    return {
+        "max_connections": requests_max,
+        "max_pending_requests": requests_max,
+        "max_requests": requests_max,
+        "retry_budget": {
+            "budget_percent": percent(100),
+            "budget_interval": seconds(noticed),
+            "min_retry_concurrency": RETRY_MIN_CONCURRENCY,
+        },
+        "track_remaining": True,
+    }
+
+
+def _http2(timing: Timing) -> Config:
+    return {
+        "initial_stream_window_size": STREAM_WINDOW_BYTES,
+        "initial_connection_window_size": CONNECTION_WINDOW_BYTES,
+        "connection_keepalive": {
+            "interval": seconds(timing.keepalive_interval_seconds),
+            "timeout": seconds(timing.keepalive_timeout_seconds),
+        },
+    }

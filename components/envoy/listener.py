@@ -1,0 +1,151 @@
+"""The listener for clients: HTTP/2 in, one route table, retries, limits, log of what failed."""
+
+from collections.abc import Mapping
+
+from components.envoy.cluster import CLUSTER, CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES
+from components.envoy.typed import Config, extension, mib, seconds, socket_address
+from components.timing import Timing
+from stacks.schema.experiment import Traffic
+
+STAT_PREFIX = "clients"
+"""Value of the label `envoy_http_conn_manager_prefix` of the clients' metrics."""
+
+_SERVICE = "inference.GRPCInferenceService"
+_METHODS = (
+    *("ServerLive", "ServerReady", "ServerMetadata", "RepositoryIndex"),
+    *("ModelReady", "ModelMetadata", "ModelConfig", "ModelStatistics", "ModelInfer", "ModelStreamInfer"),
+)
+"""Methods counted one by one; calls of any other method are counted together."""
+
+_SAFE_ALWAYS = "connect-failure,refused-stream"
+_SAFE_WITHOUT_STATE = f"{_SAFE_ALWAYS},reset,unavailable,cancelled"
+"""What a call is repeated on. Inference keeps no state, so a call that got no answer may be made again: when the
+connection broke, when the server says UNAVAILABLE, and when it says CANCELLED, as one does that stops (a client's own
+cancellation never comes from upstream). Not on RESOURCE_EXHAUSTED, INTERNAL or DEADLINE_EXCEEDED: they would be so on
+every server, and repeating them multiplies an overload."""
+
+
+def clients_listener(address: str, port: int, traffic: Traffic, timing: Timing) -> Config:
+    """Plain-text HTTP/2 on one port, every connection in the same filter chain.
+
+    Only gRPC is routed; any other request is answered 404.
+    """
+    manager = extension(
+        "envoy.filters.network.http_connection_manager",
+        "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix=STAT_PREFIX,
+        codec_type="HTTP2",
+        http2_protocol_options={
+            "initial_stream_window_size": STREAM_WINDOW_BYTES,
+            "initial_connection_window_size": CONNECTION_WINDOW_BYTES,
+            "connection_keepalive": {
+                "interval": seconds(timing.client_keepalive_interval_seconds),
+                "timeout": seconds(timing.client_keepalive_timeout_seconds),
+            },
+        },
+        stream_idle_timeout=seconds(timing.stream_idle_timeout_seconds),
+        # The peer of the connection is the client, whatever x-forwarded-for it sends; nobody's x-envoy-* is obeyed.
+        use_remote_address=True,
+        internal_address_config={},
+        # No tracing here, so no random id per request either.
+        generate_request_id=False,
+        route_config={
+            "name": "servers",
+            "virtual_hosts": [{"name": "servers", "domains": ["*"], "routes": _routes(traffic, timing)}],
+        },
+        http_filters=[
+            extension(
+                "envoy.filters.http.grpc_stats",
+                "extensions.filters.http.grpc_stats.v3.FilterConfig",
+                individual_method_stats_allowlist={"services": [{"name": _SERVICE, "method_names": list(_METHODS)}]},
+            ),
+            extension(
+                "envoy.filters.http.router", "extensions.filters.http.router.v3.Router", suppress_envoy_headers=True
+            ),
+        ],
+        access_log=[_failed_calls()],
+    )
+    return {
+        "name": "clients",
+        "address": socket_address(address, port),
+        # Drain when told to drain, not already when told to fail the readiness: between the two, clients that are sent
+        # away would come straight back.
+        "drain_type": "MODIFY_ONLY",
+        # Connections of jobs are few and long: give them to the workers in turn, not by chance.
+        "connection_balance_config": {"exact_balance": {}},
+        "filter_chains": [{"filters": [manager]}],
+    }
+
+
+def _routes(traffic: Traffic, timing: Timing) -> list[Config]:
+    """Streams live as long as they are used and are not repeated once begun; every other call is one request."""
+    stream = {
+        "match": {"path": f"/{_SERVICE}/ModelStreamInfer", "grpc": {}},
+        "route": {**_to_servers(timing), "retry_policy": _retry_policy(_SAFE_ALWAYS, traffic)},
+    }
+    request = {
+        "match": {"prefix": "/", "grpc": {}},
+        "route": {
+            **_to_servers(timing),
+            "max_stream_duration": {"max_stream_duration": seconds(timing.request_duration_max_seconds)},
+            "retry_policy": _retry_policy(_SAFE_WITHOUT_STATE, traffic),
+        },
+        # To be sent again a request must be held until its answer begins. The default holds no more than one window.
+        # The largest message gets 1 MiB more, for its frame and for the fields beside the tensors.
+        "request_body_buffer_limit": mib(traffic.largest_message_mib + 1),
+    }
+    return [stream, request]
+
+
+def _to_servers(timing: Timing) -> Config:
+    return {"cluster": CLUSTER, "timeout": seconds(timing.route_timeout_seconds)}
+
+
+def _retry_policy(retry_on: str, traffic: Traffic) -> Config:
+    return {
+        "retry_on": retry_on,
+        "num_retries": traffic.attempts_max - 1,
+        "retry_host_predicate": [
+            extension(
+                "envoy.retry_host_predicates.previous_hosts",
+                "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+            )
+        ],
+        # Drawn again while the draw is a server that has failed this request.
+        "host_selection_retry_max_attempts": 5,
+        # Time for the ejection of a server that just died to be known to all workers.
+        "retry_back_off": {"base_interval": seconds(0.01), "max_interval": seconds(0.2)},
+    }
+
+
+_LOG_FIELDS: Mapping[str, str] = {
+    "time": "%START_TIME%",
+    "client": "%DOWNSTREAM_REMOTE_ADDRESS%",
+    "method": "%REQ(:PATH)%",
+    "user_agent": "%REQ(USER-AGENT)%",
+    "deadline": "%REQ(GRPC-TIMEOUT)%",
+    "grpc_status": "%GRPC_STATUS(SNAKE_STRING)%",
+    "grpc_message": "%RESP(GRPC-MESSAGE)%",
+    "cause": "%RESPONSE_CODE_DETAILS%",
+    "flags": "%RESPONSE_FLAGS%",
+    "upstream_failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+    "server": "%UPSTREAM_HOST%",
+    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+    "duration_ms": "%DURATION%",
+    "request_bytes": "%BYTES_RECEIVED%",
+    "response_bytes": "%BYTES_SENT%",
+}
+
+
+def _failed_calls() -> Config:
+    """One JSON line on stdout for each call that did not end with OK.
+
+    Calls that succeed are counted, not logged: at 1,000 requests a second they would be some 50 GB a day of lines that
+    nobody reads, and each costs time in the worker that serves it.
+    """
+    log = extension(
+        "envoy.access_loggers.stdout",
+        "extensions.access_loggers.stream.v3.StdoutAccessLog",
+        log_format={"json_format": dict(_LOG_FIELDS)},
+    )
+    return {**log, "filter": {"grpc_status_filter": {"statuses": ["OK"], "exclude": True}}}

@@ -1,0 +1,67 @@
+"""What Envoy tells of itself: metrics and readiness on a port of their own, and nothing that changes anything."""
+
+from components.envoy.typed import Config, extension, socket_address
+
+READY_PATH = "/ready"
+METRICS_PATH = "/stats/prometheus"
+
+_ADMIN_CLUSTER = "admin"
+
+
+def stats_listener(address: str, port: int) -> Config:
+    """GET of two paths is passed on to the admin interface; anything else is answered 404."""
+    manager = extension(
+        "envoy.filters.network.http_connection_manager",
+        "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix="stats",
+        use_remote_address=True,
+        internal_address_config={},
+        generate_request_id=False,
+        route_config={
+            "name": "stats",
+            "virtual_hosts": [
+                {"name": "stats", "domains": ["*"], "routes": [_get(path) for path in (READY_PATH, METRICS_PATH)]}
+            ],
+        },
+        http_filters=[
+            extension(
+                "envoy.filters.http.router", "extensions.filters.http.router.v3.Router", suppress_envoy_headers=True
+            )
+        ],
+    )
+    return {
+        "name": "stats",
+        "address": socket_address(address, port),
+        # Probes and metrics are answered however many clients there are.
+        "ignore_global_conn_limit": True,
+        "filter_chains": [{"filters": [manager]}],
+    }
+
+
+def admin_cluster(address: str, port: int) -> Config:
+    """The admin interface, as the stats listener reaches it."""
+    return {
+        "name": _ADMIN_CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {
+            "cluster_name": _ADMIN_CLUSTER,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket_address(address, port)}}]}],
+        },
+    }
+
+
+def stats_config() -> Config:
+    """Labels of the metrics, beside Envoy's own.
+
+    `grpc_status` is cut out of names such as `cluster.servers.grpc.inference.GRPCInferenceService.ModelInfer.14`, so
+    that there is one counter with labels, `envoy_cluster_grpc`, and not one name for each status.
+    """
+    return {
+        "stats_tags": [{"tag_name": "grpc_status", "regex": r"^cluster\.[^.]+\.grpc\..*?(\.(\d+))$"}],
+    }
+
+
+def _get(path: str) -> Config:
+    method = {"name": ":method", "string_match": {"exact": "GET"}}
+    return {"match": {"path": path, "headers": [method]}, "route": {"cluster": _ADMIN_CLUSTER}}

@@ -1,0 +1,36 @@
+"""Spelling of Envoy's v3 API: extensions, durations, sizes."""
+
+from typing import Any
+
+Config = dict[str, Any]
+"""A message of Envoy's v3 API, as its JSON."""
+
+
+def typed(message: str, **fields: Any) -> Config:
+    """A message with its type, `message` being its full name below `envoy.`, such as `config.core.v3.Address`."""
+    return {"@type": f"type.googleapis.com/envoy.{message}", **fields}
+
+
+def extension(name: str, message: str, **fields: Any) -> Config:
+    """A named extension and its configuration. Envoy finds the extension by the type; the name is for people."""
+    return {"name": name, "typed_config": typed(message, **fields)}
+
+
+def seconds(duration: float) -> str:
+    """A duration, as protobuf's JSON spells it."""
+    return f"{duration:g}s" if duration < 1 else f"{duration:.0f}s"
+
+
+def mib(size: int) -> int:
+    """MiB as bytes."""
+    return size * 1024 * 1024
+
+
+def percent(value: int) -> Config:
+    """A `type.v3.Percent`."""
+    return {"value": value}
+
+
+def socket_address(address: str, port: int) -> Config:
+    """A TCP address: an IP address, or in a DNS cluster a name."""
+    return {"socket_address": {"address": address, "port_value": port}}
