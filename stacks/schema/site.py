@@ -286,8 +286,8 @@ class IngressExposure(_Exposure):
     """An Ingress to the gRPC port."""
     hostname: ExperimentTemplate
     """Host of the Ingress."""
-    class_name: Text
-    """IngressClass."""
+    class_name: Text | None = None
+    """IngressClass; by default the cluster's own default."""
     annotations: dict[LabelKey, str] = {}
     """Annotations that make this controller speak gRPC (h2c) to the backend, with long time-outs."""
     tls_secret: DnsLabel | None = None
