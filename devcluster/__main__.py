@@ -1,0 +1,99 @@
+"""`python -m devcluster`: a real Kubernetes cluster on this machine, with the stack `dev` on it."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from devcluster import deploy, environment, lifecycle, logs, status
+from devcluster.errors import DevClusterError
+from devcluster.progress import Progress
+from devcluster.toolchain import Toolchain
+
+NEXT_COMMANDS = """
+  make shell     a shell in which pulumi, kubectl and `python -m checks dev` work
+  make status    what runs, since when, and where
+  make down      take everything away again"""
+
+
+def main() -> int:
+    """Run the command; 0 if all is well, 1 with one sentence on standard error if not."""
+    arguments = parser().parse_args()
+    try:
+        return COMMANDS[arguments.command](arguments)
+    except DevClusterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\nStopped. `python -m devcluster {arguments.command}` goes on from here.", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    commands = argparse.ArgumentParser(prog="python -m devcluster", description=__doc__)
+    add = commands.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser
+    up = add("up", help="bring the cluster and the stack `dev` up, or up to date")
+    up.add_argument("--cluster-only", action="store_true", help="without the stack")
+    add("down", help="take the stack and the cluster away, and prove that nothing is left")
+    add("status", help="what runs, since when, and where; exits with 1 unless all is well")
+    show = add("logs", help="the log of a process, or of the pods of a Deployment")
+    show.add_argument("part", metavar="PART", nargs="?", default="", help="a name that `status` shows; none lists them")
+    show.add_argument("-f", "--follow", action="store_true", help="go on printing what comes")
+    add("env", help='shell commands for the environment of the cluster: eval "$(python -m devcluster env)"')
+    add("shell", help="a shell in the environment of the cluster")
+    return commands
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    toolchain = Toolchain()
+    progress = Progress(lifecycle.UP_STEPS + (0 if arguments.cluster_only else deploy.DEPLOY_STEPS))
+    with lifecycle.alone(progress.waiting):
+        lifecycle.up(progress, toolchain)
+        if not arguments.cluster_only:
+            deploy.deploy(toolchain, progress)
+    if not arguments.cluster_only:
+        deploy.check(toolchain)
+    print(NEXT_COMMANDS)
+    return 0
+
+
+def _down(_: argparse.Namespace) -> int:
+    progress = Progress(lifecycle.DOWN_STEPS)
+    with lifecycle.alone(progress.waiting):
+        lifecycle.down(progress, Toolchain())
+    print("Nothing of the cluster is left on this machine, but the cache of builds. `make up` starts it again.")
+    return 0
+
+
+def _status(_: argparse.Namespace) -> int:
+    found = status.parts(Toolchain())
+    print(status.table(found) if found else "The cluster is down. `make up` starts it.")
+    return 0 if found and all(part.healthy for part in found) else 1
+
+
+def _logs(arguments: argparse.Namespace) -> int:
+    logs.show(arguments.part, follow=arguments.follow, toolchain=Toolchain())
+    return 0
+
+
+def _env(_: argparse.Namespace) -> int:
+    print(environment.export_lines(environment.variables(Toolchain())))
+    return 0
+
+
+def _shell(_: argparse.Namespace) -> int:
+    environment.become_shell(environment.variables(Toolchain()))
+    return 0
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "up": _up,
+    "down": _down,
+    "status": _status,
+    "logs": _logs,
+    "env": _env,
+    "shell": _shell,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

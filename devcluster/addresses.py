@@ -1,0 +1,49 @@
+"""Names, addresses and ports of the development cluster: one node, nothing outside the machine is needed.
+
+The node lives on a link of our own, so the cluster does not depend on the machine's networks, and a change of
+those (a laptop moving from office to home) does not touch it.
+"""
+
+CLUSTER_NAME = "sonic-dev"
+"""Of the cluster and the context in the kubeconfig, of the node, of the CNI network and of the root cgroup."""
+
+NODE_NAME = CLUSTER_NAME
+NODE_LINK = "sonic0"
+NODE_ADDRESS = "10.123.0.1"
+NODE_NETWORK = "10.123.0.0/24"
+
+POD_BRIDGE = "sonic-cni0"
+POD_NETWORK = "10.244.0.0/24"
+
+SERVICE_NETWORK = "10.96.0.0/16"
+API_SERVICE_ADDRESS = "10.96.0.1"
+DNS_SERVICE_ADDRESS = "10.96.0.10"
+CLUSTER_DOMAIN = "cluster.local"
+
+LOOPBACK = "127.0.0.1"
+
+API_PORT = 16443
+API_URL = f"https://{LOOPBACK}:{API_PORT}"
+ETCD_CLIENT_PORT = 12379
+ETCD_PEER_PORT = 12380
+CONTROLLER_MANAGER_PORT = 10257
+SCHEDULER_PORT = 10259
+KUBELET_PORT = 10250
+KUBELET_HEALTH_PORT = 10248
+KUBE_PROXY_HEALTH_PORT = 10256
+KUBE_PROXY_METRICS_PORT = 10249
+S3_PORT = 19000
+
+HOST_PORTS: dict[int, str] = {
+    API_PORT: "kube-apiserver",
+    ETCD_CLIENT_PORT: "etcd",
+    ETCD_PEER_PORT: "etcd",
+    CONTROLLER_MANAGER_PORT: "kube-controller-manager",
+    SCHEDULER_PORT: "kube-scheduler",
+    KUBELET_PORT: "kubelet",
+    KUBELET_HEALTH_PORT: "kubelet",
+    KUBE_PROXY_HEALTH_PORT: "kube-proxy",
+    KUBE_PROXY_METRICS_PORT: "kube-proxy",
+    S3_PORT: "s3",
+}
+"""Every port that a process of the cluster listens on, and which process."""

@@ -1,0 +1,108 @@
+"""The cgroup that holds every pod of the cluster: `/sonic-dev` in each hierarchy of cgroup v1, or in v2's one."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from devcluster.addresses import CLUSTER_NAME
+from devcluster.errors import DevClusterError
+
+NEEDED_CONTROLLERS = frozenset({"cpu", "cpuset", "memory", "pids"})
+"""Without these the kubelet does not start."""
+
+MOUNTS = Path("/proc/self/mounts")
+REMOVE_PATIENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hierarchy:
+    """One mounted tree of cgroups.
+
+    Args:
+        path: where it is mounted.
+        version: 1 or 2.
+        controllers: those of `NEEDED_CONTROLLERS` that this tree can hand to a cgroup below its root.
+    """
+
+    path: Path
+    version: int
+    controllers: frozenset[str]
+
+
+def hierarchies(mounts: str) -> list[Hierarchy]:
+    """The cgroup trees in the text of `/proc/self/mounts`, which lists a v1 tree's controllers as options."""
+    found: list[Hierarchy] = []
+    for line in mounts.splitlines():
+        _, path, kind, options, *_ = line.split()
+        if kind == "cgroup":
+            controllers = NEEDED_CONTROLLERS.intersection(options.split(","))
+            found.append(Hierarchy(path=Path(path), version=1, controllers=controllers))
+        elif kind == "cgroup2":
+            found.append(Hierarchy(path=Path(path), version=2, controllers=_delegable(Path(path))))
+    return found
+
+
+def usable_controllers() -> frozenset[str]:
+    """All controllers of this machine under which a cgroup can be made."""
+    every: frozenset[str] = frozenset()
+    return every.union(*(hierarchy.controllers for hierarchy in hierarchies(MOUNTS.read_text())))
+
+
+def _delegable(root: Path) -> frozenset[str]:
+    offered = frozenset((root / "cgroup.controllers").read_text().split())
+    enabled = frozenset((root / "cgroup.subtree_control").read_text().split())
+    # Only the machine's own root may hold processes and hand controllers down at once; it alone has no cgroup.type.
+    is_machine_root = not (root / "cgroup.type").exists()
+    is_empty = not (root / "cgroup.procs").read_text().split()
+    return NEEDED_CONTROLLERS & (offered if is_machine_root or is_empty else enabled)
+
+
+def create() -> None:
+    """Make the cluster's cgroup in every hierarchy, ready to have children; does nothing where it stands."""
+    for hierarchy in hierarchies(MOUNTS.read_text()):
+        if hierarchy.version == 2:
+            wanted = [f"+{name}" for name in sorted(hierarchy.controllers)]
+            (hierarchy.path / "cgroup.subtree_control").write_text(" ".join(wanted))
+        own = hierarchy.path / CLUSTER_NAME
+        own.mkdir(exist_ok=True)
+        if hierarchy.version == 1 and "cpuset" in hierarchy.controllers:
+            for setting in ("cpuset.cpus", "cpuset.mems"):  # empty in a new v1 cgroup, and then nothing may enter
+                (own / setting).write_text((hierarchy.path / setting).read_text())
+
+
+def own_cgroups() -> list[Path]:
+    """The cluster's cgroups with all below them, children before parents."""
+    roots = (hierarchy.path / CLUSTER_NAME for hierarchy in hierarchies(MOUNTS.read_text()))
+    return [cgroup for root in roots if root.is_dir() for cgroup in _bottom_up(root)]
+
+
+def _bottom_up(root: Path) -> Iterator[Path]:
+    for child in root.iterdir():
+        if child.is_dir():
+            yield from _bottom_up(child)
+    yield root
+
+
+def remove(waiting: Callable[[str], None]) -> None:
+    """Remove the cluster's cgroups; their processes must have ended.
+
+    Raises:
+        DevClusterError: one stays busy, which means that a process in it is still alive.
+    """
+    deadline = time.monotonic() + REMOVE_PATIENCE_SECONDS
+    while cgroups := own_cgroups():
+        for cgroup in cgroups:
+            try:
+                cgroup.rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError as error:  # the kernel forgets the last process a moment after it ended
+                if time.monotonic() > deadline:
+                    msg = (
+                        f"cgroup {cgroup} cannot be removed ({error.strerror}); it must hold no process: "
+                        f"see {cgroup}/cgroup.procs, end those and run `python -m devcluster down` again"
+                    )
+                    raise DevClusterError(msg) from error
+        waiting("the kernel to free the cgroups")
+        time.sleep(0.05)

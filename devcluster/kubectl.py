@@ -1,0 +1,47 @@
+"""kubectl against our cluster, whatever the person's own KUBECONFIG says."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from devcluster.errors import DevClusterError
+from devcluster.kubeconfig import KUBECONFIG
+
+
+class Kubectl:
+    """Runs kubectl as the cluster's administrator.
+
+    Args:
+        program: path of kubectl.
+    """
+
+    def __init__(self, program: Path) -> None:
+        self._command = [str(program), f"--kubeconfig={KUBECONFIG}"]
+
+    def command(self, *arguments: str) -> list[str]:
+        """The whole command line, to be run by the caller."""
+        return [*self._command, *arguments]
+
+    def run(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run it and return what it prints.
+
+        Raises:
+            DevClusterError: it failed; the text holds kubectl's own words.
+        """
+        result = subprocess.run(self.command(*arguments), input=stdin, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            words = " ".join(arguments)
+            msg = f"`kubectl {words}` failed: {result.stderr.strip()}; see `python -m devcluster logs kube-apiserver`"
+            raise DevClusterError(msg)
+        return result.stdout
+
+    def get(self, *arguments: str) -> dict[str, Any]:
+        """Run `kubectl get … --output=json` and return the object or the list; `{}` for an object that is not there."""
+        text = self.run("get", *arguments, "--ignore-not-found", "--output=json")
+        found: dict[str, Any] = json.loads(text) if text else {}
+        return found
+
+    def apply(self, manifests: str) -> None:
+        """Server-side apply; fields that nobody else owns become what the manifests say, and stay so."""
+        self.run("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=manifests)

@@ -1,0 +1,157 @@
+"""`up` and `down`: bring the cluster to what it should be, from whatever state it is found in."""
+
+import errno
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from devcluster import addons, cgroups, deploy, leftovers, network, processes, sysctls
+from devcluster.certificates import ensure_certificates
+from devcluster.errors import DevClusterError
+from devcluster.health import wait_until_ready
+from devcluster.image_store import ImageStore
+from devcluster.images import ensure_images
+from devcluster.kubeconfig import write_kubeconfigs
+from devcluster.kubectl import Kubectl
+from devcluster.machine import check_machine
+from devcluster.node import write_node_configuration
+from devcluster.processes import Process
+from devcluster.progress import Progress
+from devcluster.supervisor import Supervisor
+from devcluster.toolchain import Toolchain
+
+NODE_TOOLS = (
+    *("ip", "iptables", "conntrack", "ethtool", "socat", "containerd", "ctr", "runc", "cni-plugins", "etcd"),
+    *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"),
+)
+"""What a Ready node needs; without it nothing can be started."""
+
+LATER_TOOLS = (
+    *("buildah", "debootstrap", "pause", "coredns", "pulumi", "pulumi-language-python", "pulumi-language-python-exec"),
+    *("prometheus", "promtool", "keda-manifests", "keda-operator", "keda-metrics-apiserver"),
+)
+"""What is built while the node is already starting, in the order in which it is needed."""
+
+LOCK = "\0sonic-devcluster"
+"""Abstract address held by the one `up` or `down` at work."""
+
+UP_STEPS = 10
+DOWN_STEPS = 4
+STOP_PATIENCE_SECONDS = 60.0
+
+
+def up(progress: Progress, toolchain: Toolchain) -> None:
+    """Bring the cluster up, or to what this checkout says it should be; quick if it is that already.
+
+    Args:
+        progress: gets `UP_STEPS` steps.
+        toolchain: the programs to run, built or installed here if they are missing.
+
+    Raises:
+        DevClusterError: the machine cannot run it, or something did not become ready.
+    """
+    supervisor = Supervisor()
+    with progress.step("check this machine"):
+        check_machine(toolchain)
+    with progress.step("provide the programs of a node"):
+        toolchain.ensure(NODE_TOOLS, progress)
+        toolchain.build_in_background(LATER_TOOLS)
+    with progress.step("clear what a killed cluster left behind"):
+        if not supervisor.is_running():
+            leftovers.sweep(progress.waiting)
+    with progress.step("set the network, certificates and configuration up"):
+        prepare_machine()
+        supervisor.apply([*processes.control_plane(toolchain.path), *processes.node(toolchain.path), processes.s3()])
+    kubectl = Kubectl(toolchain.path("kubectl"))
+    with progress.step("start the control plane"):
+        _start(processes.control_plane(toolchain.path), supervisor, progress)
+        addons.apply_access_rules(kubectl)
+    with progress.step("start the node"):
+        _start(processes.node(toolchain.path), supervisor, progress)
+        addons.wait_for_node(kubectl, progress)
+        addons.advertise_gpus(kubectl)
+    with progress.step("build and import the images"):
+        ImageStore(toolchain.path("ctr")).import_missing(ensure_images(toolchain, progress), progress)
+    with progress.step("start CoreDNS"):
+        addons.apply_coredns(kubectl)
+        addons.wait_for_deployment(kubectl, "kube-system", "coredns", progress)
+    with progress.step("start the S3 server of the models"):
+        _start([processes.s3()], supervisor, progress)
+    with progress.step("start KEDA"):
+        addons.apply_keda(kubectl, toolchain.wait("keda-manifests", progress))
+        addons.wait_for_deployment(kubectl, "keda", "keda-operator", progress)
+        addons.wait_for_deployment(kubectl, "keda", "keda-metrics-apiserver", progress)
+        addons.wait_for_metrics_api(kubectl, progress)
+
+
+def prepare_machine() -> None:
+    """Kernel settings, the node's link and cgroup, certificates and configuration files; each only if it differs."""
+    sysctls.apply()
+    network.create_node_link()
+    cgroups.create()
+    ensure_certificates()
+    write_kubeconfigs()
+    write_node_configuration()
+
+
+def _start(group: Sequence[Process], supervisor: Supervisor, progress: Progress) -> None:
+    for process in group:
+        supervisor.start(process.name)
+        wait_until_ready(process, supervisor, progress)
+
+
+def down(progress: Progress, toolchain: Toolchain) -> None:
+    """Take the stack and the cluster away, put the machine's settings back, and prove that nothing is left.
+
+    Only the cache of builds stays. A cluster that is down already, or half of one, is no error.
+
+    Args:
+        progress: gets `DOWN_STEPS` steps.
+        toolchain: to find pulumi with; nothing is built.
+
+    Raises:
+        DevClusterError: something is left; the text names it.
+    """
+    with progress.step("destroy the stack"):
+        deploy.destroy(toolchain, progress.waiting)
+    with progress.step("stop the cluster"):
+        _stop(Supervisor(), progress)
+    with progress.step("clear the machine"):
+        leftovers.sweep(progress.waiting)
+        sysctls.restore()
+        leftovers.remove_folders()
+    with progress.step("look for anything left"):
+        if left := leftovers.everything():
+            listed = "; ".join(str(leftover) for leftover in left)
+            msg = f"the cluster is down but {len(left)} things of it are left: {listed}; run `make down` again"
+            raise DevClusterError(msg)
+
+
+def _stop(supervisor: Supervisor, progress: Progress) -> None:
+    if not supervisor.is_running():
+        return
+    supervisor.shut_down()
+    deadline = time.monotonic() + STOP_PATIENCE_SECONDS
+    while supervisor.is_running() and time.monotonic() < deadline:  # what does not stop is killed in the next step
+        progress.waiting("the processes to stop")
+        time.sleep(0.1)
+
+
+@contextmanager
+def alone(waiting: Callable[[str], None]) -> Iterator[None]:
+    """Hold off every other `up` and `down` on this machine, and wait for the one that is at work.
+
+    The lock is an abstract Unix socket: no file to leave behind, and it is free again however its holder ends.
+    """
+    with socket.socket(socket.AF_UNIX) as lock:
+        while True:
+            try:
+                lock.bind(LOCK)
+                break
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            waiting("another `python -m devcluster` to finish")
+            time.sleep(0.5)
+        yield

@@ -1,0 +1,254 @@
+"""The cluster's processes: what each runs, where it serves, and how to tell that it is ready."""
+
+import hashlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from devcluster.addresses import (
+    API_PORT,
+    API_URL,
+    CONTROLLER_MANAGER_PORT,
+    ETCD_CLIENT_PORT,
+    ETCD_PEER_PORT,
+    KUBE_PROXY_HEALTH_PORT,
+    KUBELET_HEALTH_PORT,
+    KUBELET_PORT,
+    LOOPBACK,
+    NODE_ADDRESS,
+    NODE_NAME,
+    S3_PORT,
+    SCHEDULER_PORT,
+    SERVICE_NETWORK,
+)
+from devcluster.certificates import (
+    API_SERVER,
+    CLUSTER_AUTHORITY,
+    CONTROLLER_MANAGER,
+    ETCD,
+    FRONT_PROXY,
+    FRONT_PROXY_AUTHORITY,
+    KUBE_PROXY,
+    KUBELET,
+    SCHEDULER,
+    SERVICE_ACCOUNT_KEY,
+    authority_certificate,
+)
+from devcluster.kubeconfig import KUBECONFIGS
+from devcluster.node import (
+    CONTAINERD_CONFIG,
+    CONTAINERD_SOCKET,
+    KUBE_PROXY_CONFIG,
+    KUBELET_CONFIG,
+    KUBELET_ROOT,
+)
+from devcluster.paths import CHECKOUT, STATE
+
+_ETCD_URL = f"https://{LOOPBACK}:{ETCD_CLIENT_PORT}"
+_CLUSTER_CA = authority_certificate(CLUSTER_AUTHORITY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """One long-running program under the supervisor.
+
+    Args:
+        name: under which it is started, shown and logged.
+        command: the program's path and its arguments.
+        address: where it serves, for people: a URL, or the path of a socket.
+        health: URL that answers 200 when it is ready; None for a process that has only a socket, `address`.
+        reads: files that it reads once, at its start: when one changes, it must start anew.
+        directory: where it runs.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    address: str
+    health: str | None
+    reads: tuple[Path, ...]
+    directory: Path = Path("/")
+
+    def digest(self) -> str:
+        """Changes when the process must start anew: 16 hexadecimal digits over what it reads at its start."""
+        digest = hashlib.sha256()
+        for path in self.reads:
+            digest.update(path.read_bytes())
+        return digest.hexdigest()[:16]
+
+
+def control_plane(program: Callable[[str], Path]) -> list[Process]:
+    """etcd, the API server and what watches it, in the order of their start.
+
+    Args:
+        program: from a program's name to its path.
+    """
+    return [_etcd(program), _api_server(program), _controller_manager(program), _scheduler(program)]
+
+
+def node(program: Callable[[str], Path]) -> list[Process]:
+    """What makes the machine a node: containerd, the kubelet and kube-proxy, in the order of their start."""
+    return [_containerd(program), _kubelet(program), _kube_proxy(program)]
+
+
+def s3() -> Process:
+    """The model repository of the dev stack: an S3 server that holds the demo models."""
+    return Process(
+        name="s3",
+        command=(sys.executable, "-m", "devcluster.s3"),
+        address=f"http://{NODE_ADDRESS}:{S3_PORT}",
+        health=f"http://{NODE_ADDRESS}:{S3_PORT}/",
+        reads=(),
+        directory=CHECKOUT,
+    )
+
+
+def _etcd(program: Callable[[str], Path]) -> Process:
+    peer_url = f"http://{LOOPBACK}:{ETCD_PEER_PORT}"
+    return Process(
+        name="etcd",
+        command=(
+            str(program("etcd")),
+            f"--name={NODE_NAME}",
+            f"--data-dir={STATE}/etcd",
+            f"--listen-client-urls={_ETCD_URL}",
+            f"--advertise-client-urls={_ETCD_URL}",
+            f"--listen-peer-urls={peer_url}",
+            f"--initial-advertise-peer-urls={peer_url}",
+            f"--initial-cluster={NODE_NAME}={peer_url}",
+            f"--cert-file={ETCD.certificate}",
+            f"--key-file={ETCD.key}",
+            f"--trusted-ca-file={_CLUSTER_CA}",
+            "--client-cert-auth",
+            "--unsafe-no-fsync",  # survives the end of any process, not of the machine; much quieter on the disk
+            "--auto-compaction-retention=1",
+        ),
+        address=_ETCD_URL,
+        health=f"{_ETCD_URL}/health",
+        reads=(ETCD.certificate, _CLUSTER_CA),
+    )
+
+
+def _api_server(program: Callable[[str], Path]) -> Process:
+    front_proxy_ca = authority_certificate(FRONT_PROXY_AUTHORITY)
+    return Process(
+        name="kube-apiserver",
+        command=(
+            str(program("kube-apiserver")),
+            f"--advertise-address={NODE_ADDRESS}",
+            f"--secure-port={API_PORT}",
+            f"--tls-cert-file={API_SERVER.certificate}",
+            f"--tls-private-key-file={API_SERVER.key}",
+            f"--client-ca-file={_CLUSTER_CA}",
+            f"--etcd-servers={_ETCD_URL}",
+            f"--etcd-cafile={_CLUSTER_CA}",
+            f"--etcd-certfile={API_SERVER.certificate}",
+            f"--etcd-keyfile={API_SERVER.key}",
+            f"--kubelet-certificate-authority={_CLUSTER_CA}",
+            f"--kubelet-client-certificate={API_SERVER.certificate}",
+            f"--kubelet-client-key={API_SERVER.key}",
+            "--kubelet-preferred-address-types=InternalIP",  # no DNS knows the node's name
+            f"--service-cluster-ip-range={SERVICE_NETWORK}",
+            "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+            f"--service-account-key-file={SERVICE_ACCOUNT_KEY}",
+            f"--service-account-signing-key-file={SERVICE_ACCOUNT_KEY}",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
+            "--anonymous-auth=false",
+            # The aggregator: KEDA's metrics API is served by a pod, addressed by its IP.
+            "--enable-aggregator-routing=true",
+            f"--requestheader-client-ca-file={front_proxy_ca}",
+            f"--requestheader-allowed-names={FRONT_PROXY.user}",
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            f"--proxy-client-cert-file={FRONT_PROXY.certificate}",
+            f"--proxy-client-key-file={FRONT_PROXY.key}",
+        ),
+        address=API_URL,
+        health=f"{API_URL}/readyz",
+        reads=(API_SERVER.certificate, FRONT_PROXY.certificate, _CLUSTER_CA, front_proxy_ca, SERVICE_ACCOUNT_KEY),
+    )
+
+
+def _controller_manager(program: Callable[[str], Path]) -> Process:
+    kubeconfig = KUBECONFIGS[CONTROLLER_MANAGER.file]
+    return Process(
+        name="kube-controller-manager",
+        command=(
+            str(program("kube-controller-manager")),
+            f"--kubeconfig={kubeconfig}",
+            f"--authentication-kubeconfig={kubeconfig}",
+            f"--authorization-kubeconfig={kubeconfig}",
+            f"--bind-address={LOOPBACK}",
+            f"--secure-port={CONTROLLER_MANAGER_PORT}",
+            f"--tls-cert-file={CONTROLLER_MANAGER.certificate}",
+            f"--tls-private-key-file={CONTROLLER_MANAGER.key}",
+            f"--service-account-private-key-file={SERVICE_ACCOUNT_KEY}",
+            f"--root-ca-file={_CLUSTER_CA}",
+            "--use-service-account-credentials=true",
+            "--leader-elect=false",
+        ),
+        address=f"https://{LOOPBACK}:{CONTROLLER_MANAGER_PORT}",
+        health=f"https://{LOOPBACK}:{CONTROLLER_MANAGER_PORT}/healthz",
+        reads=(kubeconfig, SERVICE_ACCOUNT_KEY),
+    )
+
+
+def _scheduler(program: Callable[[str], Path]) -> Process:
+    kubeconfig = KUBECONFIGS[SCHEDULER.file]
+    return Process(
+        name="kube-scheduler",
+        command=(
+            str(program("kube-scheduler")),
+            f"--kubeconfig={kubeconfig}",
+            f"--authentication-kubeconfig={kubeconfig}",
+            f"--authorization-kubeconfig={kubeconfig}",
+            f"--bind-address={LOOPBACK}",
+            f"--secure-port={SCHEDULER_PORT}",
+            f"--tls-cert-file={SCHEDULER.certificate}",
+            f"--tls-private-key-file={SCHEDULER.key}",
+            "--leader-elect=false",
+        ),
+        address=f"https://{LOOPBACK}:{SCHEDULER_PORT}",
+        health=f"https://{LOOPBACK}:{SCHEDULER_PORT}/healthz",
+        reads=(kubeconfig,),
+    )
+
+
+def _containerd(program: Callable[[str], Path]) -> Process:
+    return Process(
+        name="containerd",
+        command=(str(program("containerd")), f"--config={CONTAINERD_CONFIG}"),
+        address=str(CONTAINERD_SOCKET),
+        health=None,
+        reads=(CONTAINERD_CONFIG,),
+    )
+
+
+def _kubelet(program: Callable[[str], Path]) -> Process:
+    kubeconfig = KUBECONFIGS[KUBELET.file]
+    return Process(
+        name="kubelet",
+        command=(
+            str(program("kubelet")),
+            f"--config={KUBELET_CONFIG}",
+            f"--kubeconfig={kubeconfig}",
+            f"--root-dir={KUBELET_ROOT}",
+            f"--hostname-override={NODE_NAME}",
+            f"--node-ip={NODE_ADDRESS}",
+        ),
+        address=f"https://{NODE_ADDRESS}:{KUBELET_PORT}",
+        health=f"http://{LOOPBACK}:{KUBELET_HEALTH_PORT}/healthz",
+        reads=(KUBELET_CONFIG, kubeconfig, KUBELET.certificate),
+    )
+
+
+def _kube_proxy(program: Callable[[str], Path]) -> Process:
+    return Process(
+        name="kube-proxy",
+        command=(str(program("kube-proxy")), f"--config={KUBE_PROXY_CONFIG}"),
+        address=f"http://{LOOPBACK}:{KUBE_PROXY_HEALTH_PORT}",
+        health=f"http://{LOOPBACK}:{KUBE_PROXY_HEALTH_PORT}/healthz",
+        reads=(KUBE_PROXY_CONFIG, KUBECONFIGS[KUBE_PROXY.file]),
+    )

@@ -1,0 +1,190 @@
+"""The supervisor that keeps the cluster's processes alive: its configuration, and a client for it.
+
+It is supervisord of the package `supervisor`, with a Unix socket of its own, so that it and the machine's own
+services do not meet.
+"""
+
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from xmlrpc.client import Fault, ServerProxy
+
+from supervisor.xmlrpc import Faults, SupervisorTransport
+
+from devcluster.errors import DevClusterError
+from devcluster.files import write
+from devcluster.paths import RUN, STATE
+from devcluster.pids import MARK
+from devcluster.processes import Process
+
+CONFIG = RUN / "supervisord.conf"
+SOCKET = RUN / "supervisor.sock"
+LOGS = STATE / "logs"
+LOG_MAX_BYTES = 10 * 1024 * 1024
+LOG_BACKUPS = 2
+STOP_SECONDS = 20
+START_PATIENCE_SECONDS = 10.0
+
+DAEMON_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What daemons see of PATH: containerd looks for runc and its shim there, kubelet and kube-proxy for iptables."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessState:
+    """What the supervisor knows of a process.
+
+    Args:
+        state: RUNNING, STARTING, BACKOFF, STOPPED, EXITED or FATAL.
+        since_seconds: for how long it has been running, or has not.
+        pid: 0 if it does not run.
+        problem: why it could not be started; empty if it could.
+    """
+
+    state: str
+    since_seconds: float
+    pid: int
+    problem: str
+
+
+def log_of(name: str) -> Path:
+    """Where the output of a process goes, newest part."""
+    return LOGS / f"{name}.log"
+
+
+def configuration(processes: Sequence[Process]) -> str:
+    """The text of supervisord.conf.
+
+    A process is started by us, in order, and from then on restarted whenever it ends. The digest of what it reads
+    stands in its environment, so that a reload sees a changed file as a changed process.
+    """
+    head = f"""\
+[supervisord]
+logfile={LOGS}/supervisord.log
+logfile_maxbytes={LOG_MAX_BYTES}
+logfile_backups={LOG_BACKUPS}
+pidfile={RUN}/supervisord.pid
+childlogdir={LOGS}
+
+[unix_http_server]
+file={SOCKET}
+chmod=0600
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+"""
+    return "\n".join([head, *(_program_section(process, place) for place, process in enumerate(processes))])
+
+
+def _program_section(process: Process, place: int) -> str:
+    command = shlex.join(process.command).replace("%", "%%")
+    return f"""\
+[program:{process.name}]
+command={command}
+directory={process.directory}
+environment={MARK}="{process.digest()}"
+priority={place}
+autostart=false
+autorestart=true
+startsecs=1
+startretries=1000000
+stopwaitsecs={STOP_SECONDS}
+redirect_stderr=true
+stdout_logfile={log_of(process.name)}
+stdout_logfile_maxbytes={LOG_MAX_BYTES}
+stdout_logfile_backups={LOG_BACKUPS}
+"""
+
+
+class Supervisor:
+    """Talks to our supervisord over its socket.
+
+    Args:
+        socket: the Unix socket it listens on.
+    """
+
+    def __init__(self, socket: Path = SOCKET) -> None:
+        self._socket = socket
+
+    @property
+    def _rpc(self) -> Any:
+        # A new one for each call: after an error the transport keeps its broken connection.
+        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
+        # supervisord ignores the host of the URL; xmlrpc.client only wants one.
+        return cast("Any", ServerProxy("http://localhost", transport=transport)).supervisor
+
+    def is_running(self) -> bool:
+        """Whether a supervisord answers."""
+        try:
+            return bool(self._rpc.getState()["statename"] == "RUNNING")
+        except (OSError, Fault):
+            return False
+
+    def launch(self) -> None:
+        """Start supervisord as a daemon with the configuration written before.
+
+        Raises:
+            DevClusterError: it does not answer within ten seconds.
+        """
+        LOGS.mkdir(parents=True, exist_ok=True)
+        subprocess.run(
+            [sys.executable, "-m", "supervisor.supervisord", "--configuration", CONFIG],
+            check=True,
+            cwd="/",
+            env={"PATH": DAEMON_PATH, MARK: "supervisord"},
+        )
+        deadline = time.monotonic() + START_PATIENCE_SECONDS
+        while not self.is_running():
+            if time.monotonic() > deadline:
+                patience = f"{START_PATIENCE_SECONDS:.0f} s"
+                msg = f"supervisord did not answer on {SOCKET} in {patience}; see {LOGS}/supervisord.log"
+                raise DevClusterError(msg)
+            time.sleep(0.05)
+
+    def apply(self, processes: Sequence[Process]) -> None:
+        """Make these the supervised processes: forget those that are gone, stop those that changed.
+
+        A process that is the same is not touched. What was stopped here is to be started by `start`.
+        """
+        write(CONFIG, configuration(processes))
+        if not self.is_running():
+            self.launch()
+        added, changed, removed = self._rpc.reloadConfig()[0]
+        for name in [*changed, *removed]:
+            self._rpc.stopProcessGroup(name)
+            self._rpc.removeProcessGroup(name)
+        for name in [*added, *changed]:
+            self._rpc.addProcessGroup(name)
+
+    def start(self, name: str) -> None:
+        """Start a process unless it runs or is being started."""
+        try:
+            self._rpc.startProcess(name, False)
+        except Fault as fault:
+            if fault.faultCode != Faults.ALREADY_STARTED:
+                msg = f"{name} cannot be started ({fault.faultString}); see {log_of(name)}"
+                raise DevClusterError(msg) from fault
+
+    def states(self) -> dict[str, ProcessState]:
+        """The state of every process by its name; empty if no supervisord answers."""
+        try:
+            infos = self._rpc.getAllProcessInfo()
+        except (OSError, Fault):
+            return {}
+        return {
+            info["name"]: ProcessState(
+                state=info["statename"],
+                since_seconds=info["now"] - max(info["start"], info["stop"]),
+                pid=info["pid"],
+                problem=info["spawnerr"],
+            )
+            for info in infos
+        }
+
+    def shut_down(self) -> None:
+        """Ask every process to end, in the reverse order of their start, then supervisord itself."""
+        self._rpc.shutdown()
