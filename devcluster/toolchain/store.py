@@ -9,6 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+from devcluster.errors import DevClusterError
 
 KEY_DIGITS = 16
 _UNFINISHED = ".building-"
@@ -45,7 +48,6 @@ class Store:
         Must be called under `lock`, which is what makes every unfinished folder found here one that a killed
         run left: they are removed.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
         for leftover in self.root.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(leftover)
         unfinished = self.root / f"{_UNFINISHED}{name}"
@@ -64,10 +66,12 @@ class Store:
         Args:
             purpose: names the lock; different purposes do not exclude each other.
             waiting: told once a second what is awaited, while another run holds the lock.
+
+        Raises:
+            DevClusterError: the folder cannot be written.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
         path = self.root / f".{purpose}.lock"
-        with path.open("w") as file:
+        with self._open(path) as file:
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -76,6 +80,14 @@ class Store:
                     waiting(f"another run, which holds {path}")
                     time.sleep(1)
             yield
+
+    def _open(self, path: Path) -> TextIO:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            return path.open("w")
+        except OSError as error:
+            message = f"cache {self.root}: {error.strerror}; make it writable or set SONIC_CACHE_DIR to another folder"
+            raise DevClusterError(message) from error
 
 
 def _write_through(directory: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from devcluster.errors import DevClusterError
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain, golang
-from devcluster.toolchain.table import TOOLS, DebianProgram, GoBuild, GoPart, GoProgram, by_name
+from devcluster.toolchain.table import TOOLS, DebianProgram, GoBuild, GoPart, GoProgram, ModuleFiles, by_name
 
 GO_VERSION = "go version go1.26.8 linux/amd64"
 HELLO = 'package main\n\nfunc main() { println("hello") }\n'
@@ -148,12 +148,22 @@ def test_a_module_that_wants_a_newer_go_says_so_and_fetches_none(hello: GoProgra
     )
 
 
-def test_files_of_a_module_are_copied_writable(tmp_path: Path) -> None:
-    toolchain = Toolchain(cache=tmp_path / "cache")
-    toolchain.ensure(["keda-manifests"], _silent())
-    copied = toolchain.path("keda-manifests")
-    assert (copied / "default" / "kustomization.yaml").is_file()
-    assert all(path.stat().st_mode & 0o200 for path in copied.rglob("*"))
+def test_files_of_a_module_are_copied_writable(hello: GoProgram, tmp_path: Path) -> None:
+    manifest = tmp_path / "files/config/default/kustomization.yaml"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("resources: []\n")
+    (tmp_path / "files/go.mod").write_text("module example.com/files\n\ngo 1.26.0\n")
+    (hello.directory / "go.mod").write_text(
+        "module hello\n\ngo 1.26.0\n\nrequire example.com/files v0.0.0\n\nreplace example.com/files => ../files\n"
+    )
+    for path in (manifest, manifest.parent):  # as everything is in Go's module cache
+        path.chmod(path.stat().st_mode & ~0o222)
+    files = ModuleFiles(name="manifests", module=hello.module, source="example.com/files", path="config")
+    toolchain = _toolchain(tmp_path, files)
+    toolchain.ensure(["manifests"], _silent())
+    copy = toolchain.path("manifests") / "default"
+    assert (copy / "kustomization.yaml").read_text() == "resources: []\n"
+    assert all(path.stat().st_mode & 0o200 for path in (copy, copy / "kustomization.yaml"))
 
 
 def test_background_builds_are_there_when_waited_for(hello: GoProgram, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from devcluster.errors import DevClusterError
 from devcluster.paths import CHECKOUT
 from devcluster.toolchain.store import Store, key_of
 
@@ -19,7 +20,7 @@ def _never(what: str) -> None:
 def test_a_build_appears_only_when_finished(tmp_path: Path) -> None:
     store = Store(tmp_path / "bin")
     place = store.directory("kubelet-k1")
-    with store.publish("kubelet-k1") as directory:
+    with store.lock("go", _never), store.publish("kubelet-k1") as directory:
         (directory / "kubelet").write_text("whole")
         assert not place.exists()
     assert (place / "kubelet").read_text() == "whole"
@@ -86,3 +87,13 @@ def test_different_purposes_do_not_wait_for_each_other(tmp_path: Path) -> None:
 def test_a_key_depends_on_values_not_on_their_order() -> None:
     assert key_of({"a": 1, "b": ["x"]}) == key_of({"b": ["x"], "a": 1})
     assert key_of({"a": 1, "b": ["x"]}) != key_of({"a": 1, "b": ["y"]})
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    store = Store(tmp_path / "file" / "bin")
+    with pytest.raises(DevClusterError) as raised, store.lock("go", _never):
+        pass
+    assert str(raised.value) == (
+        f"cache {tmp_path}/file/bin: Not a directory; make it writable or set SONIC_CACHE_DIR to another folder"
+    )
