@@ -1,0 +1,121 @@
+"""Builds images with buildah into docker archives, each kept under a key of everything that goes into it."""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devcluster.images.debian import ensure_root
+from devcluster.images.kept import Waiting, keep, run
+from devcluster.images.table import IMAGES, Image, ProgramImage, WheelImage
+from devcluster.images.wheels import ensure_wheels
+from devcluster.progress import Progress
+from devcluster.toolchain import Toolchain
+from devcluster.toolchain.store import key_of
+
+# The vfs driver mounts nothing. All images start from scratch, so its copying of layers costs nothing either.
+_BUILDAH = ("buildah", "--storage-driver=vfs")
+_BUILD = ("build", "--isolation=chroot", "--format=docker", "--timestamp=0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The folders that a Containerfile copies from.
+
+    Args:
+        context: what `ADD` and `COPY` see.
+        named: further folders by the name that `COPY --from` gives them.
+        fingerprint: a JSON value that changes when the content of one of them does.
+    """
+
+    context: Path
+    named: Mapping[str, Path] = field(default_factory=dict)
+    fingerprint: object
+
+
+def ensure_images(
+    toolchain: Toolchain, progress: Progress, references: Iterable[str] = tuple(IMAGES)
+) -> dict[str, Path]:
+    """Build the images that are not there yet.
+
+    What they need of the toolchain is awaited, or provided if nobody is at it. Safe to be killed: an archive
+    appears whole or not at all, and nothing stays mounted.
+
+    Args:
+        toolchain: gives buildah, debootstrap and the programs.
+        progress: a step is under way; it is told what is awaited.
+        references: which images; by default all.
+
+    Returns:
+        The docker-archive file of each image, by its reference, in the order given.
+
+    Raises:
+        DevClusterError: a program is missing and cannot be built, or a build failed.
+    """
+    return {reference: _ensure_archive(IMAGES[reference], toolchain, progress) for reference in references}
+
+
+def provide_inputs(image: ProgramImage | WheelImage, toolchain: Toolchain, progress: Progress) -> Inputs:
+    """Make or await what goes into an image.
+
+    Raises:
+        DevClusterError: it cannot be made.
+    """
+    match image:
+        case ProgramImage():
+            program = toolchain.wait(image.name, progress)
+            status = program.stat()
+            return Inputs(context=program.parent, fingerprint=[str(program), status.st_size, status.st_mtime_ns])
+        case WheelImage():
+            toolchain.ensure(["debootstrap"], progress)
+            root, wheels = ensure_root(progress.waiting), ensure_wheels(image, progress.waiting)
+            return Inputs(context=root, named={"wheels": wheels}, fingerprint=[root.name, wheels.name])
+
+
+def image_key(image: Image, inputs: Inputs) -> str:
+    """The key of an image's build: its reference, its Containerfile, what it copies, and how it is built."""
+    return key_of(
+        {
+            "reference": image.reference,
+            "containerfile": image.containerfile.read_text(),
+            "inputs": inputs.fingerprint,
+            "build": _BUILD,
+        }
+    )
+
+
+def build(image: Image, inputs: Inputs, output: str, directory: Path, waiting: Waiting) -> None:
+    """Run buildah once, in a storage of its own that is gone afterwards.
+
+    Args:
+        image: what to build.
+        inputs: the folders that its Containerfile copies from.
+        output: the argument that says where the result goes.
+        directory: unfinished folder, for buildah's storage.
+        waiting: told once a second what is going on.
+
+    Raises:
+        DevClusterError: buildah failed.
+    """
+    scratch = directory / "buildah"
+    storage = (f"--root={scratch / 'storage'}", f"--runroot={scratch / 'run'}")
+    contexts = [f"--build-context={name}={path}" for name, path in inputs.named.items()]
+    run(
+        [*_BUILDAH, *storage, *_BUILD, *contexts, f"--file={image.containerfile}", output, str(inputs.context)],
+        title=f"image {image.name}",
+        log=f"image-{image.name}",
+        waiting=waiting,
+    )
+    shutil.rmtree(scratch)
+
+
+def _ensure_archive(image: ProgramImage | WheelImage, toolchain: Toolchain, progress: Progress) -> Path:
+    inputs = provide_inputs(image, toolchain, progress)
+    archive = f"{image.name}.tar"
+
+    def make(directory: Path) -> None:
+        toolchain.ensure(["buildah"], progress)
+        output = f"--tag=docker-archive:{directory / archive}:{image.reference}"
+        build(image, inputs, output, directory, progress.waiting)
+
+    return keep(image.name, image_key(image, inputs), progress.waiting, make) / archive

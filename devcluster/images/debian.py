@@ -1,0 +1,65 @@
+"""Debian's root file system: the ground of the images that need a C library and a shell."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from devcluster.images.kept import Waiting, keep, run
+from devcluster.toolchain.store import key_of
+
+SUITE = "bookworm"
+PACKAGES = (
+    "ca-certificates",
+    # Triton's python backend links libpython3.11, and finds its modules by the place of a python3 on PATH.
+    "libpython3.11",
+    "python3-minimal",
+)
+ARCHIVE = "rootfs.tar"
+
+_LEFT_OUT = (
+    *("etc/hostname", "etc/resolv.conf"),  # debootstrap copies this machine's
+    *("var/cache/apt", "var/lib/apt/lists", "var/log"),
+    *("usr/share/doc", "usr/share/info", "usr/share/locale", "usr/share/man"),
+)
+
+
+def ensure_root(waiting: Waiting) -> Path:
+    """The folder that holds Debian's root file system as `rootfs.tar`.
+
+    Args:
+        waiting: told once a second what is going on, if it has to be made.
+
+    Raises:
+        DevClusterError: debootstrap failed.
+    """
+    key = key_of({"suite": SUITE, "packages": PACKAGES, "left out": _LEFT_OUT})
+
+    def make(directory: Path) -> None:
+        root = directory / "root"
+        run(_debootstrap(root), title="debootstrap", log=f"debian-{key}", waiting=waiting)
+        for path in (root / name for name in _LEFT_OUT):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        _archive(root, directory / ARCHIVE)
+        shutil.rmtree(root)
+
+    return keep("debian", key, waiting, make)
+
+
+def _debootstrap(root: Path) -> list[str]:
+    included = f"--include={','.join(PACKAGES)}"
+    return ["debootstrap", "--variant=minbase", included, SUITE, str(root), *_mirror_of_this_machine()]
+
+
+def _mirror_of_this_machine() -> list[str]:
+    """The mirror that apt is set to use for the suite; if none, debootstrap has its own."""
+    command = ["apt-get", "indextargets", "--format=$(REPO_URI)", f"Codename: {SUITE}", "Component: main"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()[:1]
+
+
+def _archive(root: Path, archive: Path) -> None:
+    """Archive a root file system with names in order and times at zero: the same files give the same archive."""
+    reproducible = ("--sort=name", "--mtime=@0", "--numeric-owner")
+    subprocess.run(["tar", *reproducible, f"--directory={root}", f"--file={archive}", "--create", "."], check=True)

