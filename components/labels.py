@@ -7,6 +7,11 @@ POOL_LABEL = "sonic.fastmachinelearning.org/pool"
 """Which capacity pool a Triton server stands in."""
 
 
+def instance_selector(instance: str) -> Mapping[str, str]:
+    """Matches every pod of a stack, and no other pod of a namespace that it may share."""
+    return {"app.kubernetes.io/name": "sonic", "app.kubernetes.io/instance": instance}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Labels:
     """Labels of the objects of one part of a stack."""
@@ -22,12 +27,7 @@ class Labels:
     def selector(self) -> Mapping[str, str]:
         """What selectors match on: never to change for a living Deployment."""
         pool = {} if self.pool is None else {POOL_LABEL: self.pool}
-        return {
-            "app.kubernetes.io/name": "sonic",
-            "app.kubernetes.io/instance": self.instance,
-            "app.kubernetes.io/component": self.component,
-            **pool,
-        }
+        return {**instance_selector(self.instance), "app.kubernetes.io/component": self.component, **pool}
 
     @property
     def all(self) -> Mapping[str, str]:

@@ -42,7 +42,10 @@ def addresses(cidrs: Sequence[str]) -> list[dict[str, Any]]:
     return [{"ipBlock": {"cidr": cidr}} for cidr in cidrs]
 
 
-DNS = Edge(peers=({"namespaceSelector": {}},), ports=(53,), protocols=("UDP", "TCP"))
+IN_CLUSTER: Mapping[str, Any] = {"namespaceSelector": {}}
+"""Every pod of the cluster."""
+
+DNS = Edge(peers=(IN_CLUSTER,), ports=(53,), protocols=("UDP", "TCP"))
 """Name resolution: the cluster's DNS, in whichever namespace it runs."""
 
 

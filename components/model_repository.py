@@ -1,0 +1,220 @@
+"""Where the servers read their models: a volume that is mounted, a bucket, or nothing at all.
+
+A repository kind without its facts never gets here; `StackConfig` refuses it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components import names
+from components.base import Manifest, SonicComponent
+from components.labels import Labels
+from components.network import Edge, addresses, namespace_pods
+from stacks.schema.experiment import CvmfsRepository, ImageRepository, Repository, S3Repository, VolumeRepository
+from stacks.schema.site import ClaimVolume, CvmfsHostPath, CvmfsPvc, NfsVolume, S3Endpoint, Storage
+
+CVMFS_PATH = "/cvmfs"
+"""Where CVMFS stands in a server, whatever the site mounts it by."""
+VOLUME_PATH = "/models"
+"""Where the site's volume stands in a server."""
+
+_VOLUME_NAME = "models"
+_ENFORCED_NOWHERE = "1Gi"  # a claim must name a size; neither CVMFS nor NFS looks at it
+
+
+@dataclass(frozen=True, kw_only=True)
+class MountedRepository:
+    """What a server's pod needs to read the models."""
+
+    repository_urls: tuple[str, ...]
+    """Values of `--model-repository`."""
+    volumes: tuple[Mapping[str, Any], ...] = ()
+    """Volumes of the pod."""
+    volume_mounts: tuple[Mapping[str, Any], ...] = ()
+    """Mounts of the container."""
+    env: tuple[Mapping[str, Any], ...] = ()
+    """Environment of the container; a value may be an Output."""
+    egress: tuple[Edge, ...] = ()
+    """Traffic from the pod that reading takes. What the kubelet mounts is read from the node, outside the policy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRepositoryArgs:
+    """What the experiment reads, and what the site offers."""
+
+    instance: str
+    """Name of the stack's objects, such as `sonic-cms`."""
+    namespace: str
+    """Namespace of the stack."""
+    repository: Repository
+    """What the experiment reads."""
+    storage: Storage
+    """What the site offers."""
+    secrets: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    """Pulumi secrets by name: those that `StackConfig.secret_names` lists."""
+
+
+class ModelRepository(SonicComponent):
+    """The repository's volume or credentials. Claims and volumes that the stack makes are protected from deletion."""
+
+    mounted: MountedRepository
+    """What a server's pod needs to read the models."""
+
+    def __init__(self, name: str, args: ModelRepositoryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        labels = Labels(instance=args.instance, component="model-repository").all
+        match args.repository, args.storage:
+            case CvmfsRepository() as repository, Storage(cvmfs=CvmfsPvc() as cvmfs):
+                if cvmfs.create:
+                    spec = claim_spec("ReadOnlyMany", _ENFORCED_NOWHERE, cvmfs.storage_class)
+                    self._claim(cvmfs.claim, args.namespace, labels, spec)
+                self.mounted = mounted_cvmfs(repository, {"persistentVolumeClaim": {"claimName": cvmfs.claim}})
+            case CvmfsRepository() as repository, Storage(cvmfs=CvmfsHostPath() as cvmfs):
+                self.mounted = mounted_cvmfs(repository, {"hostPath": {"path": cvmfs.path, "type": "Directory"}})
+            case VolumeRepository() as repository, Storage(volume=ClaimVolume() as volume):
+                if volume.create:
+                    spec = claim_spec("ReadWriteMany", f"{volume.size_gib}Gi", volume.storage_class)
+                    self._claim(volume.claim, args.namespace, labels, spec)
+                self.mounted = mounted_volume(repository, volume.claim)
+            case VolumeRepository() as repository, Storage(volume=NfsVolume() as volume):
+                claim = names.join(args.instance, "models")
+                self._nfs(claim, args.namespace, labels, volume)
+                self.mounted = mounted_volume(repository, claim)
+            case S3Repository() as repository, Storage(s3=S3Endpoint() as s3):
+                self.mounted = mounted_s3(repository, s3, self._credentials(args.namespace, labels, s3, args.secrets))
+            case ImageRepository(paths=paths), _:
+                self.mounted = MountedRepository(repository_urls=paths)
+            case repository, _:
+                msg = f"repository kind `{repository.kind}` has no storage; StackConfig should have refused it"
+                raise AssertionError(msg)
+        self.register_outputs({"repository_urls": list(self.mounted.repository_urls)})
+
+    def _claim(self, claim: str, namespace: str, labels: Mapping[str, str], spec: Manifest) -> None:
+        metadata: Manifest = {"name": claim, "namespace": namespace, "labels": labels}
+        k8s.core.v1.PersistentVolumeClaim(
+            self.child("claim"), metadata=metadata, spec=spec, opts=self.options(protect=True)
+        )
+
+    def _nfs(self, claim: str, namespace: str, labels: Mapping[str, str], nfs: NfsVolume) -> None:
+        volume = names.join(namespace, claim)  # volumes have no namespace: the name carries it
+        metadata: Manifest = {"name": volume, "labels": labels}
+        spec = nfs_volume_spec(nfs, claim, namespace)
+        k8s.core.v1.PersistentVolume(
+            self.child("volume"), metadata=metadata, spec=spec, opts=self.options(protect=True)
+        )
+        static = {**claim_spec("ReadOnlyMany", _ENFORCED_NOWHERE, ""), "volumeName": volume}
+        self._claim(claim, namespace, labels, static)
+
+    def _credentials(
+        self, namespace: str, labels: Mapping[str, str], s3: S3Endpoint, secrets: Mapping[str, pulumi.Output[str]]
+    ) -> pulumi.Output[str]:
+        metadata: Manifest = {"namespace": namespace, "labels": labels}
+        data = {
+            "access-key-id": secrets[s3.access_key_secret],
+            "secret-access-key": secrets[s3.secret_key_secret],
+        }
+        # Without a name of its own it is named anew when it changes, which rolls the pods that read it.
+        secret: k8s.core.v1.Secret = k8s.core.v1.Secret(
+            self.child("s3-credentials"), metadata=metadata, string_data=data, immutable=True, opts=self.options()
+        )
+        return secret.metadata.apply(lambda named: str(named.name))
+
+
+def mounted_cvmfs(repository: CvmfsRepository, source: Mapping[str, Any]) -> MountedRepository:
+    """CVMFS from a volume source, read-only, with file systems that the node mounts later passed on."""
+    mount = {
+        "name": _VOLUME_NAME,
+        "mountPath": CVMFS_PATH,
+        "readOnly": True,
+        "mountPropagation": "HostToContainer",  # autofs mounts each repository at its first use
+    }
+    return MountedRepository(
+        repository_urls=repository.paths,
+        volumes=({"name": _VOLUME_NAME, **source},),
+        volume_mounts=(mount,),
+    )
+
+
+def mounted_volume(repository: VolumeRepository, claim: str) -> MountedRepository:
+    """A claim with models, read-only."""
+    return MountedRepository(
+        repository_urls=tuple(f"{VOLUME_PATH}{path}".rstrip("/") for path in repository.paths),
+        volumes=({"name": _VOLUME_NAME, "persistentVolumeClaim": {"claimName": claim}},),
+        volume_mounts=({"name": _VOLUME_NAME, "mountPath": VOLUME_PATH, "readOnly": True},),
+    )
+
+
+def mounted_s3(repository: S3Repository, s3: S3Endpoint, secret_name: pulumi.Input[str]) -> MountedRepository:
+    """A bucket that Triton copies from when it starts, with credentials from a Secret."""
+
+    def secret(key: str) -> dict[str, Any]:
+        return {"secretKeyRef": {"name": secret_name, "key": key}}
+
+    return MountedRepository(
+        repository_urls=(s3_url(s3.endpoint_url, repository.bucket, repository.prefix),),
+        env=(
+            {"name": "AWS_ACCESS_KEY_ID", "valueFrom": secret("access-key-id")},
+            {"name": "AWS_SECRET_ACCESS_KEY", "valueFrom": secret("secret-access-key")},
+            {"name": "AWS_DEFAULT_REGION", "value": s3.region},
+            # Without it the AWS client asks a cloud's metadata service first, which the NetworkPolicy lets time out.
+            {"name": "AWS_EC2_METADATA_DISABLED", "value": "true"},
+        ),
+        egress=(s3_edge(s3.endpoint_url),),
+    )
+
+
+def s3_url(endpoint_url: str, bucket: str, prefix: str) -> str:
+    """URL of a bucket at an endpoint as Triton reads it, such as `s3://https://s3.example.org:443/models/cms`.
+
+    Triton takes an endpoint only with its port (`s3_regex_` in triton-inference-server/core, filesystem/s3.h);
+    without one it would look for a bucket called `https:` at Amazon.
+    """
+    scheme, host, port = _endpoint(endpoint_url)
+    return "/".join(filter(None, (f"s3://{scheme}://{host}:{port}", bucket, prefix)))
+
+
+def s3_edge(endpoint_url: str) -> Edge:
+    """Traffic to the endpoint: a NetworkPolicy knows addresses and pods, not names.
+
+    An address is that address. A Service of the cluster (`….svc`, `….svc.cluster.local`) is every pod of its namespace,
+    on any port: a policy sees the port of the pod, which the URL does not tell. Another name is anywhere, on its port.
+    """
+    _, host, port = _endpoint(endpoint_url)
+    try:
+        prefix_length = ip_address(host).max_prefixlen
+    except ValueError:
+        service = host.removesuffix(".cluster.local").split(".")
+        if service[2:] == ["svc"]:
+            return Edge(peers=(namespace_pods(service[1]),), ports=())
+        return Edge(peers=(), ports=(port,))
+    return Edge(peers=addresses([f"{host}/{prefix_length}"]), ports=(port,))
+
+
+def claim_spec(access_mode: str, size: str, storage_class: str | None) -> Manifest:
+    """Spec of a claim; `storage_class` None: the cluster's default, "": no class, a volume that stands already."""
+    spec = {"accessModes": [access_mode], "resources": {"requests": {"storage": size}}}
+    return spec if storage_class is None else {**spec, "storageClassName": storage_class}
+
+
+def nfs_volume_spec(nfs: NfsVolume, claim: str, namespace: str) -> Manifest:
+    """Spec of the static volume for an export, which only the one claim can bind."""
+    return {
+        "capacity": {"storage": _ENFORCED_NOWHERE},
+        "accessModes": ["ReadOnlyMany"],
+        "persistentVolumeReclaimPolicy": "Retain",
+        "storageClassName": "",
+        "mountOptions": ["ro"],
+        "nfs": {"server": nfs.server, "path": nfs.path, "readOnly": True},
+        "claimRef": {"name": claim, "namespace": namespace},
+    }
+
+
+def _endpoint(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme]

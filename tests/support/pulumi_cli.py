@@ -1,0 +1,193 @@
+"""The real Pulumi CLI on a project of its own: what the engine ring is written with.
+
+    project = PulumiProject(directory, environment)        # directory holds Pulumi.yaml and the program
+    assert project.preview().step("settings").op == "create"
+    project.up()
+    message = project.up(fails=True).output                # AssertionError unless the CLI fails
+
+State, passphrase and home of the project stay in its directory. Any unexpected outcome is an AssertionError with the
+command and the CLI's whole output.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devcluster.environment import STAND_IN
+from devcluster.environment import variables as devcluster_variables
+from devcluster.toolchain import Toolchain
+
+_TIMEOUT_SECONDS = 600
+_MACHINE_KEYS = frozenset({"sourcePosition", "stackTrace"})
+"""Keys of the CLI's JSON that hold paths of this machine."""
+
+
+def engine_environment(kubeconfig: Path) -> dict[str, str]:
+    """The development cluster's environment, but for `kubeconfig`, and always with the provider stand-in."""
+    environment = devcluster_variables(Toolchain())
+    path = os.pathsep.join((str(STAND_IN), environment["PATH"]))
+    return {**environment, "PATH": path, "KUBECONFIG": str(kubeconfig)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished command: its exit code, and stdout and stderr together."""
+
+    command: str
+    returncode: int
+    output: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a preview proposes for one resource.
+
+    `op` is e.g. `create`, `update`, `same`, `replace`, `create-replacement`, `delete-replaced`, `delete`;
+    `changes` are the changed paths with their kinds; `old` and `new` are states, with `inputs` and `outputs`.
+    """
+
+    name: str
+    type: str
+    op: str
+    changes: Mapping[str, str]
+    replaces: tuple[str, ...]
+    old: Mapping[str, Any]
+    new: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A finished preview: its steps without the stack's own, in order, and the messages of its diagnostics."""
+
+    steps: tuple[Step, ...]
+    messages: tuple[str, ...]
+
+    @property
+    def operations(self) -> dict[str, str]:
+        """Resource name -> op; of a replaced resource, the deciding `replace` or `create-replacement`."""
+        order = ("delete-replaced", "create-replacement", "replace")
+        ranked = sorted(self.steps, key=lambda step: order.index(step.op) if step.op in order else 0)
+        return {step.name: step.op for step in ranked}
+
+    def step(self, name: str, op: str | None = None) -> Step:
+        """The only step of that resource (and operation)."""
+        found = [step for step in self.steps if step.name == name and op in (None, step.op)]
+        assert len(found) == 1, f"wanted one step of {name!r} {op or ''}, found {found} among {self.operations}"
+        return found[0]
+
+
+class PulumiProject:
+    """A directory with a Pulumi program, and one stack of it on a file backend beside it."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str], stack: str = "test"):
+        self.directory = directory
+        self.stack = stack
+        backend, home = directory / ".state", directory / ".pulumi-home"
+        backend.mkdir(exist_ok=True)
+        self._environment = {
+            **os.environ,
+            **environment,
+            "PULUMI_BACKEND_URL": f"file://{backend}",
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PULUMI_HOME": str(home),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        self.run("stack", "select", "--create", stack)
+
+    def set_environment(self, name: str, value: str) -> None:
+        """Set a variable for the commands to come."""
+        self._environment[name] = value
+
+    def preview(self, *flags: str) -> Preview:
+        """A preview that must succeed."""
+        finished = self._execute("preview", "--json", *flags, merge_stderr=False)
+        document = json.loads(finished.stdout or "{}")
+        said = "".join(item["message"] for item in document.get("diagnostics", ()))
+        assert finished.returncode == 0, f"`pulumi preview` failed:\n{said}{finished.stderr}"
+        return Preview(
+            steps=tuple(_step(item) for item in document.get("steps", ()) if "pulumi:Stack::" not in item["urn"]),
+            messages=tuple(item["message"] for item in document.get("diagnostics", ())),
+        )
+
+    def failing_preview(self, *flags: str) -> str:
+        """The output of a preview that must fail."""
+        return self.run("preview", *flags, fails=True).output
+
+    def up(self, *flags: str, fails: bool = False) -> Run:
+        """An update without preview."""
+        return self.run("up", "--yes", "--skip-preview", *flags, fails=fails)
+
+    def refresh(self, *flags: str, fails: bool = False) -> Run:
+        """Read the live objects into the state."""
+        return self.run("refresh", "--yes", "--skip-preview", *flags, fails=fails)
+
+    def destroy(self, *flags: str, fails: bool = False) -> Run:
+        """Delete every resource of the stack."""
+        return self.run("destroy", "--yes", "--skip-preview", *flags, fails=fails)
+
+    def export(self) -> dict[str, dict[str, Any]]:
+        """The stack's resources by name, secrets in clear, without paths of this machine."""
+        document = json.loads(self.run("stack", "export", "--show-secrets", merge_stderr=False).output)
+        resources = document["deployment"].get("resources") or ()
+        return {
+            resource["urn"].split("::", 3)[3]: without_machine_paths(resource)
+            for resource in resources
+            if not resource["type"].startswith("pulumi:")
+        }
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets in clear."""
+        run = self.run("stack", "output", "--json", "--show-secrets", merge_stderr=False)
+        found: dict[str, Any] = json.loads(run.output)
+        return found
+
+    def run(self, *arguments: str, fails: bool = False, merge_stderr: bool = True) -> Run:
+        """Any command of the CLI; with `fails` it must fail, else it must succeed."""
+        finished = self._execute(*arguments, merge_stderr=merge_stderr)
+        command = shlex.join(("pulumi", *arguments))
+        failed = finished.returncode != 0
+        assert failed == fails, (
+            f"`{command}` {'failed' if failed else 'did not fail'} ({finished.returncode}):\n"
+            f"{finished.stdout}{finished.stderr or ''}"
+        )
+        return Run(command, finished.returncode, finished.stdout)
+
+    def _execute(self, *arguments: str, merge_stderr: bool) -> subprocess.CompletedProcess[str]:
+        selects = arguments[:2] == ("stack", "select")
+        flags = ("--non-interactive", "--color", "never", *(() if selects else ("--stack", self.stack)))
+        return subprocess.run(
+            ("pulumi", *arguments, *flags),
+            cwd=self.directory,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merge_stderr else subprocess.PIPE,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+        )
+
+
+def without_machine_paths(value: Any) -> Any:
+    """A copy of the CLI's JSON without the keys that hold paths of this machine."""
+    if isinstance(value, dict):
+        return {key: without_machine_paths(item) for key, item in value.items() if key not in _MACHINE_KEYS}
+    return [without_machine_paths(item) for item in value] if isinstance(value, list) else value
+
+
+def _step(item: dict[str, Any]) -> Step:
+    _stack, _project, kind, name = item["urn"].removeprefix("urn:pulumi:").split("::", 3)
+    return Step(
+        name=name,
+        type=kind.rpartition("$")[2],
+        op=item["op"],
+        changes={path: change["kind"] for path, change in (item.get("detailedDiff") or {}).items()},
+        replaces=tuple(item.get("replaceReasons") or ()),
+        old=without_machine_paths(item.get("oldState") or {}),
+        new=without_machine_paths(item.get("newState") or {}),
+    )

@@ -1,0 +1,77 @@
+"""A stand-in for Triton on loopback: the same gRPC transport and health service, no models."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+STREAM = "/inference.GRPCInferenceService/ModelStreamInfer"
+HEALTH = "/grpc.health.v1.Health/Check"
+
+_SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"  # HealthCheckResponse{status: 1 | 2}
+
+
+class StandIn:
+    """Answers every call with its own name, after `delay_seconds`, or fails it with `status`."""
+
+    def __init__(self, address: str, port: int) -> None:
+        self.name = address
+        self.serving = True
+        self.status: grpc.StatusCode | None = None
+        self.delay_seconds = 0.0
+        self.calls = 0
+        """Calls begun, health checks not counted."""
+        self.bytes_received = 0
+        self._stopping = threading.Event()
+        self._server = grpc.server(
+            ThreadPoolExecutor(max_workers=256),
+            handlers=[_Handlers(self)],
+            options=[
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", -1),
+                ("grpc.http2.max_ping_strikes", 0),  # as Triton is started: --grpc-http2-max-ping-strikes=0
+            ],
+        )
+        self._server.add_insecure_port(f"{address}:{port}")
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self, grace_seconds: float | None = None) -> None:
+        """Refuse new calls at once; cancel what is running after the grace, by default at once."""
+        stopped = self._server.stop(grace_seconds)
+        if grace_seconds is None:
+            self._stopping.set()
+        stopped.wait()
+        self._stopping.set()
+
+    def answer(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        self.calls += 1
+        self.bytes_received += len(request)
+        if self.status is not None:
+            context.abort(self.status, f"{self.name} was told to fail")
+        self._stopping.wait(self.delay_seconds)
+        return self.name.encode()
+
+    def check(self, _request: bytes, _context: grpc.ServicerContext) -> bytes:
+        return _SERVING if self.serving else _NOT_SERVING
+
+
+class _Handlers(grpc.GenericRpcHandler):
+    def __init__(self, stand_in: StandIn) -> None:
+        self._stand_in = stand_in
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        method = handler_call_details.method
+        return grpc.unary_unary_rpc_method_handler(
+            self._stand_in.check if method == HEALTH else self._stand_in.answer
+        )
