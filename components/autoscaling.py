@@ -1,0 +1,147 @@
+"""How many servers a pool has: a KEDA ScaledObject on the requests that wait.
+
+The signal. `nv_inference_pending_request_count` is a gauge per model: up when a request is enqueued, down when a
+backend is about to execute it. Requests that wait in a dynamic batcher are in it; requests in execution are not,
+however many. It moves at once. Triton's counters of queue time move only when a response is complete, so under long
+queues they are late by the queue itself (triton-inference-server/server #5927, which led to the gauge).
+
+The threshold. A server works off one request in `service_time_ms`, instances and batches counted in, so one that finds
+P requests waiting before it waits for P x service_time_ms. That is within `queue_target_ms` while
+
+    P <= threshold = queue_target_ms / service_time_ms      pending requests per server
+
+What becomes of it. The metric type is AverageValue, so the HorizontalPodAutoscaler (HPA) that KEDA makes computes
+
+    servers = ceil(sum of pending requests / threshold)
+
+every 15 s, and leaves the number alone while the sum is within 10 % of threshold x servers. How many servers stand is
+not in the formula; with the type Value it would be a factor, and would multiply a queue that grows while servers start.
+Example: 100 ms and 10 ms give 10 requests per server; 37 that wait, in whichever servers, ask for 4 servers.
+
+What it does not see: busy servers with short queues. One that executes without a pause and one that idles both show 0.
+- Nothing is added before requests wait: servers_min must carry the usual load.
+- The queue that asked for a server is gone once the server works, and from then on the formula asks for servers_min.
+  The wait before the way down holds the server: the HPA acts on the highest recommendation of the last
+  `scale_down_wait_seconds`. After that servers go one at a time, until requests wait again and ask for them.
+- While new servers start, the queue of the old ones grows and asks for more: where a start takes long against
+  queue_target_ms, the number overshoots towards servers_max.
+
+Without a metric. No series yet (the servers start), Prometheus gone, NaN: with `ignoreNullValues: "false"` these are
+errors to KEDA and not "no load", and the HPA leaves the number as it is. From the fourth error in a row on, within a
+minute, the fallback reports as many servers as there are, and the ScaledObject says FALLBACK. The HPA raises a
+Deployment to servers_min before it looks at a metric, so a fresh stack does not wait for one.
+`fallback.behavior` needs KEDA 2.17 or later.
+
+Not stated: `pollingInterval` and `cooldownPeriod`. Where one server always stands the HPA takes every decision, and
+each time that it asks KEDA for the metric, KEDA asks Prometheus.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components import queries
+from components.base import SonicComponent
+from components.labels import Labels
+from stacks.schema import PoolShare
+from stacks.schema.experiment import Scaling
+
+SCALE_UP_PERIOD_SECONDS = 15
+"""The HPA's own period: each of its decisions may double the servers, or add four if that is more."""
+
+SCALE_DOWN_PERIOD_SECONDS = 60
+"""Between two servers that go: four decisions of the HPA, enough to see the queue that the first one leaves behind."""
+
+ERRORS_BEFORE_FALLBACK = 3
+
+_THRESHOLD_MIN = 0.001  # a Kubernetes quantity of thousandths holds nothing finer, and the HPA refuses 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoscalingArgs:
+    """What scales one pool's Deployment. Only for a share that is `autoscaled`."""
+
+    instance: str
+    """Name of the stack's objects, such as `sonic-cms`."""
+    namespace: str
+    """Namespace of the stack."""
+    share: PoolShare
+    """Servers at least and at most."""
+    scaling: Scaling
+    """Targets of the experiment."""
+    deployment_name: str
+    """Deployment of the pool's servers; the ScaledObject takes its name."""
+    prometheus_url: str
+    """Prometheus as KEDA reaches it, such as `http://sonic-cms-prometheus.sonic-cms.svc.cluster.local:9090`."""
+
+
+class Autoscaling(SonicComponent):
+    """The ScaledObject of one pool."""
+
+    def __init__(self, name: str, args: AutoscalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        labels = Labels(instance=args.instance, component="triton", pool=args.share.pool.name)
+        k8s.apiextensions.CustomResource(
+            self.child("scaledobject"),
+            api_version="keda.sh/v1alpha1",
+            kind="ScaledObject",
+            metadata={"name": args.deployment_name, "namespace": args.namespace, "labels": labels.all},
+            spec=scaled_object_spec(args),
+            opts=self.options(),
+        )
+        self.register_outputs({})
+
+
+def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
+    """Spec of the ScaledObject; the module's docstring has the arithmetic."""
+    return {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": args.deployment_name},
+        "minReplicaCount": args.share.servers_min,
+        "maxReplicaCount": args.share.servers_max,
+        "fallback": {
+            "failureThreshold": ERRORS_BEFORE_FALLBACK,
+            "behavior": "currentReplicas",
+            # Required by the CRD and not used by this behaviour.
+            "replicas": args.share.servers_min,
+        },
+        "advanced": {"horizontalPodAutoscalerConfig": {"behavior": _behavior(args.scaling)}},
+        "triggers": [
+            {
+                "type": "prometheus",
+                "name": "pending-requests",
+                "metricType": "AverageValue",
+                "metadata": {
+                    "serverAddress": args.prometheus_url,
+                    "query": queries.pending_requests(args.namespace, args.deployment_name),
+                    "threshold": str(pending_requests_per_server(args.scaling)),
+                    "ignoreNullValues": "false",
+                },
+            }
+        ],
+    }
+
+
+def pending_requests_per_server(scaling: Scaling) -> float:
+    """How many requests may wait for each server; above that servers are added. In thousandths, at least one."""
+    return max(round(scaling.queue_target_ms / scaling.service_time_ms, 3), _THRESHOLD_MIN)
+
+
+def _behavior(scaling: Scaling) -> Mapping[str, Any]:
+    return {
+        "scaleUp": {
+            "stabilizationWindowSeconds": 0,
+            "selectPolicy": "Max",
+            "policies": [
+                {"type": "Pods", "value": 4, "periodSeconds": SCALE_UP_PERIOD_SECONDS},
+                {"type": "Percent", "value": 100, "periodSeconds": SCALE_UP_PERIOD_SECONDS},
+            ],
+        },
+        "scaleDown": {
+            "stabilizationWindowSeconds": scaling.scale_down_wait_seconds,
+            "selectPolicy": "Max",
+            "policies": [{"type": "Pods", "value": 1, "periodSeconds": SCALE_DOWN_PERIOD_SECONDS}],
+        },
+    }

@@ -1,0 +1,92 @@
+"""What the ScaledObject says, and that KEDA's own CRD takes it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from components import autoscaling
+from components.autoscaling import AutoscalingArgs, pending_requests_per_server, scaled_object_spec
+from stacks.schema.experiment import Scaling
+from tests.support.configs import stack_config
+from tests.support.tools import tool
+
+
+def args(**scaling: float) -> AutoscalingArgs:
+    config = stack_config(experiment={"scaling": {"servers_min": 2, "servers_max": 4, **scaling}})
+    return AutoscalingArgs(
+        instance=config.name,
+        namespace=config.namespace,
+        share=config.pool_shares[0],
+        scaling=config.experiment.scaling,
+        deployment_name="sonic-demo-triton-gpu",
+        prometheus_url="http://prometheus:9090",
+    )
+
+
+@pytest.mark.parametrize(
+    ("queue_target_ms", "service_time_ms", "per_server"),
+    [
+        pytest.param(100.0, 10.0, 10.0, id="ten requests fit into the wait"),
+        pytest.param(5.0, 10.0, 0.5, id="one request that waits is twice too much"),
+        pytest.param(100.0, 3.0, 33.333, id="in thousandths"),
+        pytest.param(0.001, 5000.0, 0.001, id="no finer than a Kubernetes quantity"),
+    ],
+)
+def test_the_threshold_is_the_wait_in_units_of_service_time(
+    queue_target_ms: float, service_time_ms: float, per_server: float
+) -> None:
+    scaling = Scaling(servers_max=4, queue_target_ms=queue_target_ms, service_time_ms=service_time_ms)
+    assert pending_requests_per_server(scaling) == per_server
+
+
+def test_the_trigger_asks_for_work_per_server_and_takes_silence_for_an_error() -> None:
+    (trigger,) = scaled_object_spec(args(queue_target_ms=100.0, service_time_ms=10.0))["triggers"]
+    assert trigger["metricType"] == "AverageValue"
+    assert trigger["metadata"]["threshold"] == "10.0"
+    assert trigger["metadata"]["ignoreNullValues"] == "false"
+
+
+def test_the_range_is_the_share_of_the_pool_and_lost_metrics_leave_the_number_alone() -> None:
+    spec = scaled_object_spec(args())
+    assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (2, 4)
+    assert spec["fallback"]["behavior"] == "currentReplicas"
+
+
+def test_up_at_once_and_down_one_by_one_after_the_wait() -> None:
+    behavior = scaled_object_spec(args(scale_down_wait_seconds=300))["advanced"]["horizontalPodAutoscalerConfig"][
+        "behavior"
+    ]
+    assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 0
+    assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 300
+    assert behavior["scaleDown"]["policies"] == [
+        {"type": "Pods", "value": 1, "periodSeconds": autoscaling.SCALE_DOWN_PERIOD_SECONDS}
+    ]
+
+
+def test_keda_takes_every_field() -> None:
+    assert _refusals(scaled_object_spec(args())) == []
+
+
+def test_a_field_that_keda_does_not_know_would_be_noticed() -> None:
+    spec = scaled_object_spec(args())
+    misspelt = {**spec, "fallback": {**spec["fallback"], "behaviour": "currentReplicas"}}
+    assert _refusals(misspelt) == ["Additional properties are not allowed ('behaviour' was unexpected)"]
+
+
+def _refusals(spec: Mapping[str, Any]) -> list[str]:
+    """Why the schema of KEDA's CRD refuses a spec; the API server would drop unknown fields without a word."""
+    crd = yaml.safe_load((tool("keda-manifests") / "crd/bases/keda.sh_scaledobjects.yaml").read_text())
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    return [error.message for error in Draft202012Validator(_closed(schema)).iter_errors(spec)]
+
+
+def _closed(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: _closed(value) for key, value in schema.items()}
+    return {**closed, "additionalProperties": False} if isinstance(schema.get("properties"), dict) else closed

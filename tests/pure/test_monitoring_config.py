@@ -1,0 +1,93 @@
+"""The configuration of the stack's own Prometheus, as Prometheus itself judges it, and what its pod may do."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.labels import POOL_LABEL
+from components.monitoring import MonitoringArgs, configuration, deployment_spec, network_policy_spec
+from stacks.schema.site import OwnPrometheus
+from tests.support.tools import tool
+
+
+def own(**changes: int) -> OwnPrometheus:
+    return OwnPrometheus.model_validate({"kind": "own", **changes})
+
+
+def args(**changes: Any) -> MonitoringArgs:
+    defaults: dict[str, Any] = {
+        "instance": "sonic-cms",
+        "namespace": "cms",
+        "prometheus": own(),
+        "image": "example.org/prometheus:v3.10.0",
+        "api_server_port": 6443,
+        "keda_namespace": "keda",
+    }
+    return MonitoringArgs(**{**defaults, **changes})
+
+
+@pytest.mark.parametrize("scrape_interval_seconds", [1, 2, 60])
+def test_prometheus_takes_the_configuration(scrape_interval_seconds: int, tmp_path: Path) -> None:
+    prometheus = own(scrape_interval_seconds=scrape_interval_seconds)
+    text = json.dumps(configuration(args(), prometheus), indent=2)
+    (tmp_path / "prometheus.yml").write_text(text)
+    command = [str(tool("promtool")), "check", "config", "--lint=all", "--lint-fatal", str(tmp_path / "prometheus.yml")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_only_pods_of_this_instance_in_this_namespace_are_seen() -> None:
+    (job,) = configuration(args(), own())["scrape_configs"]
+    (discovery,) = job["kubernetes_sd_configs"]
+    assert discovery["namespaces"] == {"names": ["cms"]}
+    assert discovery["selectors"] == [{"role": "pod", "label": "app.kubernetes.io/instance=sonic-cms"}]
+
+
+def test_every_series_says_whose_it_is() -> None:
+    (job,) = configuration(args(), own())["scrape_configs"]
+    sources = {rule["target_label"]: rule["source_labels"] for rule in job["relabel_configs"] if "target_label" in rule}
+    pool_label = POOL_LABEL.replace(".", "_").replace("/", "_")
+    assert sources["pool"] == [f"__meta_kubernetes_pod_label_{pool_label}"]
+    assert {"namespace", "pod", "pool", "component"} <= sources.keys()
+
+
+def test_samples_fit_on_the_disk_that_they_have() -> None:
+    retention = configuration(args(), own(retention_hours=5))["storage"]["tsdb"]["retention"]
+    (data,) = [v for v in _pod()["volumes"] if "emptyDir" in v]
+    assert retention["time"] == "5h"
+    assert int(retention["size"].removesuffix("GB")) < int(data["emptyDir"]["sizeLimit"].removesuffix("Gi"))
+
+
+def test_neither_the_lifecycle_nor_the_admin_interface_is_open() -> None:
+    (container,) = _pod()["containers"]
+    assert not [argument for argument in container["args"] if "enable" in argument]
+
+
+def test_keda_and_the_namespace_may_ask_and_nobody_else() -> None:
+    (rule,) = network_policy_spec(args())["ingress"]
+    assert rule["from"] == [
+        {"podSelector": {"matchLabels": {}}},
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}}},
+    ]
+    assert rule["ports"] == [{"port": 9090, "protocol": "TCP"}]
+
+
+def test_without_keda_only_the_namespace_may_ask() -> None:
+    (rule,) = network_policy_spec(args(keda_namespace=None))["ingress"]
+    assert rule["from"] == [{"podSelector": {"matchLabels": {}}}]
+
+
+def test_metrics_ports_the_api_server_and_dns_are_asked_and_nothing_else() -> None:
+    reached = {
+        (rule.get("to", [{}])[0].get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/component"), port)
+        for rule in network_policy_spec(args(api_server_port=16443))["egress"]
+        for port in {entry["port"] for entry in rule["ports"]}
+    }
+    assert reached == {("triton", 8002), ("envoy", 9902), (None, 16443), (None, 53)}
+
+
+def _pod() -> Any:
+    return deployment_spec(args(), own(), config_map_name="config")["template"]["spec"]

@@ -1,0 +1,73 @@
+"""The autoscaler's query, evaluated by Prometheus' own engine on series as Prometheus would hold them."""
+
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components import queries
+from tests.support.tools import tool
+
+DEPLOYMENT = "sonic-cms-triton-gpu"
+QUERY = queries.pending_requests("sonic-cms", DEPLOYMENT)
+
+
+def pending(pod: str, *, model: str = "particlenet", namespace: str = "sonic-cms", job: str = "sonic") -> str:
+    labels = {"namespace": namespace, "pod": pod, "model": model, "version": "1", "job": job}
+    return f"nv_inference_pending_request_count{{{','.join(f'{k}="{v}"' for k, v in labels.items())}}}"
+
+
+FIRST, SECOND = f"{DEPLOYMENT}-7d4b9c6f5-x2lqp", f"{DEPLOYMENT}-7d4b9c6f5-9wz4t"
+
+CASES: Mapping[str, tuple[Mapping[str, str], float | None]] = {
+    "all servers and models of the pool": (
+        {pending(FIRST): "3", pending(FIRST, model="deepmet"): "4", pending(SECOND): "5"},
+        12,
+    ),
+    "idle": ({pending(FIRST): "0", pending(SECOND): "0"}, 0),
+    "no server is scraped yet": ({'up{job="sonic"}': "0"}, None),
+    "a server that is gone": ({pending(FIRST): "3 stale", pending(SECOND): "5x2"}, 5),
+    "another pool": ({pending(FIRST): "3", pending("sonic-cms-triton-cpu-7d4b9c6f5-x2lqp"): "100"}, 3),
+    "a pool whose name begins alike": ({pending(FIRST): "3", pending(f"{DEPLOYMENT}-large-7d4b9c6f5-x2lqp"): "100"}, 3),
+    "another namespace": ({pending(FIRST): "3", pending(FIRST, namespace="sonic-atlas"): "100"}, 3),
+    "a server that two jobs scrape": ({pending(FIRST, job="pods"): "3", pending(FIRST, job="podmonitor"): "3"}, 3),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pending_requests(case: str, tmp_path: Path) -> None:
+    series, expected = CASES[case]
+    samples = [] if expected is None else [{"labels": "{}", "value": expected}]
+    suite = {
+        "evaluation_interval": "2s",
+        "tests": [
+            {
+                "interval": "2s",
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "promql_expr_test": [{"expr": QUERY, "eval_time": "2s", "exp_samples": samples}],
+            }
+        ],
+    }
+    (tmp_path / "suite.yml").write_text(json.dumps(suite))
+    command = [str(tool("promtool")), "test", "rules", str(tmp_path / "suite.yml")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+SAFE = "bcdfghjklmnpqrstvwxz2456789"  # what Kubernetes makes random names of
+
+
+@pytest.mark.parametrize("length", range(1, 64))
+@given(template_hash=st.text(SAFE, min_size=8, max_size=10), suffix=st.text(SAFE, min_size=5, max_size=5))
+@settings(max_examples=5)
+def test_a_pod_is_found_however_long_its_name(length: int, template_hash: str, suffix: str) -> None:
+    """Kubernetes cuts `<deployment>-<hash>-` at 58 characters and adds five."""
+    deployment = ("sonic-cms-triton-" + "gpu-" * 12)[: length - 1] + "x"
+    pod = f"{deployment}-{template_hash}-"[:58] + suffix
+    (pattern,) = re.findall(r'pod=~"([^"]*)"', queries.pending_requests("sonic-cms", deployment))
+    assert re.fullmatch(pattern, pod)
