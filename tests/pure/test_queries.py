@@ -18,8 +18,8 @@ QUERY = queries.pending_requests("sonic-cms", DEPLOYMENT)
 
 
 def pending(pod: str, *, model: str = "particlenet", namespace: str = "sonic-cms", job: str = "sonic") -> str:
-    labels = {"namespace": namespace, "pod": pod, "model": model, "version": "1", "job": job}
-    return f"nv_inference_pending_request_count{{{','.join(f'{k}="{v}"' for k, v in labels.items())}}}"
+    labels = f'namespace="{namespace}",pod="{pod}",model="{model}",version="1",job="{job}"'
+    return f"nv_inference_pending_request_count{{{labels}}}"
 
 
 FIRST, SECOND = f"{DEPLOYMENT}-7d4b9c6f5-x2lqp", f"{DEPLOYMENT}-7d4b9c6f5-9wz4t"
