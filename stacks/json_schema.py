@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from stacks.errors import choice
 from stacks.origin import Json, KeyPath
@@ -15,10 +16,19 @@ Node = Mapping[str, Any]
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's generator without titles made from field names: a title here says what a string must be."""
+    """Pydantic's generator, but a title is only what a model says a string must be, also in mappings."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        document: JsonSchemaValue = {"type": "object"}
+        if "keys_schema" in schema:
+            document["propertyNames"] = self.generate_inner(schema["keys_schema"])
+        if "values_schema" in schema:
+            document["additionalProperties"] = self.generate_inner(schema["values_schema"])
+        self.update_with_validations(document, schema, self.ValidationsMapping.object)
+        return document
 
 
 class Property(NamedTuple):
@@ -66,13 +76,12 @@ class Schema:
     def rule(self, node: Node) -> str:
         """Say what a value must be: completes "must be …"."""
         node = self._resolved(node)
+        if "const" in node or "enum" in node:
+            return one_of([str(choice) for choice in node.get("enum", [node.get("const")])])
         if "title" in node and node.get("type") == "string":
             return str(node["title"])
-        if "const" in node or "enum" in node:
-            choices = [f"`{choice}`" for choice in node.get("enum", [node.get("const")])]
-            return choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
         if "oneOf" in node:
-            return f"a mapping with kind {' or '.join(f'`{kind}`' for kind in self._kinds(node))}"
+            return f"a mapping with kind {one_of(self._kinds(node))}"
         match node.get("type"):
             case "integer" | "number" as kind:
                 return f"{'an integer' if kind == 'integer' else 'a number'}{_bounds(node)}"
@@ -82,7 +91,8 @@ class Schema:
                 least = f", at least {node['minItems']}" if "minItems" in node else ""
                 return f"a list{least}, each item {self.rule(node['items'])}"
             case "object" if isinstance(node.get("additionalProperties"), dict):
-                return f"a mapping, each value {self.rule(node['additionalProperties'])}"
+                key = f", each key {self.rule(names)}" if "title" in (names := node.get("propertyNames", {})) else ""
+                return f"a mapping{key}, each value {self.rule(node['additionalProperties'])}"
             case "object":
                 return "a mapping"
             case _:
@@ -127,7 +137,8 @@ class Schema:
         return names
 
     def _kinds(self, node: Node) -> list[str]:
-        return list(node.get("discriminator", {}).get("mapping", {}))
+        kinds = {reference: kind for kind, reference in node.get("discriminator", {}).get("mapping", {}).items()}
+        return [kinds[alternative["$ref"]] for alternative in node.get("oneOf", [])]
 
     def _resolved(self, node: Node) -> Node:
         """Follow a reference, and see through `or null`."""
@@ -158,9 +169,15 @@ class Schema:
             inner = self._resolved(below["items"]) if is_list else below
             path = f"{prefix}{key}"
             is_group = bool(inner.get("properties") or inner.get("oneOf"))
-            description = " ".join(str(raw.get("description", "")).split())
+            description = " ".join(str(below.get("description", "")).split())
             yield Property(path, kind, self.rule(raw), key in required, raw.get("default"), description, is_group)
             yield from self._properties(inner, f"{path}[]." if is_list else f"{path}.", None)
+
+
+def one_of(choices: list[str]) -> str:
+    """Say which values there are to choose from."""
+    marked = [f"`{choice}`" for choice in choices]
+    return marked[0] if len(marked) == 1 else f"one of {', '.join(marked)}"
 
 
 def _bounds(node: Node) -> str:

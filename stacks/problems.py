@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stacks.errors import Problem, choice, found
-from stacks.json_schema import Property, Schema
+from stacks.json_schema import Property, Schema, one_of
 from stacks.origin import KeyPath, Origin, Tree, dotted
 from stacks.schema import Experiment, Site, StackConfig
 from stacks.schema.base import BrokenRulesError
@@ -91,7 +91,7 @@ class _Translator:
 
     def _kind(self, thing: str, node: Any, value: Any) -> str:
         kinds = self._schema.kinds(node)
-        choices = f"one of {', '.join(f'`{kind}`' for kind in kinds)}"
+        choices = one_of(kinds)
         if "kind" not in value:
             return f"{thing}.kind is missing: must be {choices}: add `kind`"
         meant = choice(str(value["kind"]), kinds, otherwise="write one of them")

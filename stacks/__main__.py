@@ -1,0 +1,120 @@
+"""`python -m stacks`: look at the stacks without touching a cluster."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from stacks.errors import ConfigurationError
+from stacks.reference import generated_files, schema_json
+from stacks.resolve import ROOT, resolve
+from stacks.schema import StackConfig
+from stacks.show import render
+from stacks.stack_file import known_stacks
+
+
+def main(arguments: Sequence[str], root: Path = ROOT) -> int:
+    """Run one command; give the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m stacks", description="Look at the stacks; no cluster is touched.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("list", help="every stack: its site, experiment, pools, servers and address")
+    check = commands.add_parser("check", help="say what is wrong with stacks, all of it at once")
+    check.add_argument("stacks", nargs="*", metavar="STACK", help="by default all")
+    show = commands.add_parser("show", help="the configuration of a stack, resolved")
+    show.add_argument("stack", metavar="STACK")
+    show.add_argument("--origin", action="store_true", help="say beside each value where it was written")
+    schema = commands.add_parser("schema", help="the JSON Schema of the configuration")
+    schema.add_argument("--write", action="store_true", help="write the generated files instead: schemas, reference")
+    chosen = parser.parse_args(arguments)
+    match chosen.command:
+        case "list":
+            return _list(root)
+        case "check":
+            return _check(chosen.stacks or known_stacks(root), root)
+        case "show":
+            return _show(chosen.stack, root, with_origins=chosen.origin)
+        case _:
+            return _schema(root, write=chosen.write)
+
+
+def _list(root: Path) -> int:
+    rows: list[tuple[str, ...]] = [("STACK", "SITE", "EXPERIMENT", "POOLS", "SERVERS", "ADDRESS")]
+    invalid = []
+    for stack in known_stacks(root):
+        try:
+            rows.append(_row(resolve(stack, root).config))
+        except ConfigurationError:
+            invalid.append(stack)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    if invalid:
+        print(f"\nnot valid: {', '.join(invalid)}; why: python -m stacks check {' '.join(invalid)}")
+        return 1
+    print("\nall of one: python -m stacks show STACK --origin")
+    return 0
+
+
+def _row(config: StackConfig) -> tuple[str, ...]:
+    shares = config.pool_shares
+    fewest, most = sum(share.servers_min for share in shares), sum(share.servers_max for share in shares)
+    servers = f"{fewest}..{most}" if most > fewest else str(fewest)
+    pools = ", ".join(share.pool.name for share in shares)
+    return config.stack, config.site_name, config.experiment_name, pools, servers, _address(config)
+
+
+def _address(config: StackConfig) -> str:
+    exposure = config.site.exposure
+    hostname = getattr(exposure, "hostname", None)
+    if hostname is None:
+        return exposure.kind
+    port = f":{exposure.port}" if exposure.kind == "node-port" else ""
+    return f"{exposure.kind} {config.for_experiment(hostname)}{port}"
+
+
+def _check(stacks: Sequence[str], root: Path) -> int:
+    invalid = 0
+    for stack in stacks:
+        try:
+            resolve(stack, root)
+        except ConfigurationError as error:
+            invalid += 1
+            print(f"wrong  {stack}")
+            for problem in error.problems:
+                print(f"  {problem}")
+        else:
+            print(f"ok     {stack}")
+    if invalid:
+        print(f"\n{invalid} of {len(stacks)} not valid: every line above names the file, the line and the way out")
+        return 1
+    return 0
+
+
+def _show(stack: str, root: Path, *, with_origins: bool) -> int:
+    try:
+        print(render(resolve(stack, root), with_origins=with_origins))
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _schema(root: Path, *, write: bool) -> int:
+    if not write:
+        print(schema_json(), end="")
+        return 0
+    for path, content in generated_files().items():
+        file = root / path
+        file.parent.mkdir(exist_ok=True)
+        stale = not file.exists() or file.read_text(encoding="utf-8") != content
+        if stale:
+            file.write_text(content, encoding="utf-8")
+        print(f"{'written' if stale else 'fresh':<7}  {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stderr.close()

@@ -1,0 +1,86 @@
+"""What is generated from the models: the JSON Schemas for editors, and the reference page."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from textwrap import dedent
+
+from stacks.json_schema import Property, Schema
+from stacks.schema import Experiment, Site, StackConfig
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def generated_files() -> Mapping[Path, str]:
+    """Give every generated file: its path from the root, and its content."""
+    return {
+        Path("stacks/schema.json"): schema_json(),
+        Path("stacks/sites/schema.json"): _part("Site"),
+        Path("stacks/experiments/schema.json"): _part("Experiment"),
+        Path("docs/configuration.md"): _page(),
+    }
+
+
+def schema_json() -> str:
+    """Give the JSON Schema of a resolved stack; a site and an experiment are `$defs/Site` and `$defs/Experiment`."""
+    return _json({"$schema": _DIALECT, **Schema(StackConfig).document})
+
+
+def _part(model: str) -> str:
+    """Refer to one model; editors follow a reference into another file, but take no fragment of one as a schema."""
+    return _json({"$schema": _DIALECT, "$ref": f"../schema.json#/$defs/{model}"})
+
+
+def _json(document: Mapping[str, object]) -> str:
+    return f"{json.dumps(document, indent=2, ensure_ascii=False)}\n"
+
+
+def _page() -> str:
+    head = """\
+        # Configuration
+
+        Every key that a site and an experiment may have. Generated from the models in `stacks/schema/` by
+        `python -m stacks schema --write`; do not edit. How to add a site, an experiment or a stack, and how overrides
+        work: [stacks/README.md](../stacks/README.md).
+        """
+    parts = [
+        dedent(head),
+        "## A site: `stacks/sites/<site>.yaml`\n",
+        *_sections(Schema(Site)),
+        "## An experiment: `stacks/experiments/<experiment>.yaml`\n",
+        *_sections(Schema(Experiment)),
+    ]
+    return "\n".join(parts)
+
+
+def _sections(schema: Schema) -> Iterator[str]:
+    """Give a table of the keys at the top, then one for each group of keys below them."""
+    groups: dict[str, list[Property]] = {"": []}
+    for property_ in schema.properties():
+        top, _, below = property_.path.partition(".")
+        groups.setdefault(top.removesuffix("[]") if below else "", []).append(property_)
+    for top, properties in groups.items():
+        if top:
+            yield f"### `{top}`\n"
+        yield _table(properties)
+
+
+def _table(properties: list[Property]) -> str:
+    """Give one row for each key; a key that several kinds share is said once."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for property_ in properties:
+        row = (property_.path, property_.rule, _default(property_), property_.description)
+        rows.setdefault(row, []).append(property_.kind or "")
+    lines = ["| key | value | default | meaning |", "|---|---|---|---|"]
+    for (path, *cells), kinds in rows.items():
+        only = f" ({', '.join(kinds)})" if any(kinds) and not path.endswith(".kind") else ""
+        lines.append(f"| `{path}`{only} | {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _default(property_: Property) -> str:
+    if property_.required:
+        return "required"
+    if property_.default is None:
+        return "none"
+    return "as below" if property_.is_group and property_.default else f"`{json.dumps(property_.default)}`"
