@@ -12,6 +12,7 @@ import yaml
 from devcluster.addresses import NODE_NAME
 from devcluster.errors import DevClusterError
 from devcluster.files import write
+from devcluster.images.table import KEDA_METRICS_APISERVER, KEDA_OPERATOR
 from devcluster.kubectl import Kubectl
 from devcluster.node import RESOLV_CONF
 from devcluster.paths import RUN
@@ -27,8 +28,8 @@ KEDA_PARTS = ("crd", "general", "rbac", "service_account", "manager", "metrics-s
 """Folders of KEDA's own `config/`; without `webhooks`, whose program we do not build."""
 
 KEDA_IMAGES = {
-    "ghcr.io/kedacore/keda": ("localhost/sonic-dev/keda-operator", "2.21.0"),
-    "ghcr.io/kedacore/keda-metrics-apiserver": ("localhost/sonic-dev/keda-metrics-apiserver", "2.21.0"),
+    "ghcr.io/kedacore/keda": KEDA_OPERATOR,
+    "ghcr.io/kedacore/keda-metrics-apiserver": KEDA_METRICS_APISERVER,
 }
 
 
@@ -123,7 +124,10 @@ def keda_kustomization(keda_config: Path, overlay: Path) -> dict[str, Any]:
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": [os.path.relpath(keda_config / part, overlay) for part in KEDA_PARTS],
-        "images": [{"name": old, "newName": new, "newTag": tag} for old, (new, tag) in KEDA_IMAGES.items()],
+        "images": [
+            {"name": theirs, "newName": ours.reference.rpartition(":")[0], "newTag": ours.tag}
+            for theirs, ours in KEDA_IMAGES.items()
+        ],
         "patches": [{"target": {"kind": "Deployment"}, "patch": json.dumps(soon)}],
     }
 

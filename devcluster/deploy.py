@@ -76,5 +76,6 @@ def _pulumi(arguments: list[str], variables: dict[str, str], waiting: Callable[[
         log=LOGS / "pulumi.log",
         waiting=waiting,
         environment={**os.environ, **variables},
+        interruptible=False,  # Pulumi that is killed leaves its stack locked, and objects that it does not know of
         directory=CHECKOUT,
     )

@@ -12,6 +12,7 @@ from devcluster.errors import DevClusterError
 from devcluster.health import wait_until_ready
 from devcluster.image_store import ImageStore
 from devcluster.images import ensure_images
+from devcluster.images.table import COREDNS, PAUSE
 from devcluster.kubeconfig import write_kubeconfigs
 from devcluster.kubectl import Kubectl
 from devcluster.machine import check_machine
@@ -32,6 +33,9 @@ LATER_TOOLS = (
     *("prometheus", "promtool", "keda-manifests", "keda-operator", "keda-metrics-apiserver"),
 )
 """What is built while the node is already starting, in the order in which it is needed."""
+
+FIRST_IMAGES = (PAUSE.reference, COREDNS.reference)
+"""What the first pod needs."""
 
 LOCK = "\0sonic-devcluster"
 """Abstract address held by the one `up` or `down` at work."""
@@ -71,13 +75,15 @@ def up(progress: Progress, toolchain: Toolchain) -> None:
         _start(processes.node(toolchain.path), supervisor, progress)
         addons.wait_for_node(kubectl, progress)
         addons.advertise_gpus(kubectl)
-    with progress.step("build and import the images"):
-        ImageStore(toolchain.path("ctr")).import_missing(ensure_images(toolchain, progress), progress)
+    images = ImageStore(toolchain.path("ctr"))
     with progress.step("start CoreDNS"):
+        images.import_missing(ensure_images(toolchain, progress, FIRST_IMAGES), progress)
         addons.apply_coredns(kubectl)
         addons.wait_for_deployment(kubectl, "kube-system", "coredns", progress)
     with progress.step("start the S3 server of the models"):
         _start([processes.s3()], supervisor, progress)
+    with progress.step("build and import the other images"):
+        images.import_missing(ensure_images(toolchain, progress), progress)
     with progress.step("start KEDA"):
         addons.apply_keda(kubectl, toolchain.wait("keda-manifests", progress))
         addons.wait_for_deployment(kubectl, "keda", "keda-operator", progress)

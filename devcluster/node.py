@@ -23,6 +23,7 @@ from devcluster.addresses import (
 )
 from devcluster.certificates import CLUSTER_AUTHORITY, KUBE_PROXY, KUBELET, authority_certificate
 from devcluster.files import write
+from devcluster.images.table import PAUSE
 from devcluster.kubeconfig import KUBECONFIGS
 from devcluster.network import cni_configuration
 from devcluster.paths import RUN, STATE
@@ -37,8 +38,6 @@ RESOLV_CONF = STATE / "resolv.conf"
 CNI_CONFIGURATIONS = STATE / "cni"
 CNI_PLUGINS = Path("/usr/lib/cni")
 POD_LOGS = STATE / "logs" / "pods"
-
-PAUSE_IMAGE = "localhost/sonic-dev/pause:1"
 
 CAP_SYS_RESOURCE = 24
 
@@ -82,7 +81,7 @@ disabled_plugins = [
   address = "{CONTAINERD_SOCKET}"
 
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{PAUSE_IMAGE}"
+  sandbox_image = "{PAUSE.reference}"
   restrict_oom_score_adj = {str(not can_lower_oom_score).lower()}
   netns_mounts_under_state_dir = true
 

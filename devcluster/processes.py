@@ -45,6 +45,8 @@ from devcluster.node import (
 )
 from devcluster.paths import CHECKOUT, STATE
 
+MODELS = CHECKOUT / "devcluster" / "models"
+
 _ETCD_URL = f"https://{LOOPBACK}:{ETCD_CLIENT_PORT}"
 _CLUSTER_CA = authority_certificate(CLUSTER_AUTHORITY)
 
@@ -73,7 +75,8 @@ class Process:
         """Changes when the process must start anew: 16 hexadecimal digits over what it reads at its start."""
         digest = hashlib.sha256()
         for path in self.reads:
-            digest.update(path.read_bytes())
+            digest.update(f"{path}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()[:16]
 
 
@@ -92,13 +95,14 @@ def node(program: Callable[[str], Path]) -> list[Process]:
 
 
 def s3() -> Process:
-    """The model repository of the dev stack: an S3 server that holds the demo models."""
+    """The model repository of the dev stack: an S3 server that reads the demo models when it starts."""
+    models = sorted(path for path in MODELS.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return Process(
         name="s3",
-        command=(sys.executable, "-m", "devcluster.s3"),
+        command=(sys.executable, "-m", "devcluster.s3", f"--host={NODE_ADDRESS}", f"--port={S3_PORT}"),
         address=f"http://{NODE_ADDRESS}:{S3_PORT}",
         health=f"http://{NODE_ADDRESS}:{S3_PORT}/",
-        reads=(),
+        reads=(CHECKOUT / "devcluster" / "s3.py", *models),
         directory=CHECKOUT,
     )
 
