@@ -123,7 +123,8 @@ class ModelRepository(SonicComponent):
         secret: k8s.core.v1.Secret = k8s.core.v1.Secret(
             self.child("s3-credentials"), metadata=metadata, string_data=data, immutable=True, opts=self.options()
         )
-        return secret.metadata.apply(lambda named: str(named.name))
+        name: pulumi.Output[str] = secret.metadata.apply(lambda metadata: str(metadata.name))
+        return name
 
 
 def mounted_cvmfs(repository: CvmfsRepository, source: Mapping[str, Any]) -> MountedRepository:

@@ -1,0 +1,28 @@
+"""`pulumi up --stack STACK`: from the name of a stack to the address that its clients call."""
+
+import os
+
+import pulumi
+
+from components.provider import is_rendering, kubernetes_provider
+from components.site_stack import SiteStack, SiteStackArgs
+from stacks.errors import ConfigurationError
+from stacks.resolve import config_digest, resolve
+
+
+def deploy(stack: str) -> None:
+    """Resolve a stack, make it, and export what its clients need."""
+    config = resolve(stack).config
+    provider = kubernetes_provider(config.site.access, os.environ)
+    secrets = {name: pulumi.Config("sonic").require_secret(name) for name in config.secret_names}
+    args = SiteStackArgs(config=config, secrets=secrets, label_nodes=not is_rendering(os.environ))
+    site_stack = SiteStack(config.name, args, pulumi.ResourceOptions(provider=provider))
+    for name, value in site_stack.exports().items():
+        pulumi.export(name, value)
+    pulumi.export("config_digest", config_digest(config))
+
+
+try:
+    deploy(pulumi.get_stack())
+except ConfigurationError as error:
+    raise pulumi.RunError(str(error)) from None  # its sentences and no trace: the configuration is the user's

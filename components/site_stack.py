@@ -1,0 +1,150 @@
+"""A whole stack: one site, one experiment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components import names, versions
+from components.autoscaling import Autoscaling, AutoscalingArgs
+from components.base import Manifest, SonicComponent
+from components.gpu_nodes import GpuNodes, GpuNodesArgs
+from components.labels import Labels, instance_selector
+from components.model_repository import ModelRepository, ModelRepositoryArgs
+from components.monitoring import Monitoring, MonitoringArgs
+from components.network import IN_CLUSTER, pods, policy_spec
+from components.timing import Timing
+from components.triton import TritonPool, TritonPoolArgs
+from stacks.schema import PoolShare, StackConfig
+from stacks.schema.site import OwnPrometheus
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteStackArgs:
+    """What a stack is made from."""
+
+    config: StackConfig
+    """The resolved configuration."""
+    secrets: Mapping[str, pulumi.Output[str]]
+    """Pulumi secrets by name: those that `config.secret_names` lists."""
+    label_nodes: bool = True
+    """Whether the cluster's nodes can be read and labelled; not so where manifests are only rendered."""
+
+
+class SiteStack(SonicComponent):
+    """Everything that a stack puts into a cluster, in the order in which it is made."""
+
+    metrics_url: str
+    """URL of the Prometheus that has the stack's metrics, as the cluster reaches it."""
+
+    def __init__(self, name: str, args: SiteStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        self._config = args.config
+        self._timing = Timing.of(args.config.experiment.traffic)
+
+        ground = self._namespace()
+        nodes = self._gpu_nodes() if args.label_nodes else []
+        repository = self._model_repository(args.secrets, ground)
+        monitoring = self._monitoring(ground)
+        for share in args.config.pool_shares:
+            pool = self._triton_pool(share, repository, ground + nodes)
+            if share.autoscaled:
+                self._autoscaling(share, pool, monitoring)
+
+        self.metrics_url = monitoring.url
+        self.register_outputs({"metrics_url": self.metrics_url})
+
+    def _namespace(self) -> list[pulumi.Resource]:
+        """The namespace, where it is the stack's to make; in it, the denial of all traffic that no part declares."""
+        config = self._config
+        namespaces: list[pulumi.Resource] = []
+        if config.site.access.create_namespace:
+            metadata: Manifest = {"name": config.namespace, "labels": namespace_labels(config)}
+            namespaces.append(k8s.core.v1.Namespace(self.child("namespace"), metadata=metadata, opts=self.options()))
+        selector = instance_selector(config.name)
+        metadata = {"name": names.join(config.name, "default-deny"), "namespace": config.namespace, "labels": selector}
+        denial = k8s.networking.v1.NetworkPolicy(
+            self.child("default-deny"),
+            metadata=metadata,
+            spec=policy_spec(selector, ingress=[], egress=[]),
+            opts=self.options(depends_on=namespaces),
+        )
+        return [*namespaces, denial]
+
+    def _gpu_nodes(self) -> list[pulumi.Resource]:
+        """Labels of the nodes, where the site sets them and this is the stack that owns what a cluster has once."""
+        node_labels = self._config.site.node_labels
+        if not (node_labels and self._config.owns_singletons):
+            return []
+        return [GpuNodes(self.child("gpu-nodes"), GpuNodesArgs(node_labels=node_labels), self.options())]
+
+    def _model_repository(
+        self, secrets: Mapping[str, pulumi.Output[str]], after: list[pulumi.Resource]
+    ) -> ModelRepository:
+        args = ModelRepositoryArgs(
+            instance=self._config.name,
+            namespace=self._config.namespace,
+            repository=self._config.experiment.models.repository,
+            storage=self._config.site.storage,
+            secrets=secrets,
+        )
+        return ModelRepository(self.child("model-repository"), args, self.options(depends_on=after))
+
+    def _monitoring(self, after: list[pulumi.Resource]) -> Monitoring:
+        site = self._config.site
+        args = MonitoringArgs(
+            instance=self._config.name,
+            namespace=self._config.namespace,
+            prometheus=site.monitoring,
+            image=site.images.prometheus or versions.PROMETHEUS_IMAGE,
+            api_server_port=site.access.api_server_port,
+            keda_namespace=site.keda.namespace if site.keda else None,
+            pull_secret=site.images.pull_secret,
+        )
+        return Monitoring(self.child("monitoring"), args, self.options(depends_on=after))
+
+    def _triton_pool(self, share: PoolShare, repository: ModelRepository, after: list[pulumi.Resource]) -> TritonPool:
+        args = TritonPoolArgs(
+            instance=self._config.name,
+            namespace=self._config.namespace,
+            share=share,
+            server=self._config.experiment.server,
+            models=self._config.experiment.models,
+            repository=repository.mounted,
+            timing=self._timing,
+            proxy_selector=self._labels("envoy").selector,
+            prometheus_peer=self._prometheus_peer(),
+            pull_secret=self._config.site.images.pull_secret,
+        )
+        opts = self.options(depends_on=[*after, repository])
+        return TritonPool(self.child(f"triton-{share.pool.name}"), args, opts)
+
+    def _autoscaling(self, share: PoolShare, pool: TritonPool, monitoring: Monitoring) -> Autoscaling:
+        args = AutoscalingArgs(
+            instance=self._config.name,
+            namespace=self._config.namespace,
+            share=share,
+            scaling=self._config.experiment.scaling,
+            deployment_name=pool.deployment_name,
+            prometheus_url=monitoring.url,
+        )
+        return Autoscaling(
+            self.child(f"autoscaling-{share.pool.name}"), args, self.options(depends_on=[pool, monitoring])
+        )
+
+    def _labels(self, component: str) -> Labels:
+        return Labels(instance=self._config.name, component=component)
+
+    def _prometheus_peer(self) -> Mapping[str, Any]:
+        """Who reads metrics: the stack's own Prometheus alone, or the site's, wherever in the cluster it runs."""
+        own = isinstance(self._config.site.monitoring, OwnPrometheus)
+        return pods(self._labels("prometheus").selector) if own else IN_CLUSTER
+
+
+def namespace_labels(config: StackConfig) -> Mapping[str, str]:
+    """Labels of the namespace: the Pod Security Standard that is enforced, warned of and audited."""
+    level = config.site.security.pod_security
+    standard = {f"pod-security.kubernetes.io/{mode}": str(level) for mode in ("enforce", "warn", "audit")}
+    return {**instance_selector(config.name), **standard}
