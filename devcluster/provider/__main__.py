@@ -46,8 +46,8 @@ def main(arguments: list[str]) -> None:
     import grpc
     from pulumi.runtime.proto import provider_pb2_grpc
 
-    from .engine import EngineLog
-    from .server import PluginServer
+    from devcluster.provider.engine import EngineLog
+    from devcluster.provider.server import PluginServer
 
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

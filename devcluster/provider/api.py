@@ -10,8 +10,8 @@ from urllib.parse import quote, urlencode
 
 import urllib3
 
-from .errors import ProviderError
-from .kubeconfig import Access
+from devcluster.provider.errors import ProviderError
+from devcluster.provider.kubeconfig import Access
 
 Manifest = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """Waits until an object works, or is gone.
 
-The official plugin watches; this one looks every half second, which is the same to whoever waits. Its Services settle
+The official plugin watches; this one looks four times a second, which is the same to whoever waits. Its Services settle
 for 10 s after each change of endpoints; here 1 s will do, since no caller can rely on that length.
 """
 
@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import readiness
-from .api import Api, ApiError, NoMatchError
-from .errors import ProviderError
-from .readiness import Surroundings, Verdict
+from devcluster.provider import readiness
+from devcluster.provider.api import Api, ApiError, NoMatchError
+from devcluster.provider.errors import ProviderError
+from devcluster.provider.readiness import Surroundings, Verdict
 
 Manifest = dict[str, Any]
 
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.25
 _SETTLE_SECONDS = 1.0
 _REPORT_PROBLEMS_SECONDS = 10.0
 _DEFAULT_TIMEOUT_SECONDS = 600.0
@@ -52,7 +52,7 @@ class NotReadyError(Exception):
 
 
 class Waiter:
-    """Waits on objects of one API server. `cancelled` ends every wait at once."""
+    """Waits on one object at a time. `cancelled` ends every wait at once."""
 
     def __init__(
         self, api: Api, cancelled: threading.Event, status: Callable[[str], None], warning: Callable[[str], None]
@@ -60,6 +60,7 @@ class Waiter:
         self._api = api
         self._cancelled = cancelled
         self._status = status
+        self._said = ""
         self._warning = warning
 
     def until_ready(self, inputs: Manifest, live: Manifest, timeout_seconds: float) -> Manifest:
@@ -84,9 +85,9 @@ class Waiter:
             around = self._surroundings(live)
             verdict = verdict_of(live, around)
             if settled.seen(around) and verdict.ready:
-                self._status("")
+                self._say("")
                 return live
-            self._status(verdict.awaited or "waiting for endpoints to settle")
+            self._say(verdict.awaited or "waiting for endpoints to settle")
             if time.monotonic() >= next_report:
                 next_report += _REPORT_PROBLEMS_SECONDS
                 for problem in verdict.problems:
@@ -111,12 +112,17 @@ class Waiter:
                 found = self._api.get(live)
             except (ApiError, NoMatchError) as error:
                 if isinstance(error, NoMatchError) or error.code == 404:
-                    self._status("")
+                    self._say("")
                     return
                 raise
-            finalizers = found["metadata"].get("finalizers") or ()
-            self._status(f"waiting for deletion {('(finalizers: ' + ', '.join(finalizers) + ')') * bool(finalizers)}")
+            finalizers = ", ".join(found["metadata"].get("finalizers") or ())
+            self._say(f"waiting for deletion (finalizers: {finalizers})" if finalizers else "waiting for deletion")
             self._pause(deadline, found, ())
+
+    def _say(self, text: str) -> None:
+        if text != self._said:
+            self._status(text)
+            self._said = text
 
     def _pause(self, deadline: float, live: Manifest, problems: tuple[str, ...]) -> None:
         name = live["metadata"]["name"]

@@ -4,9 +4,9 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import ProviderError
-from .names import adopt_name, assign_name
-from .wire import UNKNOWN
+from devcluster.provider.errors import ProviderError
+from devcluster.provider.names import adopt_name, assign_name
+from devcluster.provider.wire import UNKNOWN
 
 _READ_ONLY_METADATA = frozenset(
     {

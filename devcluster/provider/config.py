@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import kubeconfig
-from .errors import ProviderError
-from .wire import UNKNOWN, reveal
+from devcluster.provider import kubeconfig
+from devcluster.provider.errors import ProviderError
+from devcluster.provider.wire import UNKNOWN, reveal
 
 _SETTINGS = frozenset(
     {

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .names import is_autonamed
-from .paths import Path, covers, format_path, parse_path
-from .replacement import triggers
-from .state import prune
-from .wire import UNKNOWN
+from devcluster.provider.names import is_autonamed
+from devcluster.provider.paths import Path, covers, format_path, parse_path
+from devcluster.provider.replacement import triggers
+from devcluster.provider.state import prune
+from devcluster.provider.wire import UNKNOWN
 
 _METADATA: Path = ("metadata",)
 

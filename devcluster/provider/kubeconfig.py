@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from .errors import ProviderError
+from devcluster.provider.errors import ProviderError
 
 _DEFAULT_FILE = "~/.kube/config"
 _EXEC_TIMEOUT_SECONDS = 60

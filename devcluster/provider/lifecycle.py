@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import ownership
-from .api import APPLY, JSON_PATCH, Api, ApiError, NoMatchError
-from .awaiting import Waiter
-from .engine import EngineLog
-from .errors import ProviderError
+from devcluster.provider import ownership
+from devcluster.provider.api import APPLY, JSON_PATCH, Api, ApiError, NoMatchError
+from devcluster.provider.awaiting import Waiter
+from devcluster.provider.engine import EngineLog
+from devcluster.provider.errors import ProviderError
 
 Manifest = dict[str, Any]
 

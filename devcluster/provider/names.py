@@ -4,8 +4,8 @@ import hashlib
 import secrets
 from typing import Any
 
-from .errors import ProviderError
-from .wire import UNKNOWN
+from devcluster.provider.errors import ProviderError
+from devcluster.provider.wire import UNKNOWN
 
 AUTONAMED_ANNOTATION = "pulumi.com/autonamed"
 _HEX_DIGITS = 8

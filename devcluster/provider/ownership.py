@@ -8,8 +8,8 @@ everything after is applied, without force.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .errors import ProviderError
-from .paths import Path, parse_path
+from devcluster.provider.errors import ProviderError
+from devcluster.provider.paths import Path, parse_path
 
 Manifest = dict[str, Any]
 

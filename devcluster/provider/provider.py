@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import kubeconfig, render, schema, state, tokens, wire
-from .api import Api, NoMatchError
-from .awaiting import NotReadyError
-from .check import Naming, check, without_read_only_metadata
-from .config import Settings, read_settings
-from .diff import Difference, difference
-from .engine import EngineLog
-from .errors import PartialFailureError, ProviderError
-from .lifecycle import Lifecycle, Target
-from .replacement import replace_triggers
+from devcluster.provider import kubeconfig, render, schema, state, tokens, wire
+from devcluster.provider.api import Api, NoMatchError
+from devcluster.provider.awaiting import NotReadyError
+from devcluster.provider.check import Naming, check, without_read_only_metadata
+from devcluster.provider.config import Settings, read_settings
+from devcluster.provider.diff import Difference, difference
+from devcluster.provider.engine import EngineLog
+from devcluster.provider.errors import PartialFailureError, ProviderError
+from devcluster.provider.lifecycle import Lifecycle, Target
+from devcluster.provider.replacement import replace_triggers
 
 Manifest = dict[str, Any]
 Properties = dict[str, Any]

@@ -7,7 +7,7 @@ their name and namespace.
 
 from typing import Any
 
-from .paths import Path, parse_path
+from devcluster.provider.paths import Path, parse_path
 
 _IDENTITY = ("metadata.name", "metadata.namespace")
 _POD_SPEC = (

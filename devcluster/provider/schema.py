@@ -8,10 +8,10 @@ official plugin leaves them.
 from collections.abc import Mapping
 from typing import Any
 
-from .errors import ProviderError
-from .paths import Path, format_path
-from .quantity import canonical_quantity
-from .wire import UNKNOWN
+from devcluster.provider.errors import ProviderError
+from devcluster.provider.paths import Path, format_path
+from devcluster.provider.quantity import canonical_quantity
+from devcluster.provider.wire import UNKNOWN
 
 _BUILT_IN = (
     "io.k8s.api.",

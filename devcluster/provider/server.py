@@ -9,14 +9,14 @@ import grpc
 from google.protobuf import any_pb2, empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
-from .check import Naming
-from .config import config_difference, config_failures
-from .diff import Difference
-from .engine import EngineLog
-from .errors import PartialFailureError, ProviderError
-from .provider import Provider
-from .tokens import name_of_urn
-from .wire import decode, encode
+from devcluster.provider.check import Naming
+from devcluster.provider.config import config_difference, config_failures
+from devcluster.provider.diff import Difference
+from devcluster.provider.engine import EngineLog
+from devcluster.provider.errors import PartialFailureError, ProviderError
+from devcluster.provider.provider import Provider
+from devcluster.provider.tokens import name_of_urn
+from devcluster.provider.wire import decode, encode
 
 _CONFIG_VARIABLE = "kubernetes:config:"
 Answer = TypeVar("Answer")

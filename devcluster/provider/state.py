@@ -8,8 +8,8 @@
 
 from typing import Any
 
-from .names import new_field_manager
-from .wire import mark_secrets, reveal
+from devcluster.provider.names import new_field_manager
+from devcluster.provider.wire import mark_secrets, reveal
 
 INPUTS = "__inputs"
 INITIAL_API_VERSION = "__initialApiVersion"

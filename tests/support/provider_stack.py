@@ -6,7 +6,7 @@ would double the time of every command.
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ class Resource:
     name: str
     manifest: Manifest
     token: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     depends_on: Sequence[str] = ()
     secret: Sequence[str] = ()
 

@@ -22,7 +22,7 @@ from devcluster.environment import STAND_IN
 from devcluster.environment import variables as devcluster_variables
 from devcluster.toolchain import Toolchain
 
-_TIMEOUT_SECONDS = 600
+_TIMEOUT_SECONDS = 300
 _MACHINE_KEYS = frozenset({"sourcePosition", "stackTrace"})
 """Keys of the CLI's JSON that hold paths of this machine."""
 

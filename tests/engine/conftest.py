@@ -1,0 +1,18 @@
+"""Fixtures of the engine ring."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devcluster.kubeconfig import KUBECONFIG
+from tests.support.provider_stack import ProviderStack
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[ProviderStack]:
+    """A stack of bare resources with a namespace of its own, which is deleted with everything in it."""
+    made = ProviderStack(tmp_path, KUBECONFIG)
+    made.create_namespace()
+    yield made
+    made.delete_namespace()

@@ -1,0 +1,213 @@
+"""What the provider stand-in does to objects, and what it keeps of them in the state."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from tests.support.provider_stack import ProviderStack, Resource, resource
+
+pytestmark = pytest.mark.engine
+
+
+def config_map(value: str, **fields: Any) -> Resource:
+    return resource("settings", "v1", "ConfigMap", data={"a": value}, **fields)
+
+
+def claim(capacity: str) -> Resource:
+    spec = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "none",
+        "resources": {"requests": {"storage": capacity}},
+    }
+    annotations = {"pulumi.com/timeoutSeconds": "1"}
+    return resource(
+        "volume", "v1", "PersistentVolumeClaim", metadata={"name": "volume", "annotations": annotations}, spec=spec
+    )
+
+
+def test_the_state_holds_the_live_object_the_inputs_and_their_manager(stack: ProviderStack) -> None:
+    project = stack.declare(config_map("1"))
+    project.up()
+
+    state = project.export()["settings"]
+
+    name = state["outputs"]["metadata"]["name"]
+    assert state["id"] == f"{stack.namespace}/{name}"
+    assert state["outputs"]["__inputs"] == state["inputs"]
+    assert state["outputs"]["__initialApiVersion"] == "v1"
+    assert state["outputs"]["__fieldManager"].startswith("pulumi-kubernetes-")
+    live = stack.live("v1", "ConfigMap", name)
+    assert state["outputs"]["metadata"]["uid"] == live["metadata"]["uid"]
+    assert [entry["manager"] for entry in live["metadata"]["managedFields"]] == ["pulumi-kubernetes"]
+
+
+def test_changed_data_of_an_autonamed_config_map_makes_a_new_one_before_the_old_goes(stack: ProviderStack) -> None:
+    project = stack.declare(config_map("1"))
+    project.up()
+    old_name = project.export()["settings"]["outputs"]["metadata"]["name"]
+    stack.declare(config_map("2"))
+
+    preview = project.preview()
+    project.up()
+
+    step = preview.step("settings", "create-replacement") if len(preview.steps) > 1 else preview.step("settings")
+    assert (step.changes, step.replaces) == ({"data.a": "update-replace"}, ("data.a",))
+    new_name = project.export()["settings"]["outputs"]["metadata"]["name"]
+    assert new_name != old_name
+    assert new_name.startswith("settings-")
+    assert stack.live("v1", "ConfigMap", new_name)["data"] == {"a": "2"}
+    assert not stack.exists("v1", "ConfigMap", old_name)
+
+
+def test_an_update_in_place_keeps_the_autoname_and_takes_the_fields_over(stack: ProviderStack) -> None:
+    project = stack.declare(config_map("1"))
+    project.up()
+    before = project.export()["settings"]["outputs"]
+    stack.declare(config_map("1", metadata={"labels": {"tier": "front"}}))
+
+    assert project.preview().operations == {"settings": "update"}
+    project.up()
+
+    live = stack.live("v1", "ConfigMap", before["metadata"]["name"])
+    assert live["metadata"]["uid"] == before["metadata"]["uid"]
+    assert live["metadata"]["labels"] == {"tier": "front"}
+    owners = [(entry["manager"], entry["operation"]) for entry in live["metadata"]["managedFields"]]
+    assert owners == [(before["__fieldManager"], "Apply")]
+
+
+def test_changed_data_of_a_named_config_map_deletes_it_before_making_it_again(stack: ProviderStack) -> None:
+    project = stack.declare(config_map("1", metadata={"name": "fixed"}))
+    project.up()
+    old_uid = stack.live("v1", "ConfigMap", "fixed")["metadata"]["uid"]
+    stack.declare(config_map("2", metadata={"name": "fixed"}))
+
+    project.up()
+
+    live = stack.live("v1", "ConfigMap", "fixed")
+    assert live["metadata"]["uid"] != old_uid
+    assert live["data"] == {"a": "2"}
+
+
+def test_with_mutable_config_maps_changed_data_is_an_update(stack: ProviderStack) -> None:
+    stack.provider["enableConfigMapMutable"] = True
+    project = stack.declare(config_map("1"))
+    project.up()
+    stack.declare(config_map("2"))
+
+    assert project.preview().operations == {"settings": "update"}
+
+
+def test_a_secret_is_stored_encoded_and_never_shown(stack: ProviderStack) -> None:
+    project = stack.declare(resource("token", "v1", "Secret", stringData={"token": "swordfish"}, secret=["stringData"]))
+
+    shown = [project.run("preview", "--diff").output, project.up().output]
+    raw_state = project.run("stack", "export").output
+
+    encoded = base64.b64encode(b"swordfish").decode()
+    assert project.export()["token"]["inputs"]["data"]["plaintext"] == f'{{"token":"{encoded}"}}'
+    for text in (*shown, raw_state):
+        assert "swordfish" not in text
+        assert encoded not in text
+
+
+def test_an_object_that_fails_to_work_is_kept_in_the_state_and_tried_again(stack: ProviderStack) -> None:
+    project = stack.declare(claim("1Gi"))
+
+    output = project.up(fails=True).output
+
+    assert "'volume' timed out waiting to be Ready" in output
+    state = project.export()["volume"]
+    assert state["id"] == f"{stack.namespace}/volume"
+    assert len(state["initErrors"]) == 1
+    assert project.preview().step("volume").op == "update"
+    skip = {"pulumi.com/skipAwait": "true"}
+    healed = claim("1Gi")
+    healed.manifest["metadata"]["annotations"] = skip
+    stack.declare(healed)
+    project.up()
+    assert "initErrors" not in project.export()["volume"]
+    assert project.preview().operations == {}
+
+
+def test_refresh_sees_drift_of_declared_fields_only(stack: ProviderStack) -> None:
+    project = stack.declare(config_map("1", metadata={"name": "drifting", "labels": {"tier": "front"}}))
+    project.up()
+    stack.apply_as(
+        "someone", "v1", "ConfigMap", "drifting", metadata={"labels": {"extra": "label"}}, data={"b": "extra key"}
+    )
+    project.refresh()
+    assert project.preview().operations == {}
+
+    stack.apply_as("someone", "v1", "ConfigMap", "drifting", metadata={"labels": {"tier": "back"}}, data={"b": ""})
+    assert project.preview().operations == {}
+    project.refresh()
+
+    assert project.preview().step("settings").changes == {"metadata.labels.tier": "update"}
+
+
+def test_refresh_forgets_what_was_deleted_elsewhere(stack: ProviderStack) -> None:
+    project = stack.declare(config_map("1", metadata={"name": "gone"}))
+    project.up()
+    stack.api.request("DELETE", f"/api/v1/namespaces/{stack.namespace}/configmaps/gone")
+
+    project.refresh()
+
+    assert project.preview().operations == {"settings": "create"}
+
+
+def test_deletion_waits_until_the_object_is_gone(stack: ProviderStack) -> None:
+    held = config_map("1", metadata={"name": "held", "finalizers": ["example.org/hold"]})
+    held.options["custom_timeouts"] = {"delete": "2s"}
+    project = stack.declare(held)
+    project.up()
+
+    assert "'held' timed out" in project.destroy(fails=True).output
+
+    assert "settings" in project.export()
+    release = [{"op": "remove", "path": "/metadata/finalizers"}]
+    path = f"/api/v1/namespaces/{stack.namespace}/configmaps/held"
+    stack.api.request("PATCH", path, release, content_type="application/json-patch+json")
+    project.destroy()
+    assert project.export() == {}
+
+
+def test_a_custom_resource_waits_for_its_definition(stack: ProviderStack) -> None:
+    group = f"{stack.namespace}.example.org"
+    schema = {"type": "object", "x_kubernetes_preserve_unknown_fields": True}
+    definition = resource(
+        "definition",
+        "apiextensions.k8s.io/v1",
+        "CustomResourceDefinition",
+        metadata={"name": f"things.{group}"},
+        spec={
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+        },
+    )
+    thing = resource("thing", f"{group}/v1", "Thing", metadata={"name": "thing"}, spec={"free": {"form": 1}})
+    project = stack.declare(definition, thing)
+
+    project.up()
+
+    assert stack.live(f"{group}/v1", "Thing", "thing")["spec"] == {"free": {"form": 1}}
+    assert project.preview().operations == {}
+    project.destroy()
+
+
+def test_manifests_are_rendered_without_any_cluster(stack: ProviderStack) -> None:
+    stack.provider = {"renderYamlToDirectory": "rendered"}
+    project = stack.declare(config_map("1", metadata={"name": "written"}))
+    project.set_environment("KUBECONFIG", "/nowhere")
+    file = project.directory / "rendered/1-manifest" / f"v1-configmap-{stack.namespace}-written.yaml"
+
+    project.preview()
+    assert not file.exists()
+    project.up()
+
+    assert "a: '1'" in file.read_text()
+    assert project.preview().operations == {}
+    project.destroy()
+    assert not file.exists()
