@@ -31,7 +31,9 @@ def triton_root(toolchain: Toolchain, progress: Progress) -> Path:
 
     def make(directory: Path) -> None:
         toolchain.ensure(["buildah"], progress)
-        build(TRITON, inputs, f"--output=type=local,dest={directory / 'root'}", directory, progress.waiting)
+        root = directory / "root"
+        build(TRITON, inputs, f"--output=type=local,dest={root}", directory, progress.waiting)
+        root.chmod(0o755)  # buildah leaves it closed to all but root
 
     return keep("triton-root", image_key(TRITON, inputs), progress.waiting, make) / "root"
 
@@ -48,16 +50,14 @@ def chroot_command(root: Path, command: Sequence[str], *, uid: int, environment:
         uid: which user and group it runs as.
         environment: its whole environment.
     """
-    inside = shlex.quote(str(root))
-    setup = " && ".join(
-        [
-            f"mount --bind -o ro {inside} {inside}",
-            f"mount --rbind /dev {inside}/dev",
-            f"mount -t tmpfs -o size=64m,mode=1777 shm {inside}/dev/shm",
-            f"mount -t tmpfs -o mode=1777 tmp {inside}/tmp",
-            f"mount -t proc proc {inside}/proc",
-        ]
-    )
+    mounts = [
+        ["--bind", "-o", "ro", str(root), str(root)],
+        ["--rbind", "/dev", str(root / "dev")],
+        ["-t", "tmpfs", "-o", "size=64m,mode=1777", "shm", str(root / "dev" / "shm")],
+        ["-t", "tmpfs", "-o", "mode=1777", "tmp", str(root / "tmp")],
+        ["-t", "proc", "proc", str(root / "proc")],
+    ]
+    setup = " && ".join(shlex.join(["mount", *arguments]) for arguments in mounts)
     variables = [f"{name}={value}" for name, value in environment.items()]
     program = shlex.join(["chroot", f"--userspec={uid}:{uid}", str(root), "/usr/bin/env", "-i", *variables, *command])
     return ["unshare", "--mount", "--propagation=private", "sh", "-c", f"{setup} && exec {program}"]

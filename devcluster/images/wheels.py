@@ -7,8 +7,11 @@ from devcluster.images.kept import Waiting, keep, run
 from devcluster.images.table import WheelImage
 from devcluster.toolchain.store import key_of
 
-PYTHON_VERSION = "3.11"
-"""Debian bookworm's, which Triton's python backend runs: wheels are chosen for it, whatever Python we run."""
+_PIP_OPTIONS = (
+    # Debian bookworm's Python, which Triton's python backend runs; whatever Python we run.
+    *("--python-version=3.11", "--only-binary=:all:", "--no-deps"),
+    *("--require-hashes", "--no-cache-dir", "--progress-bar=off"),
+)
 
 
 def ensure_wheels(image: WheelImage, waiting: Waiting) -> Path:
@@ -23,13 +26,9 @@ def ensure_wheels(image: WheelImage, waiting: Waiting) -> Path:
     Raises:
         DevClusterError: pip failed.
     """
-    key = key_of({"requirements": image.requirements.read_text(), "python": PYTHON_VERSION})
     name = f"{image.name}-wheels"
-    pip = (
-        *(sys.executable, "-m", "pip", "install", "--progress-bar=off", "--no-cache-dir", "--no-compile"),
-        *("--no-deps", "--only-binary=:all:", f"--python-version={PYTHON_VERSION}"),
-        *("--require-hashes", f"--requirement={image.requirements}"),
-    )
+    key = key_of({"requirements": image.requirements.read_text(), "options": _PIP_OPTIONS})
+    pip = [sys.executable, "-m", "pip", "install", *_PIP_OPTIONS, f"--requirement={image.requirements}"]
 
     def make(directory: Path) -> None:
         run([*pip, f"--target={directory}"], title=f"pip for {image.name}", log=f"{name}-{key}", waiting=waiting)
