@@ -2,34 +2,69 @@
 
 import pytest
 
-from components.labels import Labels
-from components.model_repository import MountedRepository
-from components.network import pods
-from components.timing import Timing
-from components.triton import TritonPool, TritonPoolArgs
-from stacks.schema import StackConfig
+from components.triton import TritonPool
 from tests.support.configs import stack_config
-from tests.support.fields import unknown_fields
-from tests.support.recorder import Recorder
+from tests.support.recorder import Recorder, Resource
+from tests.support.triton import pool_args
 
-FIXED = {"servers_min": 2, "servers_max": 2}
-
-
-def pool_args(config: StackConfig) -> TritonPoolArgs:
-    return TritonPoolArgs(
-        instance=config.name,
-        namespace=config.namespace,
-        share=config.pool_shares[0],
-        server=config.experiment.server,
-        models=config.experiment.models,
-        repository=MountedRepository(repository_urls=("/models",)),
-        timing=Timing.of(config.experiment.traffic),
-        proxy_selector=Labels(instance=config.name, component="envoy").selector,
-        prometheus_peer=pods(Labels(instance=config.name, component="prometheus").selector),
-    )
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 
 
-@pytest.mark.parametrize("scaling", [{"servers_min": 2, "servers_max": 4}, FIXED])
-def test_every_field_is_known(recorder: Recorder, scaling: dict[str, int]) -> None:
-    recorder.run(lambda: TritonPool("triton-gpu", pool_args(stack_config(experiment={"scaling": scaling}))))
-    assert {r.name: unknown_fields(r) for r in recorder.resources_by_urn.values() if r.custom and unknown_fields(r)} == {}
+def deployment(recorder: Recorder, *, servers_min: int, servers_max: int) -> Resource:
+    config = stack_config(experiment={"scaling": {"servers_min": servers_min, "servers_max": servers_max}})
+    recorder.run(lambda: TritonPool("triton", pool_args(config)))
+    return recorder.one(DEPLOYMENT)
+
+
+def test_the_number_of_autoscaled_servers_is_stated_nowhere_and_left_alone(recorder: Recorder) -> None:
+    autoscaled = deployment(recorder, servers_min=2, servers_max=4)
+    assert "replicas" not in autoscaled.inputs["spec"]
+    assert autoscaled.ignore_changes == ("spec.replicas",)
+    assert "annotations" not in autoscaled.inputs["metadata"]
+
+
+def test_a_fixed_number_is_stated_and_taken_back_from_others(recorder: Recorder) -> None:
+    fixed = deployment(recorder, servers_min=3, servers_max=3)
+    assert fixed.inputs["spec"]["replicas"] == 3
+    assert fixed.ignore_changes == ()
+    assert fixed.inputs["metadata"]["annotations"] == {"pulumi.com/patchForce": "true"}
+
+
+def test_pulumi_waits_longer_than_a_server_may_take(recorder: Recorder) -> None:
+    created = deployment(recorder, servers_min=2, servers_max=4)
+    assert int(created.create_timeout.removesuffix("s")) > stack_config().experiment.server.start_timeout_seconds
+
+
+@pytest.fixture
+def pool(recorder: Recorder) -> Recorder:
+    recorder.run(lambda: TritonPool("triton", pool_args(stack_config())))
+    return recorder
+
+
+def test_no_server_starts_before_its_policy_stands(pool: Recorder) -> None:
+    before = {urn.rpartition("::")[2] for urn in pool.one(DEPLOYMENT).depends_on}
+    assert before == {"triton-account", "triton-policy"}
+
+
+def test_the_service_is_headless_and_offers_grpc_alone(pool: Recorder) -> None:
+    spec = pool.manifest("Service")["spec"]
+    assert spec["clusterIP"] == "None"
+    assert [port["port"] for port in spec["ports"]] == [8001]
+
+
+def test_only_envoy_calls_and_only_prometheus_reads_metrics(pool: Recorder) -> None:
+    calls, reads = pool.manifest("NetworkPolicy")["spec"]["ingress"]
+    assert [rule["port"] for rule in calls["ports"]] == [8001]
+    assert [peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in calls["from"]] == ["envoy"]
+    assert [rule["port"] for rule in reads["ports"]] == [8002]
+    components = [peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in reads["from"]]
+    assert components == ["prometheus"]
+
+
+def test_outputs_name_what_others_address(pool: Recorder) -> None:
+    (component,) = pool.components()
+    assert pool.outputs[component.urn] == {
+        "host": "sonic-demo-triton-gpu.sonic-demo.svc.cluster.local",
+        "deployment_name": pool.manifest("Deployment")["metadata"]["name"],
+    }
+    assert pool.manifest("Service")["metadata"]["name"] == "sonic-demo-triton-gpu"

@@ -64,18 +64,21 @@ class Recorder(MockMonitor):
         """`cluster_state`: type token -> what the cluster adds to the state of such resources, such as a status."""
         super().__init__(_Echo(cluster_state or {}))
         self.resources_by_urn, self.reads, self.outputs = {}, {}, {}
+        self._duplicates: list[str] = []
 
     def run(self, program: Callable[[], object], *, stack: str = "test") -> None:
-        """Run a program to its end, as `pulumi up` would."""
+        """Run a program to its end, as `pulumi up` would. Two resources of one URN are an AssertionError."""
         set_mocks(self.mocks, project="sonic", stack=stack, preview=False, monitor=self)
         pulumi.runtime.test(program)()
+        if self._duplicates:
+            msg = f"duplicate URN {self._duplicates[0]}"
+            raise AssertionError(msg)
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
-        """Keep the request; refuse a URN that is taken."""
+        """Keep the request, and note a URN that is taken already."""
         urn = self.make_urn(request.parent, request.type, request.name)
         if urn in self.resources_by_urn:
-            msg = f"duplicate URN {urn}"
-            raise AssertionError(msg)
+            self._duplicates.append(urn)
         if request.type != "pulumi:pulumi:Stack":
             self.resources_by_urn[urn] = Resource(
                 urn=urn,
@@ -90,17 +93,17 @@ class Recorder(MockMonitor):
                 depends_on=frozenset(request.dependencies),
                 create_timeout=request.customTimeouts.create,
             )
-        return super().RegisterResource(request)
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802
         """Keep what is read."""
         self.reads[self.make_urn(request.parent, request.type, request.name)] = request.id
-        return super().ReadResource(request)
+        return super().ReadResource(request)  # type: ignore[no-untyped-call]
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
         """Keep what a component puts out."""
         self.outputs[request.urn] = _plain(request.outputs)
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
     def components(self) -> list[Resource]:
         """Every component, without the stack itself."""

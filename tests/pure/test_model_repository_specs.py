@@ -1,0 +1,58 @@
+"""Where models are read from, as pure functions."""
+
+import re
+
+import pytest
+
+from components.model_repository import mounted_cvmfs, mounted_volume, s3_edge, s3_url
+from stacks.schema.experiment import CvmfsRepository, VolumeRepository
+
+TRITON_S3 = re.compile(r"s3://(http://|https://|)([0-9a-zA-Z\-.]+):([0-9]+)/([0-9a-z.\-]+)(((/[0-9a-zA-Z.\-_]+)*)?)")
+"""What Triton takes for a bucket at an endpoint of its own: `s3_regex_` in its filesystem/s3.h."""
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "bucket", "prefix", "url"),
+    [
+        ("http://10.123.0.1:19000", "models", "demo", "s3://http://10.123.0.1:19000/models/demo"),
+        ("https://s3.example.org", "models", "cms/v1", "s3://https://s3.example.org:443/models/cms/v1"),
+        ("http://s3.example.org", "models", "", "s3://http://s3.example.org:80/models"),
+    ],
+)
+def test_triton_reads_the_endpoint_from_the_url(endpoint: str, bucket: str, prefix: str, url: str) -> None:
+    assert s3_url(endpoint, bucket, prefix) == url
+    assert TRITON_S3.fullmatch(url)
+
+
+def test_an_address_is_reached_alone() -> None:
+    assert s3_edge("http://10.123.0.1:19000").rule("to") == {
+        "to": [{"ipBlock": {"cidr": "10.123.0.1/32"}}],
+        "ports": [{"port": 19000, "protocol": "TCP"}],
+    }
+
+
+@pytest.mark.parametrize("host", ["minio.storage.svc", "minio.storage.svc.cluster.local"])
+def test_a_service_of_the_cluster_is_reached_on_the_ports_of_its_pods(host: str) -> None:
+    assert s3_edge(f"http://{host}:80").rule("to") == {
+        "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "storage"}}}],
+        "ports": [],  # any port, to Kubernetes
+    }
+
+
+def test_a_name_is_reached_anywhere_on_its_port() -> None:
+    assert s3_edge("https://s3.example.org").rule("to") == {"ports": [{"port": 443, "protocol": "TCP"}]}
+
+
+def test_cvmfs_stands_at_its_own_path_whatever_mounts_it() -> None:
+    paths = ("/cvmfs/cms.cern.ch/a", "/cvmfs/cms.cern.ch/b")
+    mounted = mounted_cvmfs(CvmfsRepository(kind="cvmfs", paths=paths), {"hostPath": {"path": "/mnt/cvmfs"}})
+    (mount,) = mounted.volume_mounts
+    assert mounted.repository_urls == paths
+    assert (mount["mountPath"], mount["readOnly"], mount["mountPropagation"]) == ("/cvmfs", True, "HostToContainer")
+
+
+@pytest.mark.parametrize(("path", "url"), [("/", "/models"), ("/atlas/v2", "/models/atlas/v2")])
+def test_paths_of_a_volume_begin_at_its_root(path: str, url: str) -> None:
+    mounted = mounted_volume(VolumeRepository(kind="volume", paths=(path,)), "claim")
+    assert mounted.repository_urls == (url,)
+    assert mounted.volume_mounts[0]["readOnly"] is True

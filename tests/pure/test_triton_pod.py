@@ -1,0 +1,150 @@
+"""A Triton server's command line and pod, as pure functions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from components.model_repository import MountedRepository
+from components.triton import deployment_spec
+from components.triton.pod import arguments, pod_spec
+from tests.support.configs import stack_config
+from tests.support.triton import pool_args
+
+SERVER: Mapping[str, Any] = {"image": "example.org/triton:24.10", "cpu_cores": 2.0, "memory_gib": 4.0}
+GPU_POOL = {"kind": "kubernetes", "name": "gpu", "servers_max": 4, "gpu": {}}
+
+
+def args_of(flags: Mapping[str, Any] | None = None, **server: Any) -> list[str]:
+    return arguments(pool_args(stack_config(experiment={"server": {**SERVER, **server, "flags": flags or {}}})))
+
+
+def pod_of(*, pool: Mapping[str, Any] | None = None, **server: Any) -> Any:
+    site = {} if pool is None else {"pools": [pool]}
+    return pod_spec(pool_args(stack_config(site=site, experiment={"server": {**SERVER, **server}})))
+
+
+def test_the_plain_command_line() -> None:
+    assert args_of() == [
+        "--model-repository=/models",
+        "--model-control-mode=none",
+        "--strict-readiness=true",
+        "--grpc-port=8001",
+        "--grpc-http2-max-ping-strikes=0",
+        "--http-port=8000",
+        "--metrics-port=8002",
+        "--exit-timeout-secs=60",
+    ]
+
+
+def test_explicit_control_loads_exactly_the_expected_models() -> None:
+    found = args_of({"model_control_mode": "explicit"})
+    assert "--model-control-mode=explicit" in found
+    assert [a for a in found if a.startswith("--load-model")] == ["--load-model=identity", "--load-model=particlenet"]
+
+
+def test_every_repository_is_named() -> None:
+    repository = MountedRepository(repository_urls=("/cvmfs/a", "/cvmfs/b"))
+    found = arguments(pool_args(stack_config(), repository=repository))
+    assert found[:2] == ["--model-repository=/cvmfs/a", "--model-repository=/cvmfs/b"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "argument"),
+    [
+        ({"auto_complete_config": False}, "--disable-auto-complete-config"),
+        ({"strict_readiness": False}, "--strict-readiness=false"),
+        ({"log_verbose_level": 2}, "--log-verbose=2"),
+        ({"grpc_infer_thread_count": 8}, "--grpc-infer-thread-count=8"),
+        ({"model_load_thread_count": 2}, "--model-load-thread-count=2"),
+        (
+            {"backend_settings": [{"backend": "python", "key": "shm-default-byte-size", "value": "1048576"}]},
+            "--backend-config=python,shm-default-byte-size=1048576",
+        ),
+    ],
+)
+def test_a_flag_that_is_set_is_on_the_command_line_and_one_that_is_not_is_not(
+    flags: Mapping[str, Any], argument: str
+) -> None:
+    assert argument in args_of(flags)
+    assert argument not in args_of()
+
+
+def test_the_pod_waits_for_models_and_then_asks_more_often() -> None:
+    (container,) = pod_of(start_timeout_seconds=301)["containers"]
+    startup = container["startupProbe"]
+    assert startup["periodSeconds"] * startup["failureThreshold"] in (301, 302)
+    assert startup["httpGet"] == container["readinessProbe"]["httpGet"] == {"path": "/v2/health/ready", "port": 8000}
+    assert container["livenessProbe"]["httpGet"]["path"] == "/v2/health/live"
+
+
+def test_a_server_leaves_the_balancer_finishes_and_then_stops() -> None:
+    args = pool_args(stack_config())
+    pod = pod_spec(args)
+    (container,) = pod["containers"]
+    pre_stop_seconds = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    exit_seconds = int(next(a for a in container["args"] if "exit-timeout" in a).partition("=")[2])
+    assert pod["terminationGracePeriodSeconds"] > pre_stop_seconds + exit_seconds
+
+
+def test_resources_are_whole_numbers_and_memory_is_never_overcommitted() -> None:
+    (container,) = pod_of(cpu_cores=0.25, memory_gib=1.5)["containers"]
+    requests, limits = container["resources"]["requests"], container["resources"]["limits"]
+    assert (requests["cpu"], requests["memory"], requests["nvidia.com/gpu"]) == ("250m", "1536Mi", "1")
+    assert all(limits[key] == requests[key] for key in ("cpu", "memory", "nvidia.com/gpu"))
+
+
+def test_a_server_without_gpus_asks_for_none_and_for_no_product() -> None:
+    pod = pod_of(gpus=0)
+    assert "nvidia.com/gpu" not in pod["containers"][0]["resources"]["limits"]
+    assert "affinity" not in pod
+
+
+def test_gpu_products_are_asked_of_the_scheduler() -> None:
+    required = pod_of()["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    expression = {"key": "nvidia.com/gpu.product", "operator": "In", "values": ["NVIDIA-A10"]}
+    assert required == {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+
+
+def test_any_product_is_no_affinity() -> None:
+    assert "affinity" not in pod_of(pool=GPU_POOL)
+
+
+def test_selectors_and_tolerations_of_the_pool_are_the_pods() -> None:
+    toleration = {"key": "dedicated", "operator": "Equal", "value": "cms", "effect": "NoSchedule"}
+    pod = pod_of(pool={**GPU_POOL, "node_selector": {"zone": "ucsd"}, "tolerations": [toleration]})
+    assert pod["nodeSelector"] == {"zone": "ucsd"}
+    assert pod["tolerations"] == [toleration]
+
+
+def test_shared_memory_is_what_the_server_asks_for() -> None:
+    volumes = {volume["name"]: volume for volume in pod_of(shared_memory_mib=2048)["volumes"]}
+    assert volumes["shared-memory"]["emptyDir"] == {"medium": "Memory", "sizeLimit": "2048Mi"}
+
+
+def test_what_the_repository_needs_is_in_the_pod() -> None:
+    repository = MountedRepository(
+        repository_urls=("/models",),
+        volumes=({"name": "models"},),
+        volume_mounts=({"name": "models", "mountPath": "/models"},),
+        env=({"name": "AWS_DEFAULT_REGION", "value": "us-east-1"},),
+    )
+    pod = pod_spec(pool_args(stack_config(), repository=repository))
+    (container,) = pod["containers"]
+    assert {"name": "models"} in pod["volumes"]
+    assert {"name": "models", "mountPath": "/models"} in container["volumeMounts"]
+    assert {"name": "AWS_DEFAULT_REGION", "value": "us-east-1"} in container["env"]
+
+
+@pytest.mark.parametrize(
+    ("spare", "update"),
+    [(0, {"maxSurge": 0, "maxUnavailable": 1}), (2, {"maxSurge": 1, "maxUnavailable": 0})],
+)
+def test_a_rollout_adds_first_only_where_there_is_room(spare: int, update: dict[str, int]) -> None:
+    config = stack_config(site={"pools": [{**GPU_POOL, "spare_servers": spare}]})
+    assert deployment_spec(pool_args(config))["strategy"]["rollingUpdate"] == update
+
+
+def test_a_slow_start_is_not_a_failed_rollout() -> None:
+    config = stack_config(experiment={"server": {**SERVER, "start_timeout_seconds": 3600}})
+    assert deployment_spec(pool_args(config))["progressDeadlineSeconds"] > 3600

@@ -1,0 +1,25 @@
+"""Arguments of a TritonPool, from a stack."""
+
+from components.labels import Labels
+from components.model_repository import MountedRepository
+from components.network import pods
+from components.timing import Timing
+from components.triton import TritonPoolArgs
+from stacks.schema import StackConfig
+
+LOCAL = MountedRepository(repository_urls=("/models",))
+
+
+def pool_args(config: StackConfig, *, repository: MountedRepository = LOCAL) -> TritonPoolArgs:
+    """The first pool of a stack, with its models at hand."""
+    return TritonPoolArgs(
+        instance=config.name,
+        namespace=config.namespace,
+        share=config.pool_shares[0],
+        server=config.experiment.server,
+        models=config.experiment.models,
+        repository=repository,
+        timing=Timing.of(config.experiment.traffic),
+        proxy_selector=Labels(instance=config.name, component="envoy").selector,
+        prometheus_peer=pods(Labels(instance=config.name, component="prometheus").selector),
+    )
