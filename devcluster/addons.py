@@ -1,5 +1,6 @@
 """What runs in the cluster before any stack: access rules, GPUs to be scheduled, CoreDNS and KEDA."""
 
+import datetime as dt
 import json
 import os
 import time
@@ -38,15 +39,23 @@ def apply_access_rules(kubectl: Kubectl) -> None:
     kubectl.apply((MANIFESTS / "access.yaml").read_text())
 
 
-def wait_for_node(kubectl: Kubectl, progress: Progress) -> None:
-    """Return when the node is Ready.
+def forget_pods(kubectl: Kubectl) -> None:
+    """Delete every pod at once: their containers ended with the cluster that was killed, and their statuses lie."""
+    kubectl.run("delete", "pods", "--all", "--all-namespaces", "--force", "--grace-period=0", "--wait=false")
+
+
+def wait_for_node(kubectl: Kubectl, kubelet_started: dt.datetime, progress: Progress) -> None:
+    """Return when the kubelet that runs now has reported the node Ready; the word of an earlier one does not count.
 
     Raises:
-        DevClusterError: it is not in four minutes; the text says what the node says of itself.
+        DevClusterError: it has not in four minutes; the text says what the node says of itself.
     """
 
     def unready() -> str | None:
         node = kubectl.get("node", NODE_NAME)
+        heard_of = _condition(node, "Ready").get("lastHeartbeatTime", "1970-01-01T00:00:00Z")
+        if dt.datetime.fromisoformat(heard_of) < kubelet_started.replace(microsecond=0):
+            return "the kubelet has not reported yet"
         return None if condition(node, "Ready") == "True" else message_of(node, "Ready")
 
     _wait(f"node {NODE_NAME}", unready, "kubelet", progress)
@@ -141,7 +150,14 @@ def wait_for_deployment(kubectl: Kubectl, namespace: str, name: str, progress: P
 
     def unready() -> str | None:
         deployment = kubectl.get("deployment", name, f"--namespace={namespace}")
-        return None if is_rolled_out(deployment) else message_of(deployment, "Available")
+        if not is_rolled_out(deployment):
+            return message_of(deployment, "Available")
+        # The counts in its status are the controller's, and lag behind the pods.
+        labels = ",".join(f"{key}={value}" for key, value in deployment["spec"]["selector"]["matchLabels"].items())
+        pods = kubectl.get("pods", f"--namespace={namespace}", f"--selector={labels}")["items"]
+        ready = sum(condition(pod, "Ready") == "True" for pod in pods)
+        wanted = deployment["spec"]["replicas"]
+        return None if ready >= wanted else f"{ready} of {wanted} pods are ready"
 
     _wait(f"Deployment {namespace}/{name}", unready, name, progress)
 

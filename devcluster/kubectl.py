@@ -7,6 +7,7 @@ from typing import Any
 
 from devcluster.errors import DevClusterError
 from devcluster.kubeconfig import KUBECONFIG
+from devcluster.paths import RUN
 
 
 class Kubectl:
@@ -17,7 +18,7 @@ class Kubectl:
     """
 
     def __init__(self, program: Path) -> None:
-        self._command = [str(program), f"--kubeconfig={KUBECONFIG}"]
+        self._command = [str(program), f"--kubeconfig={KUBECONFIG}", f"--cache-dir={RUN}/kubectl"]
 
     def command(self, *arguments: str) -> list[str]:
         """The whole command line, to be run by the caller."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from devcluster import addons, cgroups, deploy, leftovers, network, processes, sysctls
+from devcluster import addons, cgroups, deploy, leftovers, network, processes, strewn, sysctls
 from devcluster.certificates import ensure_certificates
 from devcluster.errors import DevClusterError
 from devcluster.health import wait_until_ready
@@ -62,7 +62,8 @@ def up(progress: Progress, toolchain: Toolchain) -> None:
         toolchain.ensure(NODE_TOOLS, progress)
         toolchain.build_in_background(LATER_TOOLS)
     with progress.step("clear what a killed cluster left behind"):
-        if not supervisor.is_running():
+        starts_anew = not supervisor.is_running()
+        if starts_anew:
             leftovers.sweep(progress.waiting)
     with progress.step("set the network, certificates and configuration up"):
         prepare_machine()
@@ -71,9 +72,11 @@ def up(progress: Progress, toolchain: Toolchain) -> None:
     with progress.step("start the control plane"):
         _start(processes.control_plane(toolchain.path), supervisor, progress)
         addons.apply_access_rules(kubectl)
+        if starts_anew:
+            addons.forget_pods(kubectl)
     with progress.step("start the node"):
         _start(processes.node(toolchain.path), supervisor, progress)
-        addons.wait_for_node(kubectl, progress)
+        addons.wait_for_node(kubectl, supervisor.started_at("kubelet"), progress)
         addons.advertise_gpus(kubectl)
     images = ImageStore(toolchain.path("ctr"))
     with progress.step("start CoreDNS"):
@@ -93,6 +96,7 @@ def up(progress: Progress, toolchain: Toolchain) -> None:
 
 def prepare_machine() -> None:
     """Kernel settings, the node's link and cgroup, certificates and configuration files; each only if it differs."""
+    strewn.record_folders()
     sysctls.apply()
     network.create_node_link()
     cgroups.create()
@@ -119,6 +123,7 @@ def down(progress: Progress, toolchain: Toolchain) -> None:
     Raises:
         DevClusterError: something is left; the text names it.
     """
+    original_sysctls = sysctls.originals()
     with progress.step("destroy the stack"):
         deploy.destroy(toolchain, progress.waiting)
     with progress.step("stop the cluster"):
@@ -128,7 +133,7 @@ def down(progress: Progress, toolchain: Toolchain) -> None:
         sysctls.restore()
         leftovers.remove_folders()
     with progress.step("look for anything left"):
-        if left := leftovers.everything():
+        if left := leftovers.find(original_sysctls):
             listed = "; ".join(str(leftover) for leftover in left)
             msg = f"the cluster is down but {len(left)} things of it are left: {listed}; run `make down` again"
             raise DevClusterError(msg)

@@ -1,18 +1,20 @@
 """The node's own link, the pods' bridge and what else of the network belongs to the cluster."""
 
-import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from devcluster.addresses import CLUSTER_NAME, NODE_ADDRESS, NODE_LINK, NODE_NETWORK, POD_BRIDGE, POD_NETWORK
+from devcluster.errors import DevClusterError
 from devcluster.paths import RUN
 
+LINKS = Path("/sys/class/net")
 OWN_LINKS = (NODE_LINK, POD_BRIDGE)
 
 
 def create_node_link() -> None:
     """Give the node its address, on a bridge without ports: unlike a dummy link, every kernel with CNI has that."""
-    if NODE_LINK not in {link["ifname"] for link in _links()}:
+    if not (LINKS / NODE_LINK).exists():
         _ip("link", "add", NODE_LINK, "type", "bridge")
     _ip("address", "replace", f"{NODE_ADDRESS}/{NODE_NETWORK.partition('/')[2]}", "dev", NODE_LINK)
     _ip("link", "set", NODE_LINK, "up")
@@ -20,13 +22,22 @@ def create_node_link() -> None:
 
 def own_links() -> list[str]:
     """Our two bridges, and the host ends of the pods' links, which hang on the second."""
-    return [link["ifname"] for link in _links() if link["ifname"] in OWN_LINKS or link.get("master") == POD_BRIDGE]
+    links = sorted(LINKS.iterdir())
+    return [link.name for link in links if link.name in OWN_LINKS or _bridge_of(link) == POD_BRIDGE]
 
 
 def remove_own_links() -> None:
-    """Delete them; the pods' end of a link goes with the host's end."""
+    """Delete them; the pods' end of a link goes with the host's end.
+
+    Raises:
+        DevClusterError: the kernel refuses.
+    """
     for name in own_links():
-        _ip("link", "delete", name)
+        result = subprocess.run(["ip", "link", "delete", name], capture_output=True, text=True, check=False)
+        # The kernel takes a link away by itself, a moment after its network namespace.
+        if result.returncode != 0 and (LINKS / name).exists():
+            msg = f"link {name} cannot be deleted: {result.stderr.strip()}; see `ip link show {name}`"
+            raise DevClusterError(msg)
 
 
 def cni_configuration() -> dict[str, Any]:
@@ -57,10 +68,9 @@ def cni_configuration() -> dict[str, Any]:
     }
 
 
-def _links() -> list[dict[str, Any]]:
-    links: list[dict[str, Any]] = json.loads(_ip("-json", "link", "show"))
-    return links
+def _bridge_of(link: Path) -> str:
+    return (link / "master").readlink().name if (link / "master").is_symlink() else ""
 
 
-def _ip(*arguments: str) -> str:
-    return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True)

@@ -1,8 +1,8 @@
 """`status`: each part of the cluster with its state, since when, and where it serves."""
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from devcluster import processes
@@ -119,12 +119,12 @@ def addresses_of(deployment: dict[str, Any], services: Iterable[dict[str, Any]])
                 found.append(f"127.0.0.1:{port['nodePort']}")
             elif service["spec"].get("clusterIP") not in (None, "None"):
                 found.append(f"{service['spec']['clusterIP']}:{port['port']}")
-    return found
+    return list(dict.fromkeys(found))  # a port may be served over TCP and UDP
 
 
 def _age(resource: dict[str, Any], kind: str) -> str:
     for one in resource.get("status", {}).get("conditions", []):
         if one["type"] == kind:
-            changed = datetime.fromisoformat(one["lastTransitionTime"])
-            return duration((datetime.now(UTC) - changed).total_seconds())
+            changed = dt.datetime.fromisoformat(one["lastTransitionTime"])
+            return duration((dt.datetime.now(dt.UTC) - changed).total_seconds())
     return ""

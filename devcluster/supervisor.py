@@ -4,6 +4,7 @@ It is supervisord of the package `supervisor`, with a Unix socket of its own, so
 services do not meet.
 """
 
+import datetime as dt
 import shlex
 import subprocess
 import sys
@@ -131,6 +132,7 @@ class Supervisor:
             DevClusterError: it does not answer within ten seconds.
         """
         LOGS.mkdir(parents=True, exist_ok=True)
+        SOCKET.unlink(missing_ok=True)  # of one that was killed
         subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "--configuration", CONFIG],
             check=True,
@@ -184,6 +186,10 @@ class Supervisor:
             )
             for info in infos
         }
+
+    def started_at(self, name: str) -> dt.datetime:
+        """When a process that runs was started."""
+        return dt.datetime.fromtimestamp(self._rpc.getProcessInfo(name)["start"], dt.UTC)
 
     def shut_down(self) -> None:
         """Ask every process to end, in the reverse order of their start, then supervisord itself."""

@@ -36,30 +36,29 @@ def apply() -> None:
     """Load the kernel modules, write the originals down (once), and set what a node needs."""
     if shutil.which("modprobe"):  # a kernel without modules has them built in, or preflight has refused it
         subprocess.run(["modprobe", "--all", "--quiet", *MODULES], check=False)
-    originals = {name: _read(name) for name in WANTED}
+    current = {name: _read(name) for name in WANTED}
     if not RECORD.exists():
-        write(RECORD, json.dumps(originals, indent=2))
-    for name, value in differing(originals, WANTED).items():
+        write(RECORD, json.dumps(current, indent=2))
+    for name, value in differing(current, WANTED).items():
         _path(name).write_text(value)
+
+
+def originals() -> dict[str, str]:
+    """What the settings were before the cluster; empty where none are recorded, because none were changed."""
+    recorded: dict[str, str] = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    return recorded
 
 
 def restore() -> None:
     """Put the originals back and forget them; does nothing where none are recorded."""
-    if not RECORD.exists():
-        return
-    originals: dict[str, str] = json.loads(RECORD.read_text())
-    for name, value in differing({name: _read(name) for name in originals}, originals).items():
+    for name, value in changed(originals()).items():
         _path(name).write_text(value)
-    RECORD.unlink()
+    RECORD.unlink(missing_ok=True)
 
 
-def changed() -> list[str]:
-    """The settings that still differ from the recorded originals, as `name = value, was original`."""
-    if not RECORD.exists():
-        return []
-    originals: dict[str, str] = json.loads(RECORD.read_text())
-    current = {name: _read(name) for name in originals}
-    return [f"{name} = {current[name]}, was {value}" for name, value in differing(current, originals).items()]
+def changed(original: Mapping[str, str]) -> dict[str, str]:
+    """Those of the original settings that the kernel does not have now."""
+    return differing({name: _read(name) for name in original}, original)
 
 
 def differing(current: Mapping[str, str], target: Mapping[str, str]) -> dict[str, str]:
