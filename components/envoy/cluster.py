@@ -154,9 +154,9 @@ def _outlier_detection() -> Config:
 def _thresholds(timing: Timing, requests_max: int) -> Config:
     """Circuit breakers. How much the servers can take is not decided here.
 
-    The retry budget must hold what a dying server had in progress, all at once: half of everything where there are two,
-    and more where one hangs. So 100 %, counted over the requests of as long a time as a hang goes unnoticed. What bounds
-    the repetition of work is the number of attempts.
+    The retry budget must hold what a dying server had in progress, all at once: half of everything where there are
+    two, and more where one hangs. So 100 %, counted over the requests of as long a time as a hang goes unnoticed. What
+    bounds the repetition of work is the number of attempts.
     """
     noticed = timing.keepalive_interval_seconds + timing.keepalive_timeout_seconds
     return {

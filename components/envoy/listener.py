@@ -79,6 +79,7 @@ def clients_listener(address: str, port: int, traffic: Traffic, timing: Timing) 
 
 def _routes(traffic: Traffic, timing: Timing) -> list[Config]:
     """Streams live as long as they are used and are not repeated once begun; every other call is one request."""
+    longest = seconds(timing.request_duration_max_seconds)
     stream = {
         "match": {"path": f"/{_SERVICE}/ModelStreamInfer", "grpc": {}},
         "route": {**_to_servers(timing), "retry_policy": _retry_policy(_SAFE_ALWAYS, traffic)},
@@ -87,7 +88,8 @@ def _routes(traffic: Traffic, timing: Timing) -> list[Config]:
         "match": {"prefix": "/", "grpc": {}},
         "route": {
             **_to_servers(timing),
-            "max_stream_duration": {"max_stream_duration": seconds(timing.request_duration_max_seconds)},
+            # Without the second, Envoy would tell the server its own limit in the place of the client's deadline.
+            "max_stream_duration": {"max_stream_duration": longest, "grpc_timeout_header_max": longest},
             "retry_policy": _retry_policy(_SAFE_WITHOUT_STATE, traffic),
         },
         # To be sent again a request must be held until its answer begins. The default holds no more than one window.

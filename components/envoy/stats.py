@@ -52,14 +52,30 @@ def admin_cluster(address: str, port: int) -> Config:
 
 
 def stats_config() -> Config:
-    """Labels of the metrics, beside Envoy's own.
+    """Labels of the metrics.
 
-    `grpc_status` is cut out of names such as `cluster.servers.grpc.inference.GRPCInferenceService.ModelInfer.14`, so
-    that there is one counter with labels, `envoy_cluster_grpc`, and not one name for each status.
+    Names such as `cluster.servers.grpc.inference.GRPCInferenceService.ModelInfer.14` become one counter with labels,
+    `envoy_cluster_grpc{grpc_method="ModelInfer",grpc_status="14"}`. Envoy's own rule for them takes the dot in the
+    service's name for its end, so its other rules are named one by one.
     """
     return {
-        "stats_tags": [{"tag_name": "grpc_status", "regex": r"^cluster\.[^.]+\.grpc\..*?(\.(\d+))$"}],
+        "use_all_default_tags": False,
+        "stats_tags": [
+            *({"tag_name": name} for name in _DEFAULT_TAGS),
+            {"tag_name": "grpc_method", "regex": r"^cluster\.[^.]+\.grpc(\.inference\.GRPCInferenceService\.(\w+))\."},
+            {"tag_name": "grpc_status", "regex": r"^cluster\.[^.]+\.grpc\..*?(\.(\d+))$"},
+        ],
     }
+
+
+_DEFAULT_TAGS = (
+    "envoy.cluster_name",
+    "envoy.http_conn_manager_prefix",
+    "envoy.listener_address",
+    "envoy.response_code",
+    "envoy.response_code_class",
+    "envoy.worker_id",
+)
 
 
 def _get(path: str) -> Config:

@@ -14,9 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT
-
-LOOPBACK = "127.0.0.1"
+from components.envoy.bootstrap import ADMIN_PORT, ANY, GRPC_PORT, LOOPBACK, STATS_PORT
 
 
 @functools.cache
@@ -25,8 +23,8 @@ def binary() -> str:
     found = os.environ.get("SONIC_ENVOY") or shutil.which("envoy")
     if found:
         return found
-    from devcluster.images import envoy_binary  # noqa: PLC0415  only where no Envoy is at hand
-    from devcluster.progress import Progress  # noqa: PLC0415
+    from devcluster.images import envoy_binary
+    from devcluster.progress import Progress
 
     return str(envoy_binary(Progress(1)))
 
@@ -92,9 +90,9 @@ class RealEnvoy:
 
 def http(port: int, path: str, method: str = "GET", *, address: str = LOOPBACK) -> tuple[int, str]:
     """Status and body of one HTTP request."""
-    request = urllib.request.Request(f"http://{address}:{port}{path}", method=method)
+    request = urllib.request.Request(f"http://{address}:{port}{path}", method=method)  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, ""
@@ -121,6 +119,6 @@ def _on_loopback(config: Any, ports: dict[int, int]) -> Any:
     if not isinstance(config, dict):
         return config
     address = config.get("address")
-    if address in ("0.0.0.0", LOOPBACK) and config.get("port_value") in ports:
+    if address in (ANY, LOOPBACK) and config.get("port_value") in ports:
         return {"address": LOOPBACK, "port_value": ports[config["port_value"]]}
     return {key: _on_loopback(value, ports) for key, value in config.items()}

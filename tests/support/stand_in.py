@@ -72,6 +72,4 @@ class _Handlers(grpc.GenericRpcHandler):
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         method = handler_call_details.method
-        return grpc.unary_unary_rpc_method_handler(
-            self._stand_in.check if method == HEALTH else self._stand_in.answer
-        )
+        return grpc.unary_unary_rpc_method_handler(self._stand_in.check if method == HEALTH else self._stand_in.answer)

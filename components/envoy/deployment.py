@@ -1,0 +1,150 @@
+"""The proxies' Deployment: command line, probes, drain, security, resources."""
+
+import math
+from typing import Any
+
+import pulumi
+
+from components.base import Manifest
+from components.envoy.args import EnvoyProxyArgs
+from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT
+from components.envoy.stats import METRICS_PATH, READY_PATH
+
+BOOTSTRAP_FILE = "envoy.json"
+DRAIN_FILE = "drain.sh"
+"""Keys of the ConfigMap, files of the folder it is mounted at."""
+
+_CONFIG_FOLDER = "/etc/sonic-envoy"
+_USER_ID = 10101
+"""Any would do: Envoy's binary is everybody's to run, and it writes nothing but stdout."""
+_LOGS_MIB = 256
+
+
+def deployment_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manifest:
+    """Spec of the Deployment: a new proxy is ready before an old one begins to leave."""
+    return {
+        "replicas": args.proxy.replicas,
+        "selector": {"matchLabels": args.labels.selector},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+        "minReadySeconds": 5,
+        "revisionHistoryLimit": 3,
+        "template": {
+            "metadata": {
+                "labels": args.labels.all,
+                "annotations": {
+                    "prometheus.io/scrape": "true",
+                    "prometheus.io/port": str(STATS_PORT),
+                    "prometheus.io/path": METRICS_PATH,
+                },
+            },
+            "spec": _pod_spec(args, config_map_name),
+        },
+    }
+
+
+def arguments(args: EnvoyProxyArgs) -> list[str]:
+    """Command line of Envoy."""
+    return [
+        f"--config-path={_CONFIG_FOLDER}/{BOOTSTRAP_FILE}",
+        "--service-node=$(POD_NAME)",
+        f"--service-cluster={args.instance}",
+        # One worker per core, or Envoy would start one per core of the node.
+        f"--concurrency={math.ceil(args.proxy.cpu_cores)}",
+        f"--drain-time-s={args.timing.envoy_goaway_seconds}",
+        # Every answer tells its client to move. `gradual` does so by chance, so that not all connect anew at once:
+        # that is for thousands of TLS handshakes, not for plain text.
+        "--drain-strategy=immediate",
+        # A new configuration is a new pod.
+        "--disable-hot-restart",
+        # Failed calls are to be seen at once, not with the next 64 KiB of log.
+        "--file-flush-interval-msec=1000",
+    ]
+
+
+def drain_command(args: EnvoyProxyArgs) -> list[str]:
+    """The preStop hook.
+
+    A `sleep` would cut what is then in progress, for Envoy ends at SIGTERM at once; a hook of kind `httpGet` cannot
+    POST; a sidecar that drains is one more image and one more container to keep alive.
+    """
+    timing = args.timing
+    numbers = (ADMIN_PORT, timing.envoy_leave_seconds, timing.envoy_goaway_seconds, timing.envoy_drain_seconds)
+    return ["/bin/bash", f"{_CONFIG_FOLDER}/{DRAIN_FILE}", *(str(number) for number in numbers)]
+
+
+def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manifest:
+    pull_secrets = {"imagePullSecrets": [{"name": args.pull_secret}]} if args.pull_secret else {}
+    return {
+        "serviceAccountName": args.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        **pull_secrets,
+        "terminationGracePeriodSeconds": args.timing.envoy_grace_seconds,
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",  # two proxies on the one node that is left are still two
+                "labelSelector": {"matchLabels": args.labels.selector},
+                "matchLabelKeys": ["pod-template-hash"],
+            }
+        ],
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER_ID,
+            "runAsGroup": _USER_ID,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(args)],
+        "volumes": [{"name": "config", "configMap": {"name": config_map_name}}],
+    }
+
+
+def _container(args: EnvoyProxyArgs) -> dict[str, Any]:
+    return {
+        "name": "envoy",
+        "image": args.image,
+        "imagePullPolicy": "IfNotPresent",
+        # The image's own entry point would only change the user, which is changed already.
+        "command": ["envoy"],
+        "args": arguments(args),
+        "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+        "ports": [
+            {"name": "grpc", "containerPort": GRPC_PORT},
+            {"name": "stats", "containerPort": STATS_PORT},
+        ],
+        "resources": _resources(args),
+        **_probes(),
+        "lifecycle": {"preStop": {"exec": {"command": drain_command(args)}}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "config", "mountPath": _CONFIG_FOLDER, "readOnly": True}],
+    }
+
+
+def _probes() -> dict[str, Any]:
+    """`/ready` is 503 while Envoy starts and from the moment it drains; liveness asks only whether threads still work.
+
+    Readiness says nothing of the servers: an Envoy without any answers UNAVAILABLE, which is an answer.
+    """
+
+    def probe(path: str, **numbers: int) -> dict[str, Any]:
+        return {"httpGet": {"path": path, "port": "stats"}, **numbers}
+
+    alive = f"{METRICS_PATH}?filter=^server.live$"
+    return {
+        "startupProbe": probe(READY_PATH, periodSeconds=1, timeoutSeconds=2, failureThreshold=60),
+        "readinessProbe": probe(READY_PATH, periodSeconds=2, timeoutSeconds=2, failureThreshold=2),
+        "livenessProbe": probe(alive, periodSeconds=10, timeoutSeconds=5, failureThreshold=6),
+    }
+
+
+def _resources(args: EnvoyProxyArgs) -> dict[str, Any]:
+    fixed = {"cpu": f"{math.ceil(args.proxy.cpu_cores * 1000)}m", "memory": f"{args.proxy.memory_mib}Mi"}
+    return {
+        "requests": {**fixed, "ephemeral-storage": "16Mi"},
+        "limits": {**fixed, "ephemeral-storage": f"{_LOGS_MIB}Mi"},
+    }

@@ -1,0 +1,38 @@
+#!/bin/bash
+# preStop hook of the Envoy container: leave the balancers, tell clients to move, end when nothing is in progress.
+#
+# Usage: drain.sh ADMIN_PORT LEAVE_SECONDS GOAWAY_SECONDS DRAIN_SECONDS
+#
+# It needs nothing but bash and sleep: Envoy's image has no curl.
+set -u
+admin_port=$1 leave_seconds=$2 goaway_seconds=$3 drain_seconds=$4
+
+# admin METHOD PATH: the answer of Envoy's admin interface; fails where there is none any more.
+admin() {
+  local connection line
+  { exec {connection}<>"/dev/tcp/127.0.0.1/$admin_port"; } 2>/dev/null || return
+  printf '%s %s HTTP/1.1\r\nHost: admin\r\nContent-Length: 0\r\nConnection: close\r\n\r\n' "$1" "$2" >&"$connection"
+  while IFS= read -r line <&"$connection"; do printf '%s\n' "${line%$'\r'}"; done
+  exec {connection}>&-
+}
+
+# gauge NAME: its value.
+gauge() {
+  local answer
+  answer=$(admin GET "/stats?filter=^http.clients.$1\$") || return
+  [[ $answer =~ http\.clients\.$1:\ ([0-9]+) ]] && printf '%s' "${BASH_REMATCH[1]}"
+}
+
+# Not ready any more, for the kubelet and for balancers that ask; all goes on until they have seen it.
+admin POST /healthcheck/fail >/dev/null || exit 0
+sleep "$leave_seconds"
+
+# From now on each answer carries a GOAWAY, and clients connect anew, elsewhere.
+admin POST '/drain_listeners?graceful&skip_exit' >/dev/null
+SECONDS=0
+while ((SECONDS < drain_seconds)); do
+  connections=$(gauge downstream_cx_active) && requests=$(gauge downstream_rq_active) || exit 0
+  ((connections == 0)) && exit 0
+  ((requests == 0 && SECONDS >= goaway_seconds)) && exit 0
+  sleep 1
+done

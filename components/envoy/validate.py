@@ -1,0 +1,57 @@
+"""The real Envoy's word on a bootstrap, before anything is changed."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+BINARY_VARIABLE = "SONIC_ENVOY"
+"""Environment variable that names an Envoy which is not on PATH."""
+
+_TIMEOUT_SECONDS = 60
+
+
+class InvalidBootstrapError(ValueError):
+    """Envoy refuses the bootstrap."""
+
+
+def find_envoy() -> str | None:
+    """Path of the Envoy on this machine: what SONIC_ENVOY names, else the one on PATH, else none."""
+    return os.environ.get(BINARY_VARIABLE) or shutil.which("envoy")
+
+
+def validate_bootstrap(bootstrap: Mapping[str, Any], *, envoy: str) -> None:
+    """Load the bootstrap as Envoy would at its start, without listening or connecting. It takes about 0.2 s.
+
+    Args:
+        bootstrap: the configuration.
+        envoy: path of the binary.
+
+    Raises:
+        InvalidBootstrapError: Envoy refuses it, or the binary cannot be run; with the reason, in one sentence.
+    """
+    with tempfile.TemporaryDirectory(prefix="sonic-envoy-") as directory:
+        path = Path(directory, "envoy.json")
+        path.write_text(json.dumps(bootstrap))
+        command = [envoy, "--mode", "validate", "--config-path", str(path), "--log-level", "warning"]
+        try:
+            run = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            msg = f"Envoy's configuration could not be validated by {envoy}: {error}; name another in {BINARY_VARIABLE}"
+            raise InvalidBootstrapError(msg) from None
+    if run.returncode != 0:
+        msg = f"Envoy refuses the configuration that was made for it: {_reason(run.stderr, path)}"
+        raise InvalidBootstrapError(msg)
+
+
+def _reason(log: str, path: Path) -> str:
+    """What Envoy says, without time stamp, source file and the path of the temporary file."""
+    lines = [re.sub(r"^(\[[^\]]*\]\s*)+", "", line) for line in log.splitlines()]
+    wrong = [line for line in lines if line.startswith("error initializing config")]
+    reason = " ".join(lines if not wrong else lines[lines.index(wrong[0]) :])
+    return re.sub(r"\s+", " ", reason.replace(f"error initializing configuration '{path}':", "")).strip()

@@ -1,0 +1,178 @@
+"""The one address that clients use: a Service, and what the site puts before it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components import network
+from components.base import Manifest, SonicComponent
+from components.labels import Labels
+from stacks.schema.site import (
+    ClusterIpExposure,
+    Exposure,
+    GatewayExposure,
+    IngressExposure,
+    LoadBalancerExposure,
+    NodePortExposure,
+)
+
+TLS_PORT = 443
+"""Where an Ingress controller or a Gateway listens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientEndpointArgs:
+    """What clients call, and how they reach it."""
+
+    name: str
+    """Name of the Service and of what stands before it."""
+    namespace: str
+    """Namespace of the stack."""
+    labels: Labels
+    """Labels of the pods that serve."""
+    port: int
+    """gRPC port of the pods and of the Service."""
+    exposure: Exposure
+    """How the site exposes it."""
+    hostname: str | None
+    """Name that clients use, with the experiment's name filled in; none where the exposure has no name."""
+
+
+class ClientEndpoint(SonicComponent):
+    """The Service of the proxy, and the Ingress or the GRPCRoute that leads to it."""
+
+    service_name: str
+    """Name of the Service."""
+    grpc_endpoint: pulumi.Output[str]
+    """`host:port` as clients use it."""
+    grpc_tls: bool
+    """Whether clients must speak TLS to it."""
+
+    def __init__(self, name: str, args: ClientEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        metadata: Manifest = {"name": args.name, "namespace": args.namespace, "labels": args.labels.all}
+        service = k8s.core.v1.Service(
+            self.child("service"),
+            metadata=metadata | service_metadata(args),
+            spec=service_spec(args),
+            opts=self.options(),
+        )
+        exposure = args.exposure
+        if isinstance(exposure, IngressExposure):
+            k8s.networking.v1.Ingress(
+                self.child("ingress"),
+                metadata=metadata | {"annotations": exposure.annotations},
+                spec=ingress_spec(args, exposure),
+                opts=self.options(depends_on=[service]),
+            )
+        if isinstance(exposure, GatewayExposure):
+            k8s.apiextensions.CustomResource(
+                self.child("route"),
+                api_version="gateway.networking.k8s.io/v1",
+                kind="GRPCRoute",
+                metadata=metadata,
+                spec=grpc_route_spec(args, exposure),
+                opts=self.options(depends_on=[service]),
+            )
+        self.service_name = args.name
+        self.grpc_tls = isinstance(exposure, IngressExposure | GatewayExposure)
+        named_by_status = isinstance(exposure, LoadBalancerExposure) and args.hostname is None
+        self.grpc_endpoint = (
+            service.status.apply(lambda status: f"{_balancer_address(status)}:{args.port}")
+            if named_by_status
+            else pulumi.Output.from_input(endpoint(args))
+        )
+        self.register_outputs(
+            {"service_name": self.service_name, "grpc_endpoint": self.grpc_endpoint, "grpc_tls": self.grpc_tls}
+        )
+
+
+def service_metadata(args: ClientEndpointArgs) -> Manifest:
+    """Annotations and labels that the site wants on a load balancer's Service."""
+    if not isinstance(args.exposure, LoadBalancerExposure):
+        return {}
+    return {"annotations": args.exposure.annotations, "labels": {**args.labels.all, **args.exposure.labels}}
+
+
+def service_spec(args: ClientEndpointArgs) -> Manifest:
+    """Spec of the Service.
+
+    From outside, `externalTrafficPolicy: Local` keeps the client's address, which the NetworkPolicy then judges. With
+    `Cluster` every client would come from a node's address, and the policy could only let in all or none. The price:
+    only nodes with a ready proxy answer. A load balancer asks the nodes and knows; where clients use a node port, the
+    host name must be that of nodes that proxies run on.
+    """
+    exposure = args.exposure
+    port: Manifest = {
+        "name": "grpc",
+        "port": args.port,
+        "targetPort": "grpc",
+        "appProtocol": "kubernetes.io/h2c",  # Gateways and some Ingress controllers take HTTP/1.1 otherwise
+    }
+    spec: Manifest = {"type": "ClusterIP", "selector": args.labels.selector, "ports": [port]}
+    if isinstance(exposure, NodePortExposure):
+        port["nodePort"] = exposure.port
+        return spec | {"type": "NodePort", "externalTrafficPolicy": "Local"}
+    if isinstance(exposure, LoadBalancerExposure):
+        return spec | {
+            "type": "LoadBalancer",
+            "externalTrafficPolicy": "Local",
+            "loadBalancerSourceRanges": list(exposure.client_cidrs),
+        }
+    return spec
+
+
+def client_peers(exposure: Exposure) -> Sequence[Mapping[str, Any]]:
+    """NetworkPolicy peers that may call: the clients' own addresses, or the pods that pass their calls on."""
+    match exposure:
+        case IngressExposure():
+            return [network.namespace_pods(exposure.controller_namespace)]
+        case GatewayExposure():
+            return [network.namespace_pods(exposure.gateway_namespace)]
+        case ClusterIpExposure() | NodePortExposure() | LoadBalancerExposure():
+            return network.addresses(exposure.client_cidrs)
+
+
+def ingress_spec(args: ClientEndpointArgs, exposure: IngressExposure) -> Manifest:
+    """Spec of the Ingress, with TLS: by the certificate that is named, or by the controller's own."""
+    secret = {"secretName": exposure.tls_secret} if exposure.tls_secret else {}
+    backend = {"service": {"name": args.name, "port": {"name": "grpc"}}}
+    return {
+        "ingressClassName": exposure.class_name,
+        "tls": [{"hosts": [args.hostname], **secret}],
+        "rules": [
+            {"host": args.hostname, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+        ],
+    }
+
+
+def grpc_route_spec(args: ClientEndpointArgs, exposure: GatewayExposure) -> Manifest:
+    """Spec of the GRPCRoute: everything for the host goes to the Service."""
+    section = {"sectionName": exposure.section} if exposure.section else {}
+    return {
+        "parentRefs": [{"name": exposure.gateway, "namespace": exposure.gateway_namespace, **section}],
+        "hostnames": [args.hostname],
+        "rules": [{"backendRefs": [{"name": args.name, "port": args.port}]}],
+    }
+
+
+def endpoint(args: ClientEndpointArgs) -> str:
+    """`host:port` as clients use it, where it is known beforehand: all but a load balancer without a name."""
+    match args.exposure:
+        case ClusterIpExposure():
+            return f"{args.name}.{args.namespace}.svc.cluster.local:{args.port}"
+        case NodePortExposure(port=port):
+            return f"{args.hostname}:{port}"
+        case LoadBalancerExposure():
+            return f"{args.hostname}:{args.port}"
+        case IngressExposure() | GatewayExposure():
+            return f"{args.hostname}:{TLS_PORT}"
+
+
+def _balancer_address(status: Any) -> str:
+    """The address in a Service's status; `pending` before it is given one, as kubectl says."""
+    given = status.load_balancer.ingress if status is not None and status.load_balancer is not None else None
+    return (given[0].hostname or given[0].ip) if given else "pending"
