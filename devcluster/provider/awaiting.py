@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from devcluster.provider import readiness
-from devcluster.provider.api import Api, ApiError, NoMatchError
+from devcluster.provider.api import Api, ApiError, NoMatchError, UnreachableError
 from devcluster.provider.errors import ProviderError
 from devcluster.provider.readiness import Surroundings, Verdict
 
@@ -81,18 +81,34 @@ class Waiter:
         settled = _Settling(live)
         next_report = time.monotonic() + _REPORT_PROBLEMS_SECONDS
         while True:
-            live = self._api.get(live)
-            around = self._surroundings(live)
-            verdict = verdict_of(live, around)
-            if settled.seen(around) and verdict.ready:
+            live, verdict = self._judged(verdict_of, live, settled)
+            if verdict.ready:
                 self._say("")
                 return live
-            self._say(verdict.awaited or "waiting for endpoints to settle")
+            self._say(verdict.awaited)
             if time.monotonic() >= next_report:
                 next_report += _REPORT_PROBLEMS_SECONDS
                 for problem in verdict.problems:
                     self._warning(problem)
             self._pause(deadline, live, verdict.problems)
+
+    def _judged(
+        self, verdict_of: Callable[[Manifest, Surroundings], Verdict], last: Manifest, settled: "_Settling"
+    ) -> tuple[Manifest, Verdict]:
+        """The live object and what is to be said of it; a server that is away for a while is waited for, too."""
+        try:
+            live = self._api.get(last)
+            around = self._surroundings(live)
+        except UnreachableError as error:
+            return last, Verdict(False, "waiting for the API server", (str(error),))
+        except ApiError as error:
+            if error.code >= 500:
+                return last, Verdict(False, "waiting for the API server", (str(error),))
+            raise NotReadyError(str(error), last, ()) from None
+        verdict = verdict_of(live, around)
+        if settled.seen(around) or not verdict.ready:
+            return live, verdict
+        return live, Verdict(False, "waiting for endpoints to settle")
 
     def check_health(self, inputs: Manifest, live: Manifest) -> None:
         """Look once. Raises `NotReadyError` when the object does not work."""
@@ -109,15 +125,15 @@ class Waiter:
         deadline = time.monotonic() + _timeout(inputs, timeout_seconds)
         while True:
             try:
-                found = self._api.get(live)
+                live = self._api.get(live)
             except (ApiError, NoMatchError) as error:
                 if isinstance(error, NoMatchError) or error.code == 404:
                     self._say("")
                     return
                 raise
-            finalizers = ", ".join(found["metadata"].get("finalizers") or ())
+            finalizers = ", ".join(live["metadata"].get("finalizers") or ())
             self._say(f"waiting for deletion (finalizers: {finalizers})" if finalizers else "waiting for deletion")
-            self._pause(deadline, found, ())
+            self._pause(deadline, live, ())
 
     def _say(self, text: str) -> None:
         if text != self._said:

@@ -14,8 +14,6 @@ from devcluster.provider.replacement import triggers
 from devcluster.provider.state import prune
 from devcluster.provider.wire import UNKNOWN
 
-_METADATA: Path = ("metadata",)
-
 
 @dataclass(frozen=True)
 class Change:
@@ -39,12 +37,8 @@ class Difference:
 
     @property
     def replaces(self) -> tuple[str, ...]:
-        """Paths of the changes that force a replacement; losing all metadata is one."""
-        return tuple(
-            format_path(change.path)
-            for change in self.changes
-            if change.replaces or (change.kind == "DELETE" and change.path == _METADATA)
-        )
+        """Paths of the changes that force a replacement."""
+        return tuple(format_path(change.path) for change in self.changes if change.replaces)
 
 
 def difference(
@@ -65,10 +59,9 @@ def difference(
         for path, kind, value in _changes((), old, new)
         if not any(covers(outer, path) for outer in ignored_paths)
     )
-    found = Difference(changes, delete_before_replace=False)
     same_place = all(_metadata(new).get(key, "") == _metadata(old_live).get(key, "") for key in ("name", "namespace"))
     named = bool(_metadata(new_inputs).get("name")) and not is_autonamed(new_inputs)
-    return Difference(changes, bool(found.replaces) and named and same_place)
+    return Difference(changes, any(change.replaces for change in changes) and named and same_place)
 
 
 def _metadata(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -90,7 +83,7 @@ def _comparable(manifest: dict[str, Any], namespaced: bool, live: dict[str, Any]
 def _changes(path: Path, old: Any, new: Any) -> Iterator[tuple[Path, str, Any]]:
     """Path, kind and new value of each difference; a value that appears or goes whole is one difference."""
     if isinstance(old, dict) and isinstance(new, dict):
-        for key in old.keys() | new.keys():
+        for key in sorted(old.keys() | new.keys()):
             yield from _element((*path, key), old, new, key in old, key in new, key)
     elif isinstance(old, list) and isinstance(new, list):
         for index in range(max(len(old), len(new))):
