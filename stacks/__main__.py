@@ -1,6 +1,7 @@
 """`python -m stacks`: look at the stacks without touching a cluster."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,7 +115,5 @@ def _schema(root: Path, *, write: bool) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        sys.stderr.close()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader such as `head` may stop early
+    sys.exit(main(sys.argv[1:]))

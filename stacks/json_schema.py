@@ -88,7 +88,7 @@ class Schema:
             case "boolean":
                 return "true or false"
             case "array":
-                least = f", at least {node['minItems']}" if "minItems" in node else ""
+                least = f" of at least {node['minItems']}" if "minItems" in node else ""
                 return f"a list{least}, each item {self.rule(node['items'])}"
             case "object" if isinstance(node.get("additionalProperties"), dict):
                 key = f", each key {self.rule(names)}" if "title" in (names := node.get("propertyNames", {})) else ""
@@ -121,7 +121,7 @@ class Schema:
             case "string":
                 return f"write one such as {node['examples'][0]}" if "examples" in node else "write it as text"
             case _:
-                return "write its keys below it, or leave it out to keep the defaults"
+                return "write its keys below it, or `{}` for none"
 
     def keys(self, node: Node) -> list[str]:
         """Give the keys of a mapping."""

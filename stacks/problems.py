@@ -10,7 +10,7 @@ from stacks.errors import Problem, choice, found
 from stacks.json_schema import Property, Schema, one_of
 from stacks.origin import KeyPath, Origin, Tree, dotted
 from stacks.schema import Experiment, Site, StackConfig
-from stacks.schema.base import BrokenRulesError
+from stacks.schema.base import BrokenRule, BrokenRulesError
 
 _FILES: dict[str, type[BaseModel]] = {"site": Site, "experiment": Experiment}
 
@@ -18,8 +18,18 @@ _FILES: dict[str, type[BaseModel]] = {"site": Site, "experiment": Experiment}
 def of_validation(error: ValidationError, tree: Tree) -> Iterator[Problem]:
     """Give a problem for each thing that is wrong with the tree of a stack."""
     translator = _Translator(tree)
-    for details in error.errors(include_url=False):
-        yield from translator.problems(details)
+    errors = error.errors(include_url=False)
+    for details in errors:
+        if not _follows(details, errors):
+            yield from translator.problems(details)
+
+
+def _follows(details: ErrorDetails, errors: list[ErrorDetails]) -> bool:
+    """Whether a list is found too short only because pydantic does not count its wrong items."""
+    own = details["loc"]
+    return details["type"] == "too_short" and any(
+        len(other["loc"]) > len(own) and other["loc"][: len(own)] == own for other in errors
+    )
 
 
 class _Translator:
@@ -54,14 +64,18 @@ class _Translator:
 
     def _broken_rules(self, cause: BrokenRulesError, path: KeyPath) -> Iterator[Problem]:
         for rule in cause.rules:
-            places: list[str] = []
-            for field in rule.fields:
-                steps = tuple(int(step) if step.isdigit() else step for step in field.split("."))
-                place = self._tree.nearest_origin(path + steps).place
-                if place not in places:
-                    places.append(place)
             thing = f"{dotted(path)}: " if path else ""
-            yield Problem(" and ".join(places), f"{thing}{rule.message}")
+            yield Problem(" and ".join(self._places(rule, path)), f"{thing}{rule.message}")
+
+    def _places(self, rule: BrokenRule, path: KeyPath) -> list[str]:
+        """Give where the fields of a rule stand. One that is not written adds only its file, where that is another."""
+        origins: list[Origin] = []
+        for field in rule.fields:
+            steps = path + tuple(int(step) if step.isdigit() else step for step in field.split("."))
+            origin = self._tree.nearest_origin(steps)
+            if steps in self._tree.origins or origin.file not in {other.file for other in origins}:
+                origins.append(origin)
+        return list(dict.fromkeys(origin.place for origin in origins))
 
     def _sentence(
         self, details: ErrorDetails, path: KeyPath, of_key: bool, cause: Exception | None, origin: Origin
@@ -100,12 +114,10 @@ class _Translator:
     def _unknown_key(self, path: KeyPath) -> str:
         key, owner = str(path[-1]), str(path[0])
         siblings = self._schema.keys(self._schema.at(path[:-1], self._tree.value))
-        problem = f"found the key `{key}`, which is not known here: must be one of {', '.join(siblings)}"
-        if len(path) == 1:
-            return f"{problem}: remove it"
-        return f"{problem}: {choice(key, siblings, otherwise=self._elsewhere(key, owner, path))}"
+        elsewhere = self._elsewhere(key, owner, path) or f"the keys are {', '.join(siblings)}: remove it"
+        return f"found the key `{key}`, which is not known here: {choice(key, siblings, otherwise=elsewhere)}"
 
-    def _elsewhere(self, key: str, owner: str, path: KeyPath) -> str:
+    def _elsewhere(self, key: str, owner: str, path: KeyPath) -> str | None:
         """Say where a key belongs that is known, but not there."""
         here = "".join("[]" if isinstance(step, int) else f".{step}" for step in path[1:]).removeprefix(".")
         other = "experiment" if owner == "site" else "site"
@@ -114,11 +126,11 @@ class _Translator:
         if kinds:
             return f"it goes with kind {' or '.join(kinds)} only; remove it"
         if places[owner]:
-            return f"it belongs under {_paths(places[owner])}"
+            return f"its place is {_paths(places[owner])}"
         if places[other]:
             file = self._tree.nearest_origin((other,)).file
             return f"it belongs to the {other} ({file}) as {_paths(places[other])}"
-        return "remove it"
+        return None
 
 
 def _properties(file: str) -> list[Property]:
@@ -134,5 +146,5 @@ def _paths(places: list[Property]) -> str:
 
 
 def _meaning(node: Any) -> str:
-    meaning = " ".join(str(node.get("description", "")).split())
-    return f" ({meaning.rstrip('.')})" if meaning else ""
+    meaning = " ".join(str(node.get("description", "")).split()).partition(". ")[0].removesuffix(".")
+    return f" ({meaning})" if meaning else ""

@@ -50,6 +50,11 @@ class StackFile:
             known: the names that there are of `site` and of `experiment`.
             secret_names: secrets that the stack needs; None: not known, since the configuration is not valid.
         """
+        config = self.tree.at("config")
+        if config is not None and not isinstance(config.value, dict):
+            place = self.tree.nearest_origin(("config",)).place
+            yield Problem(place, f"config: found {found(config.value)}: must be a mapping: write `{PROJECT}:site: …`")
+            return
         for fact, names in known.items():
             yield from self._name_problems(fact, names)
         yield from self._override_problems()

@@ -1,8 +1,12 @@
 """Fixtures of every ring."""
 
 import pytest
+from hypothesis import settings
 
 from tests.support.recorder import Recorder
+
+settings.register_profile("sonic", deadline=None)  # how long an example takes says more of the machine than of us
+settings.load_profile("sonic")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

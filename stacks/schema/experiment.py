@@ -146,7 +146,7 @@ class Models(Model):
         """Every model is named once."""
         for name in twice([model.name for model in self.expected]):
             yield BrokenRule(
-                f"expected: the model `{name}` stands more than once: name it once, with all its versions",
+                f"the model `{name}` stands more than once: name it once, with all its versions",
                 ("expected",),
             )
 

@@ -413,7 +413,7 @@ class Site(Model):
     def broken_rules(self) -> Iterator[BrokenRule]:
         """Pools differ in name, node labels have an owner, hostPath is allowed where it is used."""
         for name in twice([pool.name for pool in self.pools]):
-            yield BrokenRule(f"pools: the name `{name}` stands more than once: give every pool its own", ("pools",))
+            yield BrokenRule(f"the pool name `{name}` stands more than once: give every pool its own", ("pools",))
         if self.node_labels and self.singletons_owner is None:
             yield BrokenRule(
                 "node_labels is set but singletons_owner is not: name the one stack that sets them", ("node_labels",)

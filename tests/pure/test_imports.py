@@ -1,0 +1,54 @@
+"""Who may know of whom: configuration without Pulumi, components without YAML, the program without the dev cluster."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def imports(place: str) -> Iterator[tuple[str, str]]:
+    """Every module that is imported below a place, with the file that does it."""
+    path = ROOT / place
+    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            name = file.relative_to(ROOT).as_posix()
+            if isinstance(node, ast.Import):
+                yield from ((name, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                assert node.level == 0, f"{name} imports relatively, which this test cannot follow"
+                yield from ((name, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def of(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+@pytest.mark.parametrize(
+    ("place", "forbidden"),
+    [
+        ("stacks", ("pulumi", "pulumi_kubernetes", "components", "checks", "devcluster")),
+        ("components", ("yaml", "devcluster", "checks")),
+        ("checks", ("devcluster",)),
+        ("__main__.py", ("yaml", "devcluster", "checks")),
+    ],
+)
+def test_a_place_does_not_import_what_it_must_not_know(place: str, forbidden: tuple[str, ...]) -> None:
+    found = list(imports(place))
+    assert found
+    assert [(file, module) for file, module in found if of(module, *forbidden)] == []
+
+
+def test_components_know_the_model_and_not_how_it_is_read() -> None:
+    known = [(file, module) for file, module in imports("components") if of(module, "stacks")]
+    assert known
+    assert [(file, module) for file, module in known if not of(module, "stacks.schema", "stacks.kubeconfig")] == []
+
+
+def test_reading_a_stack_loads_no_pulumi() -> None:
+    program = "import sys, stacks.resolve, stacks.__main__; sys.exit('pulumi' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

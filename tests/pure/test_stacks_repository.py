@@ -1,0 +1,79 @@
+"""The stacks, sites and experiments that are in the repository."""
+
+from pathlib import Path
+
+import pytest
+
+from stacks.__main__ import main
+from stacks.reference import generated_files
+from stacks.resolve import REFERENCE_DIRECTORY, ROOT, known_names, resolve
+from stacks.source import load
+from stacks.stack_file import known_stacks
+
+STACKS = known_stacks(ROOT)
+FIRST_STACKS = {
+    "dev",
+    "purdue-cms",
+    "anvil-cms",
+    "nautilus-cms",
+    "nautilus-atlas",
+    "nautilus-icecube",
+    "uchicago-atlas",
+}
+
+
+def test_the_stacks_that_were_asked_for_are_there() -> None:
+    assert set(STACKS) >= FIRST_STACKS
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_it_resolves(stack: str) -> None:
+    assert resolve(stack).config.stack == stack
+
+
+@pytest.mark.parametrize("fact", ["site", "experiment"])
+def test_none_is_an_orphan(fact: str) -> None:
+    used = {getattr(resolve(stack).config, f"{fact}_name") for stack in STACKS}
+    assert set(known_names(fact)) == used
+
+
+@pytest.mark.parametrize("site", known_names("site"))
+def test_what_a_cluster_has_once_has_one_owner_of_that_site(site: str) -> None:
+    configs = [config for stack in STACKS if (config := resolve(stack).config).site_name == site]
+    owners = {owner for config in configs if (owner := config.site.singletons_owner) is not None}
+    assert len(owners) <= 1, "an override changes the owner for one stack only"
+    assert [config.stack for config in configs if config.owns_singletons] == sorted(owners)
+
+
+def test_every_reference_belongs_to_an_expected_model() -> None:
+    directory = ROOT / REFERENCE_DIRECTORY
+    kept = {file.relative_to(directory).as_posix() for file in directory.rglob("*") if file.is_file()}
+    models = [model for stack in STACKS for model in resolve(stack).config.experiment.models.expected]
+    assert kept == {model.reference for model in models if model.reference is not None}
+
+
+def test_only_the_development_stack_holds_a_salt() -> None:
+    """The salt of a real stack belongs to those who deploy it; the development stack's passphrase is empty."""
+    salted = [stack for stack in STACKS if load(ROOT / f"Pulumi.{stack}.yaml", ROOT).at("encryptionsalt")]
+    assert salted == ["dev"]
+
+
+@pytest.mark.parametrize("path", generated_files(), ids=str)
+def test_generated_files_are_fresh(path: Path) -> None:
+    stale = f"{path} is stale: python -m stacks schema --write"
+    assert (ROOT / path).read_text(encoding="utf-8") == generated_files()[path], stale
+
+
+def test_list_shows_every_stack_aligned(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    head, *rows = capsys.readouterr().out.partition("\n\n")[0].splitlines()
+    assert [row.split()[0] for row in rows] == list(STACKS)
+    for column in ("SITE", "EXPERIMENT", "POOLS", "SERVERS", "ADDRESS"):
+        start = head.index(column)
+        assert all(row[start - 2 : start] == "  " and row[start] != " " for row in rows)
+    assert max(map(len, rows)) <= 120
+
+
+def test_check_says_ok_for_every_stack(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check"]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"ok     {stack}" for stack in STACKS]
