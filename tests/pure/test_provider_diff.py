@@ -176,7 +176,8 @@ def test_the_mutable_setting_spares_config_maps_that_are_not_immutable() -> None
 
 def test_only_a_named_object_in_the_same_place_is_deleted_first() -> None:
     autonamed = {"annotations": {"pulumi.com/autonamed": "true"}}
-    one, two = {"data": {"a": "1"}}, {"data": {"a": "2"}}
+    one: dict[str, Any] = {"data": {"a": "1"}}
+    two: dict[str, Any] = {"data": {"a": "2"}}
 
     assert diff(config_map(**one), config_map(**two)).delete_before_replace
     assert not diff(config_map(**one, metadata=autonamed), config_map(**two, metadata=autonamed)).delete_before_replace
