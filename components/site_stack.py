@@ -1,6 +1,6 @@
 """A whole stack: one site, one experiment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +10,16 @@ import pulumi_kubernetes as k8s
 from components import names, versions
 from components.autoscaling import Autoscaling, AutoscalingArgs
 from components.base import Manifest, SonicComponent
+from components.envoy import EnvoyProxy, EnvoyProxyArgs, PoolEndpoint
 from components.gpu_nodes import GpuNodes, GpuNodesArgs
 from components.labels import Labels, instance_selector
 from components.model_repository import ModelRepository, ModelRepositoryArgs
 from components.monitoring import Monitoring, MonitoringArgs
 from components.network import IN_CLUSTER, pods, policy_spec
 from components.timing import Timing
-from components.triton import TritonPool, TritonPoolArgs
+from components.triton import GRPC_PORT, TritonPool, TritonPoolArgs
 from stacks.schema import PoolShare, StackConfig
-from stacks.schema.site import OwnPrometheus
+from stacks.schema.site import ClusterIpExposure, OwnPrometheus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,10 @@ class SiteStackArgs:
 class SiteStack(SonicComponent):
     """Everything that a stack puts into a cluster, in the order in which it is made."""
 
+    grpc_endpoint: pulumi.Output[str]
+    """`host:port` that clients call."""
+    grpc_tls: bool
+    """Whether they must speak TLS to it."""
     metrics_url: str
     """URL of the Prometheus that has the stack's metrics, as the cluster reaches it."""
 
@@ -48,13 +53,39 @@ class SiteStack(SonicComponent):
         nodes = self._gpu_nodes() if args.label_nodes else []
         repository = self._model_repository(args.secrets, ground)
         monitoring = self._monitoring(ground)
-        for share in args.config.pool_shares:
-            pool = self._triton_pool(share, repository, ground + nodes)
+        pools = [self._triton_pool(share, repository, ground + nodes) for share in args.config.pool_shares]
+        proxy = self._envoy_proxy(pools, ground)
+        for share, pool in zip(args.config.pool_shares, pools, strict=True):
             if share.autoscaled:
                 self._autoscaling(share, pool, monitoring)
 
+        self.grpc_endpoint = proxy.grpc_endpoint
+        self.grpc_tls = proxy.grpc_tls
         self.metrics_url = monitoring.url
-        self.register_outputs({"metrics_url": self.metrics_url})
+        self.register_outputs(self.exports())
+
+    def exports(self) -> dict[str, Any]:
+        """Give what the stack's clients, its check and its operator need to know of it.
+
+        `siteconf` holds the two variables that a site gives CMSSW for its load balancer. CMSSW calls that one without
+        TLS, so there is none where TLS is needed.
+        """
+        host_and_port = self.grpc_endpoint.apply(lambda endpoint: endpoint.rpartition(":"))
+        siteconf = {
+            "SONIC_LOCAL_BALANCER_HOST": host_and_port.apply(lambda parts: parts[0]),
+            "SONIC_LOCAL_BALANCER_PORT": host_and_port.apply(lambda parts: parts[2]),
+        }
+        return {
+            "namespace": self._config.namespace,
+            "grpc_endpoint": self.grpc_endpoint,
+            "grpc_tls": self.grpc_tls,
+            "metrics_url": self.metrics_url,
+            "models": [
+                {"name": model.name, "versions": list(model.versions or ())}
+                for model in self._config.experiment.models.expected
+            ],
+            **({} if self.grpc_tls else {"siteconf": siteconf}),
+        }
 
     def _namespace(self) -> list[pulumi.Resource]:
         """The namespace, where it is the stack's to make; in it, the denial of all traffic that no part declares."""
@@ -121,6 +152,28 @@ class SiteStack(SonicComponent):
         opts = self.options(depends_on=[*after, repository])
         return TritonPool(self.child(f"triton-{share.pool.name}"), args, opts)
 
+    def _envoy_proxy(self, pools: Sequence[TritonPool], after: list[pulumi.Resource]) -> EnvoyProxy:
+        """One address for all pools: the first is the first choice, the next takes what it cannot."""
+        site, experiment = self._config.site, self._config.experiment
+        endpoints = (
+            PoolEndpoint(name=share.pool.name, host=pool.host, port=GRPC_PORT, priority=priority)
+            for priority, (share, pool) in enumerate(zip(self._config.pool_shares, pools, strict=True))
+        )
+        args = EnvoyProxyArgs(
+            instance=self._config.name,
+            namespace=self._config.namespace,
+            pools=tuple(endpoints),
+            proxy=site.proxy,
+            traffic=experiment.traffic,
+            timing=self._timing,
+            exposure=site.exposure,
+            hostname=self._hostname(),
+            image=site.images.envoy or versions.ENVOY_IMAGE,
+            prometheus_peer=self._prometheus_peer(),
+            pull_secret=site.images.pull_secret,
+        )
+        return EnvoyProxy(self.child("envoy"), args, self.options(depends_on=after))
+
     def _autoscaling(self, share: PoolShare, pool: TritonPool, monitoring: Monitoring) -> Autoscaling:
         args = AutoscalingArgs(
             instance=self._config.name,
@@ -133,6 +186,11 @@ class SiteStack(SonicComponent):
         return Autoscaling(
             self.child(f"autoscaling-{share.pool.name}"), args, self.options(depends_on=[pool, monitoring])
         )
+
+    def _hostname(self) -> str | None:
+        exposure = self._config.site.exposure
+        template = None if isinstance(exposure, ClusterIpExposure) else exposure.hostname
+        return template and self._config.for_experiment(template)
 
     def _labels(self, component: str) -> Labels:
         return Labels(instance=self._config.name, component=component)

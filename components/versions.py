@@ -2,10 +2,9 @@
 
 # renovate: datasource=docker depName=docker.io/envoyproxy/envoy
 ENVOY_IMAGE = (
-    "docker.io/envoyproxy/envoy:distroless-v1.39.1"
-    "@sha256:eb2c01c13125d1629637cb4e4cce7207009fb7cc2c8027f9742758549d15b6f4"
+    "docker.io/envoyproxy/envoy:v1.39.1@sha256:57e14a549d7bd43c8d3f6d03e8cfa653e037d4b38e133acd9b54f38c524401b4"
 )
-"""Without a shell or a package manager: nothing but the proxy is in it."""
+"""Not the distroless one: the preStop hook that drains needs a shell."""
 
 # renovate: datasource=docker depName=docker.io/prom/prometheus
 PROMETHEUS_IMAGE = (
