@@ -1,0 +1,88 @@
+"""`python -m checks STACK`: ask the servers of a stack what a CMS job would ask."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from checks.client import TritonClient
+from checks.errors import CheckError
+from checks.handshake import Expectation, Row, handshake
+from checks.outputs import Endpoint, deployed_endpoint
+from checks.reference import read_reference
+from checks.report import Table, first_cause
+from stacks.errors import ConfigurationError
+from stacks.kubeconfig import CONTEXT_VARIABLE
+from stacks.resolve import REFERENCE_DIRECTORY, ROOT, resolve
+from stacks.schema import StackConfig
+from stacks.schema.experiment import Models
+
+
+def main(arguments: Sequence[str], root: Path = ROOT) -> int:
+    """Check one stack; give the exit status: 0 only if every row is right."""
+    parser = argparse.ArgumentParser(
+        prog="python -m checks",
+        description="Ask the servers of a stack what a CMS job would ask, and judge the answers.",
+    )
+    parser.add_argument("stack", metavar="STACK")
+    parser.add_argument(
+        "--endpoint", metavar="HOST:PORT", help="where to ask; by default the stack's output `grpc_endpoint`"
+    )
+    parser.add_argument("--tls", action="store_true", help="speak TLS to --endpoint")
+    chosen = parser.parse_args(arguments)
+    if chosen.tls and chosen.endpoint is None:
+        parser.error("--tls goes with --endpoint: without it the stack's output `grpc_tls` says how to speak")
+    try:
+        config = resolve(chosen.stack, root).config
+        expectations = expected(config.experiment.models, root)
+        given = chosen.endpoint and Endpoint(address=chosen.endpoint, tls=chosen.tls)
+        endpoint = given or deployed_endpoint(chosen.stack, root)
+    except (ConfigurationError, CheckError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"stack {chosen.stack} at {endpoint.address} ({'TLS' if endpoint.tls else 'plain text'})\n")
+    with TritonClient(endpoint.address, tls=endpoint.tls) as client:
+        rows = Table(expectations, sys.stdout).show(handshake(client, expectations))
+    return conclude(config, endpoint, rows)
+
+
+def expected(models: Models, root: Path = ROOT) -> list[Expectation]:
+    """What is expected of each model, references read.
+
+    Raises:
+        CheckError: a reference cannot be read.
+    """
+    return [
+        Expectation(
+            model=model.name,
+            versions=model.versions or (),
+            checksums_md5=model.checksums_md5,
+            reference=read_reference(root / REFERENCE_DIRECTORY / model.reference, model.name)
+            if model.reference
+            else None,
+        )
+        for model in models.expected
+    ]
+
+
+def conclude(config: StackConfig, endpoint: Endpoint, rows: Sequence[Row]) -> int:
+    """Say what it comes to, and what to type next; give the exit status."""
+    cause = first_cause(rows)
+    if cause is None:
+        print(f"\nall {len(rows)} right: clients of `{config.experiment_name}` use {endpoint.address}")
+        return 0
+    kubectl = (
+        f"kubectl --context {os.environ.get(CONTEXT_VARIABLE) or config.site.access.context} -n {config.namespace}"
+    )
+    selector = f"app.kubernetes.io/instance={config.name},app.kubernetes.io/component=triton"
+    next_command = (
+        f"{kubectl} get pods" if cause.check == "live" else f"{kubectl} logs -l {selector} --prefix --tail 50"
+    )
+    print(f"\nfirst cause: {' '.join(filter(None, (cause.check, cause.model)))}: {cause.detail}")
+    print(f"next: {next_command}")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,143 @@
+"""A client of Triton's gRPC, made of the same generated stubs as CMSSW's: unary calls, tensors as raw bytes."""
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+import numpy as np
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
+
+from checks.kserve import (
+    CallError,
+    IndexEntry,
+    ModelConfig,
+    ModelMetadata,
+    ModelStatistics,
+    Tensor,
+    TensorSpec,
+    dtype,
+)
+
+CALL_DEADLINE_SECONDS = 10.0
+INFER_DEADLINE_SECONDS = 60.0
+"""Longer: the first request to a model may have to wait until its backend has warmed up."""
+
+_MESSAGE_BYTES_MAX = 2**31 - 1  # gRPC's own limit of 4 MiB is less than many requests are
+_CHECKSUM_KEY = "MD5:"
+
+
+class TritonClient:
+    """An `InferenceServer` at `host:port`; no connection is made before the first call.
+
+    Args:
+        endpoint: `host:port`.
+        tls: whether to speak TLS, trusting the public authorities that gRPC comes with. CMSSW's own
+            SONIC_LOCAL_BALANCER speaks plain text.
+    """
+
+    def __init__(self, endpoint: str, *, tls: bool) -> None:
+        options = [
+            ("grpc.max_send_message_length", _MESSAGE_BYTES_MAX),
+            ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
+        ]
+        self._channel = (
+            grpc.secure_channel(endpoint, grpc.ssl_channel_credentials(), options)
+            if tls
+            else grpc.insecure_channel(endpoint, options)
+        )
+        self._stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._channel.close()
+
+    def server_live(self) -> bool:
+        """ServerLive."""
+        return bool(_call(self._stub.ServerLive, service_pb2.ServerLiveRequest()).live)
+
+    def server_ready(self) -> bool:
+        """ServerReady."""
+        return bool(_call(self._stub.ServerReady, service_pb2.ServerReadyRequest()).ready)
+
+    def repository_index(self) -> list[IndexEntry]:
+        """RepositoryIndex, of everything and not only of what is READY."""
+        answer = _call(self._stub.RepositoryIndex, service_pb2.RepositoryIndexRequest())
+        return [IndexEntry(model=m.name, version=m.version, state=m.state, reason=m.reason) for m in answer.models]
+
+    def model_config(self, model: str, version: str) -> ModelConfig:
+        """ModelConfig."""
+        request = service_pb2.ModelConfigRequest(name=model, version=version)
+        config = _call(self._stub.ModelConfig, request).config
+        checksums = {
+            key.removeprefix(_CHECKSUM_KEY): checksum
+            for agent in config.model_repository_agents.agents
+            for key, checksum in agent.parameters.items()
+            if agent.name == "checksum" and key.startswith(_CHECKSUM_KEY)
+        }
+        return ModelConfig(batch_size_max=config.max_batch_size, checksums_md5=checksums)
+
+    def model_metadata(self, model: str, version: str) -> ModelMetadata:
+        """ModelMetadata."""
+        request = service_pb2.ModelMetadataRequest(name=model, version=version)
+        answer = _call(self._stub.ModelMetadata, request)
+        inputs, outputs = (
+            [TensorSpec(name=t.name, datatype=t.datatype, shape=tuple(t.shape)) for t in tensors]
+            for tensors in (answer.inputs, answer.outputs)
+        )
+        return ModelMetadata(inputs=inputs, outputs=outputs)
+
+    def infer(self, model: str, version: str, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """ModelInfer; the tensors of the answer."""
+        request = service_pb2.ModelInferRequest(model_name=model, model_version=version)
+        for tensor in inputs:
+            request.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.values.shape)
+            request.raw_input_contents.append(_raw(tensor))
+        answer = _call(self._stub.ModelInfer, request, INFER_DEADLINE_SECONDS)
+        if len(answer.outputs) != len(answer.raw_output_contents):
+            msg = f"the answer names {len(answer.outputs)} outputs and brings {len(answer.raw_output_contents)}"
+            raise CallError(msg)
+        return [_tensor(head, raw) for head, raw in zip(answer.outputs, answer.raw_output_contents, strict=True)]
+
+    def model_statistics(self, model: str, version: str) -> list[ModelStatistics]:
+        """ModelStatistics, one for each version."""
+        request = service_pb2.ModelStatisticsRequest(name=model, version=version)
+        return [
+            ModelStatistics(
+                version=statistics.version,
+                success_count=statistics.inference_stats.success.count,
+                fail_count=statistics.inference_stats.fail.count,
+                last_inference_seconds=statistics.last_inference / 1000,
+            )
+            for statistics in _call(self._stub.ModelStatistics, request).model_stats
+        ]
+
+
+def _call(method: Callable[..., Any], request: Any, deadline_seconds: float = CALL_DEADLINE_SECONDS) -> Any:
+    try:
+        return method(request, timeout=deadline_seconds)
+    except grpc.RpcError as error:
+        # Every error of a unary call is a `grpc.Call` too, which the type does not say.
+        call: Any = error
+        msg = f"{call.code().name}: {call.details()}"
+        raise CallError(msg) from error
+
+
+def _raw(tensor: Tensor) -> bytes:
+    if tensor.datatype == "BYTES":
+        return b"".join(serialize_byte_tensor(tensor.values).flatten())
+    return tensor.values.tobytes()
+
+
+def _tensor(head: Any, raw: bytes) -> Tensor:
+    try:
+        flat = deserialize_bytes_tensor(raw) if head.datatype == "BYTES" else np.frombuffer(raw, dtype(head.datatype))
+        return Tensor(name=head.name, datatype=head.datatype, values=flat.reshape(tuple(head.shape)))
+    except ValueError as error:
+        msg = f"{head.name} says {head.datatype} {list(head.shape)} and brings {len(raw)} bytes, which do not fit"
+        raise CallError(msg) from error

@@ -1,0 +1,214 @@
+"""The calls of a CMSSW job, in its order, each with a verdict.
+
+`TritonService` asks each server for its repository index once; `TritonClient` then asks for the configuration of its
+model and compares checksums, for its metadata, and infers; with verbose clients, statistics follow
+(HeterogeneousCore/SonicTriton). ServerLive and ServerReady, which it calls only before a retry, come first here.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+
+from checks import tensors
+from checks.errors import CheckError
+from checks.kserve import CallError, IndexEntry, InferenceServer, ModelConfig, ModelMetadata, TensorSpec
+from checks.reference import Reference
+
+CHECKS = ("live", "ready", "index", "config", "metadata", "infer", "statistics")
+"""Every check, in the order of the rows."""
+
+STATISTICS_PATIENCE_SECONDS = 10.0
+CLOCK_SKEW_SECONDS = 60.0
+"""How far the clocks of a server and of this machine may be apart."""
+
+_STATISTICS_PAUSE_SECONDS = 0.05
+_READY = "READY"
+
+
+class Result(StrEnum):
+    """What became of a check."""
+
+    OK = "ok"
+    FAILED = "FAILED"
+    NOT_TRIED = "not tried"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One check of the server or of one model."""
+
+    check: str
+    """One of `CHECKS`."""
+    model: str
+    """Model, with the version where one is expected; empty: the server."""
+    result: Result
+    detail: str
+    """What was seen, or why it is wrong."""
+    milliseconds: float | None
+    """How long it took; None: it was not tried."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What is expected of one model."""
+
+    model: str
+    versions: tuple[int, ...] = ()
+    """Versions that must be served; empty: any, and the server's choice is asked."""
+    checksums_md5: Mapping[str, str] = field(default_factory=dict)
+    """File of the model -> MD5; empty: no checksum agent."""
+    reference: Reference | None = None
+    """A request with its right answer; without one, zeros are sent."""
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        """Name in the table -> version to ask for."""
+        return {f"{self.model}/{version}": str(version) for version in self.versions} or {self.model: ""}
+
+
+def handshake(server: InferenceServer, expectations: Sequence[Expectation]) -> Iterator[Row]:
+    """Every row, as soon as its check is made. What cannot be right after an earlier failure is not tried."""
+    front = _Front(server)
+    yield (live := _row("live", "", front.live))
+    yield _row("ready", "", front.ready, after=live)
+    yield (index := _row("index", "", front.list, after=live))
+    served = {}
+    for expectation in expectations:
+        served[expectation.model] = _row("index", expectation.model, partial(front.served, expectation), after=index)
+        yield served[expectation.model]
+    for expectation in expectations:
+        for name, version in expectation.asked.items():
+            model = _Model(server, expectation, version)
+            yield (config := _row("config", name, model.ask_config, after=served[expectation.model]))
+            yield (metadata := _row("metadata", name, model.ask_metadata, after=config))
+            yield (inference := _row("infer", name, model.infer, after=metadata))
+            yield _row("statistics", name, model.statistics, after=inference)
+
+
+def _row(check: str, model: str, call: Callable[[], str], after: Row | None = None) -> Row:
+    if after is not None and after.result is not Result.OK:
+        return Row(check=check, model=model, result=Result.NOT_TRIED, detail="", milliseconds=None)
+    start = time.perf_counter()
+    try:
+        result, detail = Result.OK, call()
+    except (CallError, CheckError) as error:
+        result, detail = Result.FAILED, str(error)
+    milliseconds = (time.perf_counter() - start) * 1000
+    return Row(check=check, model=model, result=result, detail=detail, milliseconds=milliseconds)
+
+
+class _Front:
+    """What is asked of the server as a whole. Each method says what was seen, or raises why it is wrong."""
+
+    def __init__(self, server: InferenceServer) -> None:
+        self._server = server
+        self._index: Sequence[IndexEntry] = ()
+
+    def live(self) -> str:
+        if not self._server.server_live():
+            msg = "the server says that it is not live: look at its log"
+            raise CheckError(msg)
+        return ""
+
+    def ready(self) -> str:
+        if not self._server.server_ready():
+            msg = "the server says that it is not ready: a model is still loading or failed to load, see the rows below"
+            raise CheckError(msg)
+        return ""
+
+    def list(self) -> str:
+        self._index = self._server.repository_index()
+        return f"lists {', '.join(sorted({entry.model for entry in self._index})) or 'nothing'}"
+
+    def served(self, expectation: Expectation) -> str:
+        found = {entry.version: entry for entry in self._index if entry.model == expectation.model}
+        if not found:
+            msg = (
+                f"`{expectation.model}` is not in the index, and jobs that want it would compute it on their own CPUs: "
+                "put it into the model repository, or take it out of experiment.models.expected"
+            )
+            raise CheckError(msg)
+        if not expectation.versions:
+            ready = [entry for entry in found.values() if entry.state == _READY]
+            return _ready_version(ready[0] if ready else next(iter(found.values())))
+        missing = [str(version) for version in expectation.versions if str(version) not in found]
+        if missing:
+            msg = (
+                f"version {missing[0]} is not in the index, which has {', '.join(sorted(found))}: put it into the "
+                "model repository, or correct experiment.models.expected[].versions"
+            )
+            raise CheckError(msg)
+        return ", ".join(_ready_version(found[str(version)]) for version in expectation.versions)
+
+
+def _ready_version(entry: IndexEntry) -> str:
+    version = f"version {entry.version}" if entry.version else "no version"
+    if entry.state != _READY:
+        reason = f" ({entry.reason})" if entry.reason else ""
+        msg = (
+            f"{version} is {entry.state or 'loaded'}{reason}, and CMSSW takes every model of the index for served, "
+            f"{_READY} or not, so that its jobs would fail: mend the model, or take it out of the repository"
+        )
+        raise CheckError(msg)
+    return f"{version} {_READY}"
+
+
+class _Model:
+    """What is asked about one version of one model, each question knowing the answers before it."""
+
+    def __init__(self, server: InferenceServer, expectation: Expectation, version: str) -> None:
+        self._server = server
+        self._expectation = expectation
+        self._which = (expectation.model, version)
+        self._config = ModelConfig(batch_size_max=0, checksums_md5={})
+        self._metadata = ModelMetadata(inputs=(), outputs=())
+        self._asked_at_seconds = 0.0
+
+    def ask_config(self) -> str:
+        self._config = self._server.model_config(*self._which)
+        served = self._config.checksums_md5
+        for file, right in self._expectation.checksums_md5.items():
+            if served.get(file) != right:
+                held = f"has MD5 {served[file]}" if file in served else "has no checksum"
+                msg = (
+                    f"{file} {held} in the server's checksum agent but {right} is expected, and jobs that compare "
+                    "would fail: serve the right file, or correct experiment.models.expected[].checksums_md5"
+                )
+                raise CheckError(msg)
+        batches = f"batches up to {self._config.batch_size_max}" if self._config.batch_size_max else "no batching"
+        compared = ", ".join(self._expectation.checksums_md5)
+        return f"{batches}; MD5 agrees: {compared}" if compared else batches
+
+    def ask_metadata(self) -> str:
+        self._metadata = self._server.model_metadata(*self._which)
+        return f"inputs {_names(self._metadata.inputs)}; outputs {_names(self._metadata.outputs)}"
+
+    def infer(self) -> str:
+        self._asked_at_seconds = time.time()
+        reference, batching = self._expectation.reference, self._config.batch_size_max > 0
+        if reference is not None:
+            return tensors.compare(self._server.infer(*self._which, reference.inputs), reference)
+        answer = self._server.infer(*self._which, tensors.zeros(self._metadata, batching=batching))
+        return tensors.compare_form(answer, self._metadata, batching=batching)
+
+    def statistics(self) -> str:
+        """Look for the server that inferred: behind a balancer each call is answered by whichever comes next."""
+        deadline = time.monotonic() + STATISTICS_PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            for counted in self._server.model_statistics(*self._which):
+                is_ours = counted.last_inference_seconds > self._asked_at_seconds - CLOCK_SKEW_SECONDS
+                if counted.success_count and is_ours:
+                    return (
+                        f"version {counted.version}: {counted.success_count} successes, {counted.fail_count} failures"
+                    )
+        msg = (
+            f"no server counts a success of the last {CLOCK_SKEW_SECONDS:.0f} s, though one has just answered: "
+            "compare the servers' clocks with this machine's"
+        )
+        raise CheckError(msg)
+
+
+def _names(specs: Sequence[TensorSpec]) -> str:
+    return ", ".join(spec.name for spec in specs)

@@ -1,0 +1,205 @@
+"""What the check says of a server that is right, and of one that is wrong in each of the ways that it looks for."""
+
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
+
+import grpc
+import numpy as np
+import pytest
+
+from checks import handshake as module
+from checks.client import TritonClient
+from checks.handshake import CHECKS, Expectation, Result, Row, handshake
+from checks.kserve import Tensor
+from checks.reference import Reference, Tolerance
+from checks.report import first_cause
+from tests.support.triton_standin import Arrays, StandInModel, TritonStandIn
+
+REFERENCE = Reference(
+    inputs=(Tensor(name="IN", datatype="FP32", values=np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)),),
+    outputs=(Tensor(name="DOUBLE", datatype="FP32", values=np.array([[2.0, 4.0], [6.0, 8.0]], np.float32)),),
+    tolerance=Tolerance(relative=1e-3, absolute=1e-6),
+)
+DOUBLE = Expectation(model="double", reference=REFERENCE)
+
+
+def double(inputs: Arrays) -> Arrays:
+    return {"DOUBLE": inputs["IN"] * 2}
+
+
+@pytest.fixture
+def triton() -> TritonStandIn:
+    return TritonStandIn(models={"double": StandInModel(inputs={"IN": [2]}, outputs={"DOUBLE": [2]}, compute=double)})
+
+
+def rows_of(triton: TritonStandIn, *expectations: Expectation) -> list[Row]:
+    with triton.serving() as address, TritonClient(address, tls=False) as client:
+        return list(handshake(client, expectations))
+
+
+def cause_of(triton: TritonStandIn, *expectations: Expectation) -> Row:
+    cause = first_cause(rows_of(triton, *expectations))
+    assert cause is not None
+    return cause
+
+
+def results(rows: Sequence[Row]) -> dict[str, Result]:
+    return {row.check: row.result for row in rows if row.model or row.check in ("live", "ready")}
+
+
+def test_a_right_server_is_right_in_every_row(triton: TritonStandIn) -> None:
+    rows = rows_of(triton, DOUBLE)
+    assert first_cause(rows) is None
+    assert {row.check for row in rows} == set(CHECKS)
+    (infer,) = [row for row in rows if row.check == "infer"]
+    assert infer.detail == "as the reference, largest difference 0"
+
+
+def test_without_a_reference_zeros_are_answered_in_form(triton: TritonStandIn) -> None:
+    (infer,) = [row for row in rows_of(triton, Expectation(model="double")) if row.check == "infer"]
+    assert infer.result is Result.OK
+    assert infer.detail == "no reference: zeros are answered in the declared shapes and types"
+
+
+def test_each_expected_version_is_asked_for(triton: TritonStandIn) -> None:
+    rows = rows_of(triton, replace(DOUBLE, versions=(1,)))
+    assert first_cause(rows) is None
+    assert {row.model for row in rows if row.check == "infer"} == {"double/1"}
+
+
+def test_nobody_at_the_address() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening: nobody answers, nobody else can take it
+        with TritonClient(f"127.0.0.1:{taken.getsockname()[1]}", tls=False) as client:
+            rows = list(handshake(client, [DOUBLE]))
+    assert [row.result for row in rows] == [Result.FAILED] + [Result.NOT_TRIED] * (len(rows) - 1)
+    assert rows[0].detail.startswith("UNAVAILABLE: ")
+    assert "Connection refused" in rows[0].detail
+
+
+def test_a_proxy_without_servers(triton: TritonStandIn) -> None:
+    triton.failures["ServerLive"] = (grpc.StatusCode.UNAVAILABLE, "no healthy upstream")
+    assert cause_of(triton, DOUBLE).detail == "UNAVAILABLE: no healthy upstream"
+
+
+def test_not_live(triton: TritonStandIn) -> None:
+    triton.live = False
+    assert cause_of(triton, DOUBLE).detail == "the server says that it is not live: look at its log"
+
+
+def test_not_ready_is_told_and_the_models_are_looked_at_all_the_same(triton: TritonStandIn) -> None:
+    triton.ready = False
+    rows = rows_of(triton, DOUBLE)
+    cause = first_cause(rows)
+    assert cause is not None
+    assert cause.detail == (
+        "the server says that it is not ready: a model is still loading or failed to load, see the rows below"
+    )
+    assert results(rows)["infer"] is Result.OK
+
+
+def test_a_missing_model(triton: TritonStandIn) -> None:
+    rows = rows_of(triton, Expectation(model="triple"), DOUBLE)
+    cause = first_cause(rows)
+    assert cause is not None
+    assert cause.detail == (
+        "`triple` is not in the index, and jobs that want it would compute it on their own CPUs: put it into the model "
+        "repository, or take it out of experiment.models.expected"
+    )
+    assert {row.result for row in rows if row.model == "triple"} == {Result.FAILED, Result.NOT_TRIED}
+    assert {row.result for row in rows if row.model == "double"} == {Result.OK}
+
+
+def test_a_model_that_is_listed_but_not_ready(triton: TritonStandIn) -> None:
+    triton.models["double"].state, triton.models["double"].reason = "UNAVAILABLE", "no such backend"
+    rows = rows_of(triton, DOUBLE)
+    cause = first_cause(rows)
+    assert cause is not None
+    assert cause.detail == (
+        "version 1 is UNAVAILABLE (no such backend), and CMSSW takes every model of the index for served, READY or "
+        "not, so that its jobs would fail: mend the model, or take it out of the repository"
+    )
+    assert results(rows)["infer"] is Result.NOT_TRIED
+
+
+def test_a_missing_version(triton: TritonStandIn) -> None:
+    assert cause_of(triton, replace(DOUBLE, versions=(1, 2))).detail == (
+        "version 2 is not in the index, which has 1: put it into the model repository, or correct "
+        "experiment.models.expected[].versions"
+    )
+
+
+MD5, OTHER_MD5 = "d41d8cd98f00b204e9800998ecf8427e", "900150983cd24fb0d6963f7d28e17f72"
+
+
+def test_checksums_that_agree(triton: TritonStandIn) -> None:
+    triton.models["double"].checksums = {"MD5:config.pbtxt": MD5, "MD5:1/model.onnx": OTHER_MD5}
+    rows = rows_of(triton, replace(DOUBLE, checksums_md5={"config.pbtxt": MD5}))
+    assert [row.detail for row in rows if row.check == "config"] == ["batches up to 8; MD5 agrees: config.pbtxt"]
+
+
+def test_a_wrong_checksum(triton: TritonStandIn) -> None:
+    triton.models["double"].checksums = {"MD5:config.pbtxt": OTHER_MD5}
+    rows = rows_of(triton, replace(DOUBLE, checksums_md5={"config.pbtxt": MD5}))
+    cause = first_cause(rows)
+    assert cause is not None
+    assert cause.detail == (
+        f"config.pbtxt has MD5 {OTHER_MD5} in the server's checksum agent but {MD5} is expected, and jobs that compare "
+        "would fail: serve the right file, or correct experiment.models.expected[].checksums_md5"
+    )
+    assert results(rows)["infer"] is Result.NOT_TRIED
+
+
+def test_a_checksum_without_the_agent(triton: TritonStandIn) -> None:
+    cause = cause_of(triton, replace(DOUBLE, checksums_md5={"config.pbtxt": MD5}))
+    assert cause.detail.startswith("config.pbtxt has no checksum in the server's checksum agent but ")
+
+
+def test_a_wrong_output(triton: TritonStandIn) -> None:
+    triton.models["double"].compute = lambda inputs: {"DOUBLE": inputs["IN"] * 2 + np.array([[0, 0], [0, 0.5]])}
+    assert cause_of(triton, DOUBLE).detail == (
+        "DOUBLE[1, 1] is 8.5 but 8.0 in the reference; 1 of 4 values are beyond the tolerance "
+        "(relative 0.001, absolute 1e-06)"
+    )
+
+
+def test_an_output_within_the_tolerance(triton: TritonStandIn) -> None:
+    triton.models["double"].compute = lambda inputs: {"DOUBLE": inputs["IN"] * 2.001}
+    assert first_cause(rows_of(triton, DOUBLE)) is None
+
+
+def test_an_output_that_is_no_number(triton: TritonStandIn) -> None:
+    triton.models["double"].compute = lambda inputs: {"DOUBLE": inputs["IN"] * np.nan}
+    assert cause_of(triton, DOUBLE).detail.startswith("DOUBLE[0, 0] is nan but 2.0 in the reference; 4 of 4 values")
+
+
+def test_a_wrong_shape(triton: TritonStandIn) -> None:
+    triton.models["double"].compute = lambda inputs: {"DOUBLE": inputs["IN"][:1]}
+    assert cause_of(triton, DOUBLE).detail == "DOUBLE is FP32 [1, 2] but FP32 [2, 2] in the reference"
+
+
+def test_a_missing_output(triton: TritonStandIn) -> None:
+    triton.models["double"].compute = lambda inputs: {"TRIPLE": inputs["IN"] * 3}
+    assert cause_of(triton, DOUBLE).detail == "DOUBLE is not in the answer, which has TRIPLE"
+
+
+def test_a_wrong_shape_without_a_reference(triton: TritonStandIn) -> None:
+    triton.models["double"].compute = lambda inputs: {"DOUBLE": inputs["IN"][:, :1]}
+    assert cause_of(triton, Expectation(model="double")).detail == (
+        "DOUBLE is FP32 [1, 1] but FP32 [1, 2] in the model's metadata"
+    )
+
+
+def test_an_inference_that_fails(triton: TritonStandIn) -> None:
+    triton.failures["ModelInfer"] = (grpc.StatusCode.INTERNAL, "CUDA out of memory")
+    cause = cause_of(triton, DOUBLE)
+    assert (cause.check, cause.model, cause.detail) == ("infer", "double", "INTERNAL: CUDA out of memory")
+
+
+def test_an_inference_that_nobody_counts(triton: TritonStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STATISTICS_PATIENCE_SECONDS", 0.1)
+    triton.counts = False
+    cause = cause_of(triton, DOUBLE)
+    assert cause.check == "statistics"
+    assert cause.detail.startswith("no server counts a success of the last 60 s")

@@ -1,0 +1,132 @@
+"""A stand-in for Triton: its gRPC service without any server behind it, for tests of clients.
+
+It serves models whose outputs are Python functions, and misbehaves in the ways that its fields allow. What it does is
+what Triton's documentation says of the calls; whether real Triton does so is tested on the dev cluster.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent import futures
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass
+class StandInModel:
+    """A model with FP32 inputs and outputs."""
+
+    inputs: Mapping[str, Sequence[int]]
+    """Input -> shape without the batch."""
+    outputs: Mapping[str, Sequence[int]]
+    """Output -> shape without the batch."""
+    compute: Callable[[Arrays], Arrays]
+    """What it answers."""
+    state: str = "READY"
+    reason: str = ""
+    batch_size_max: int = 8
+    checksums: dict[str, str] = field(default_factory=dict)
+    """Parameters of the checksum agent; none: no agent."""
+    success_count: int = 0
+    last_inference_ms: int = 0
+
+
+@dataclass
+class TritonStandIn(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
+    """The service. Every model has one version, `1`."""
+
+    models: dict[str, StandInModel]
+    live: bool = True
+    ready: bool = True
+    failures: dict[str, tuple[grpc.StatusCode, str]] = field(default_factory=dict)
+    """Call -> the status and details that it ends with."""
+    counts: bool = True
+    """Whether inference shows in the statistics."""
+
+    @contextmanager
+    def serving(self, credentials: grpc.ServerCredentials | None = None) -> Iterator[str]:
+        """Serve on a free port of loopback, with TLS if there are credentials; gives `host:port`."""
+        server = grpc.server(futures.ThreadPoolExecutor(max_workers=2))
+        service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(self, server)
+        address = "127.0.0.1:0"
+        port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+        server.start()
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            server.stop(grace=None).wait()
+
+    def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        self._fail("ServerLive", context)
+        return service_pb2.ServerLiveResponse(live=self.live)
+
+    def ServerReady(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        self._fail("ServerReady", context)
+        return service_pb2.ServerReadyResponse(ready=self.ready)
+
+    def RepositoryIndex(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        self._fail("RepositoryIndex", context)
+        answer = service_pb2.RepositoryIndexResponse()
+        for name, model in self.models.items():
+            answer.models.add(name=name, version="1", state=model.state, reason=model.reason)
+        return answer
+
+    def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        model = self._model("ModelConfig", request.name, request.version, context)
+        answer = service_pb2.ModelConfigResponse()
+        answer.config.name = request.name
+        answer.config.max_batch_size = model.batch_size_max
+        if model.checksums:
+            agent = answer.config.model_repository_agents.agents.add(name="checksum")
+            agent.parameters.update(model.checksums)
+        return answer
+
+    def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        model = self._model("ModelMetadata", request.name, request.version, context)
+        batch = [-1] if model.batch_size_max else []
+        answer = service_pb2.ModelMetadataResponse(name=request.name, versions=["1"])
+        for tensors, declared in ((answer.inputs, model.inputs), (answer.outputs, model.outputs)):
+            for name, shape in declared.items():
+                tensors.add(name=name, datatype="FP32", shape=[*batch, *shape])
+        return answer
+
+    def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
+        model = self._model("ModelInfer", request.model_name, request.model_version, context)
+        arrays = {
+            head.name: np.frombuffer(raw, np.float32).reshape(tuple(head.shape))
+            for head, raw in zip(request.inputs, request.raw_input_contents, strict=True)
+        }
+        answer = service_pb2.ModelInferResponse(model_name=request.model_name, model_version="1")
+        for name, values in model.compute(arrays).items():
+            answer.outputs.add(name=name, datatype="FP32", shape=values.shape)
+            answer.raw_output_contents.append(values.astype(np.float32).tobytes())
+        if self.counts:
+            model.success_count += 1
+            model.last_inference_ms = round(time.time() * 1000)
+        return answer
+
+    def ModelStatistics(self, request: Any, context: Any) -> Any:  # noqa: N802
+        model = self._model("ModelStatistics", request.name, request.version, context)
+        answer = service_pb2.ModelStatisticsResponse()
+        statistics = answer.model_stats.add(name=request.name, version="1", last_inference=model.last_inference_ms)
+        statistics.inference_stats.success.count = model.success_count
+        return answer
+
+    def _fail(self, call: str, context: Any) -> None:
+        if call in self.failures:
+            context.abort(*self.failures[call])
+
+    def _model(self, call: str, name: str, version: str, context: Any) -> StandInModel:
+        self._fail(call, context)
+        model = self.models.get(name)
+        if model is None or version not in ("", "1") or model.state != "READY":
+            context.abort(grpc.StatusCode.UNAVAILABLE, f"Request for unknown model: '{name}' is not found")
+        assert model is not None
+        return model
