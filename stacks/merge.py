@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from stacks.origin import Json, KeyPath, Origin, Tree
+from stacks.origin import Json, Tree, nodes
 
 
 def merge_patch(target: Json, patch: Json) -> Json:
@@ -19,27 +19,14 @@ def merge_patch(target: Json, patch: Json) -> Json:
 
 
 def merge_trees(target: Tree, patch: Tree) -> Tree:
-    """Apply a merge patch to a tree. What the patch says, or removes, has its origin in the patch."""
-    origins: dict[KeyPath, Origin] = {
-        path: origin for path, origin in target.origins.items() if not _replaced(path, patch.value)
-    }
-    for path, origin in patch.origins.items():
-        if path and (path not in origins or not _is_mapping(patch, path)):
-            origins[path] = replace(origin, by_override=True)
-    return Tree(merge_patch(target.value, patch.value), origins)
+    """Apply a merge patch to a tree. What the patch says has its origin in the patch, and so has what it removes.
 
-
-def _is_mapping(tree: Tree, path: KeyPath) -> bool:
-    part = tree.at(*path)
-    return part is not None and isinstance(part.value, dict)
-
-
-def _replaced(path: KeyPath, patch: Json) -> bool:
-    """Whether the patch puts something else in the place of what is at the path, or of what it is in."""
-    for key in path:
-        if not isinstance(patch, dict):
-            return True
-        if key not in patch:
-            return False
-        patch = patch[str(key)]
-    return not isinstance(patch, dict)
+    A mapping that both say keeps the origin that it has in the target.
+    """
+    merged = merge_patch(target.value, patch.value)
+    said = {path: replace(origin, by_override=True) for path, origin in patch.origins.items()}
+    origins = {}
+    for path, _ in nodes(merged):
+        in_both = isinstance(target.value_at(path), dict) and isinstance(patch.value_at(path), dict)
+        origins[path] = target.origins[path] if in_both or path not in said else said[path]
+    return Tree(merged, {**said, **origins})

@@ -1,6 +1,6 @@
 """Plain values that remember where they were written."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,19 @@ def dotted(path: KeyPath) -> str:
     """Write a path as people do: `pools[0].servers_max`."""
     parts = [f"[{key}]" if isinstance(key, int) else f".{key}" for key in path]
     return "".join(parts).removeprefix(".")
+
+
+def nodes(value: Json, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Json]]:
+    """Give the value and everything in it, each with its path, in order."""
+    yield path, value
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from nodes(item, (*path, key))
+
+
+def leaves(value: Json) -> Iterator[tuple[KeyPath, Json]]:
+    """Give everything in a value that is neither a mapping with entries nor a list with items."""
+    return ((path, node) for path, node in nodes(value) if not (isinstance(node, dict | list) and node))
 
 
 @dataclass(frozen=True)
@@ -44,16 +57,23 @@ class Tree:
     value: Json
     origins: Mapping[KeyPath, Origin] = field(default_factory=dict)
 
-    def at(self, *path: str | int) -> "Tree | None":
-        """Give the part below the path, or None where there is none."""
+    def value_at(self, path: KeyPath) -> Json:
+        """Give the value at the path, None also where there is none."""
         value: Any = self.value
         for key in path:
             try:
                 value = value[key]
             except (KeyError, IndexError, TypeError):
                 return None
+        return value  # type: ignore[no-any-return]
+
+    def at(self, *path: str | int) -> "Tree | None":
+        """Give the part below a path that was written, or None where there is none."""
+        if path not in self.origins:
+            return None
         depth = len(path)
-        return Tree(value, {at[depth:]: origin for at, origin in self.origins.items() if at[:depth] == path})
+        below = {at[depth:]: origin for at, origin in self.origins.items() if at[:depth] == path}
+        return Tree(self.value_at(path), below)
 
     @staticmethod
     def mapping(parts: "Mapping[str, Tree]", origin: Origin) -> "Tree":

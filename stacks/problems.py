@@ -58,8 +58,7 @@ class _Translator:
                 chosen = True
                 continue
             path.append(step)
-            part = self._tree.at(*path)
-            value, chosen = part.value if part else None, False
+            value, chosen = self._tree.value_at(tuple(path)), False
         return tuple(path), False
 
     def _broken_rules(self, cause: BrokenRulesError, path: KeyPath) -> Iterator[Problem]:

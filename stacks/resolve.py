@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from stacks.errors import ConfigurationError, Problem, choice, found
 from stacks.merge import merge_trees
-from stacks.origin import Json, KeyPath, Origin, Tree
+from stacks.origin import KeyPath, Origin, Tree, leaves
 from stacks.problems import of_validation
 from stacks.schema import StackConfig
 from stacks.source import load
@@ -72,18 +72,6 @@ def config_digest(config: StackConfig) -> str:
     """Give the SHA-256 of the configuration as canonical JSON, in hexadecimal. Secrets are not in it."""
     text = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def leaves(value: Json, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Json]]:
-    """Give every value of a tree that is neither a mapping nor a list with items, with its path, in order."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from leaves(item, (*path, key))
-    elif isinstance(value, list) and value:
-        for index, item in enumerate(value):
-            yield from leaves(item, (*path, index))
-    else:
-        yield path, value
 
 
 def _validated(file: StackFile, known: Mapping[str, tuple[str, ...]], root: Path) -> Resolved:

@@ -11,6 +11,7 @@ from stacks.source import load
 PROJECT = "sonic"
 """The Pulumi project, and so the namespace of its configuration keys."""
 _FACTS = ("site", "experiment", "override")
+_TOP = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "environment")
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class StackFile:
     @property
     def entries(self) -> Mapping[str, Json]:
         """The entries of `config:`."""
-        config = self.tree.at("config")
-        return config.value if config and isinstance(config.value, dict) else {}
+        config = self.tree.value_at(("config",))
+        return config if isinstance(config, dict) else {}
 
     @property
     def override(self) -> Tree:
@@ -50,16 +51,24 @@ class StackFile:
             known: the names that there are of `site` and of `experiment`.
             secret_names: secrets that the stack needs; None: not known, since the configuration is not valid.
         """
-        config = self.tree.at("config")
-        if config is not None and not isinstance(config.value, dict):
-            place = self.tree.nearest_origin(("config",)).place
-            yield Problem(place, f"config: found {found(config.value)}: must be a mapping: write `{PROJECT}:site: …`")
-            return
+        yield from self._top_problems()
         for fact, names in known.items():
             yield from self._name_problems(fact, names)
         yield from self._override_problems()
         for key in self.entries:
             yield from self._key_problems(key, secret_names)
+
+    def _top_problems(self) -> Iterator[Problem]:
+        top = self.tree.value if isinstance(self.tree.value, dict) else {}
+        for key, value in top.items():
+            place = self.tree.origins[(key,)].place
+            if key not in _TOP:
+                remedy = choice(key, _TOP, otherwise="remove it")
+                yield Problem(place, f"found the key `{key}`, which Pulumi does not know: {remedy}")
+            elif key == "config" and not isinstance(value, dict):
+                yield Problem(
+                    place, f"config: found {found(value)}: must be a mapping: write `{PROJECT}:site: …` in it"
+                )
 
     def _problem(self, key: str, sentence: str) -> Problem:
         return Problem(self.origin(key).place, f"{PROJECT}:{key}{sentence}")

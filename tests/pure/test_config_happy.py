@@ -7,8 +7,8 @@ import pytest
 from pydantic import BaseModel
 
 from stacks.json_schema import Schema
-from stacks.origin import Json
-from stacks.resolve import Resolved, config_digest, leaves, resolve
+from stacks.origin import Json, leaves
+from stacks.resolve import Resolved, config_digest, resolve
 from stacks.schema import Experiment, Site
 from stacks.show import render
 from stacks.source import parse

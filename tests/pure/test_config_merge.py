@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stacks.merge import merge_patch, merge_trees
-from stacks.origin import Json, KeyPath, Origin, Tree
-from stacks.resolve import leaves
+from stacks.origin import Json, Origin, Tree, leaves, nodes
 
 RFC_7396_APPENDIX_A = [
     ({"a": "b"}, {"a": "c"}, {"a": "c"}),
@@ -91,21 +90,19 @@ def test_every_value_of_the_result_has_its_origin(target: dict[str, Json], patch
     assert merged.value == merge_patch(target, patch)
     for path, value in leaves(merged.value):
         origin = merged.origins[path]
-        said = above.at(*path)
-        by_patch = said is not None and (said.value == value) and path in above.origins
+        by_patch = path in above.origins and not isinstance(value, dict)
         assert origin.by_override == by_patch or value == {}
-        if path:
-            assert origin.file == ("stack.yaml" if origin.by_override else "site.yaml")
+        assert origin.file == ("stack.yaml" if origin.by_override else "site.yaml")
+
+
+@given(st.dictionaries(KEYS, WITHOUT_NULL, max_size=3), st.dictionaries(KEYS, PATCHES, max_size=3))
+def test_what_the_override_removes_is_known_to_be_removed_by_it(
+    target: dict[str, Json], patch: dict[str, Json]
+) -> None:
+    merged = merge_trees(_written(target, "site.yaml"), _written(patch, "stack.yaml"))
+    there = {path for path, _ in nodes(merged.value)}
+    assert all(origin.by_override for path, origin in merged.origins.items() if path not in there)
 
 
 def _written(value: Json, file: str) -> Tree:
-    paths: list[KeyPath] = []
-
-    def walk(value: Json, path: KeyPath) -> None:
-        paths.append(path)
-        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-        for key, item in items:
-            walk(item, (*path, key))
-
-    walk(value, ())
-    return Tree(value, {path: Origin(file, line) for line, path in enumerate(paths, 1)})
+    return Tree(value, {path: Origin(file, line) for line, (path, _) in enumerate(nodes(value), 1)})

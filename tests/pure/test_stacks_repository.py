@@ -77,3 +77,14 @@ def test_list_shows_every_stack_aligned(capsys: pytest.CaptureFixture[str]) -> N
 def test_check_says_ok_for_every_stack(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check"]) == 0
     assert capsys.readouterr().out.splitlines() == [f"ok     {stack}" for stack in STACKS]
+
+
+def test_schema_writes_what_is_stale_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in ("stacks/sites", "stacks/experiments"):
+        (tmp_path / folder).mkdir(parents=True)
+    for verdict in ("written", "fresh"):
+        assert main(["schema", "--write"], tmp_path) == 0
+        assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+            [verdict, str(path)] for path in generated_files()
+        ]
+    assert all((tmp_path / path).read_text(encoding="utf-8") == text for path, text in generated_files().items())
