@@ -44,20 +44,21 @@ def deployment_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) ->
 
 def arguments(args: EnvoyProxyArgs) -> list[str]:
     """Command line of Envoy."""
+    # Options and values are separate words: Envoy's parser takes no `--option=value`.
     return [
-        f"--config-path={_CONFIG_FOLDER}/{BOOTSTRAP_FILE}",
-        "--service-node=$(POD_NAME)",
-        f"--service-cluster={args.instance}",
+        *("--config-path", f"{_CONFIG_FOLDER}/{BOOTSTRAP_FILE}"),
+        *("--service-node", "$(POD_NAME)"),
+        *("--service-cluster", args.instance),
         # One worker per core, or Envoy would start one per core of the node.
-        f"--concurrency={math.ceil(args.proxy.cpu_cores)}",
-        f"--drain-time-s={args.timing.envoy_goaway_seconds}",
+        *("--concurrency", str(math.ceil(args.proxy.cpu_cores))),
+        *("--drain-time-s", str(args.timing.envoy_goaway_seconds)),
         # Every answer tells its client to move. `gradual` does so by chance, so that not all connect anew at once:
         # that is for thousands of TLS handshakes, not for plain text.
-        "--drain-strategy=immediate",
+        *("--drain-strategy", "immediate"),
         # A new configuration is a new pod.
         "--disable-hot-restart",
         # Failed calls are to be seen at once, not with the next 64 KiB of log.
-        "--file-flush-interval-msec=1000",
+        *("--file-flush-interval-msec", "1000"),
     ]
 
 
