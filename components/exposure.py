@@ -139,9 +139,10 @@ def client_peers(exposure: Exposure) -> Sequence[Mapping[str, Any]]:
 def ingress_spec(args: ClientEndpointArgs, exposure: IngressExposure) -> Manifest:
     """Spec of the Ingress, with TLS: by the certificate that is named, or by the controller's own."""
     secret = {"secretName": exposure.tls_secret} if exposure.tls_secret else {}
+    class_name = {"ingressClassName": exposure.class_name} if exposure.class_name else {}
     backend = {"service": {"name": args.name, "port": {"name": "grpc"}}}
     return {
-        "ingressClassName": exposure.class_name,
+        **class_name,
         "tls": [{"hosts": [args.hostname], **secret}],
         "rules": [
             {"host": args.hostname, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}

@@ -81,6 +81,8 @@ def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manif
         "enableServiceLinks": False,
         **pull_secrets,
         "terminationGracePeriodSeconds": args.timing.envoy_grace_seconds,
+        "nodeSelector": args.proxy.node_selector,
+        "tolerations": [toleration.model_dump(exclude_none=True) for toleration in args.proxy.tolerations],
         "topologySpreadConstraints": [
             {
                 "maxSkew": 1,

@@ -243,19 +243,19 @@ class Storage(Model):
     """An S3 service."""
 
 
-class _Exposure(Model):
-    client_cidrs: tuple[Cidr, ...] = Field(min_length=1)
+class _DirectExposure(Model):
+    client_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1)]
     """Address ranges from which clients may call. The port speaks plain text: keep it to the machines that run jobs."""
 
 
-class ClusterIpExposure(_Exposure):
+class ClusterIpExposure(_DirectExposure):
     """Clients run in the same cluster."""
 
     kind: Literal["cluster-ip"]
     """The Service's own address."""
 
 
-class NodePortExposure(_Exposure):
+class NodePortExposure(_DirectExposure):
     """Clients reach a port of the nodes."""
 
     kind: Literal["node-port"]
@@ -266,7 +266,7 @@ class NodePortExposure(_Exposure):
     """Port on the nodes."""
 
 
-class LoadBalancerExposure(_Exposure):
+class LoadBalancerExposure(_DirectExposure):
     """Clients reach a load balancer at layer 4."""
 
     kind: Literal["load-balancer"]
@@ -279,8 +279,8 @@ class LoadBalancerExposure(_Exposure):
     """Further labels of the Service."""
 
 
-class IngressExposure(_Exposure):
-    """Clients reach an Ingress controller, by TLS."""
+class IngressExposure(Model):
+    """Clients reach an Ingress controller, by TLS. Who may call is for the controller to say, by its annotations."""
 
     kind: Literal["ingress"]
     """An Ingress to the gRPC port."""
@@ -296,8 +296,8 @@ class IngressExposure(_Exposure):
     """Namespace of the controller, which alone may then reach Envoy."""
 
 
-class GatewayExposure(_Exposure):
-    """Clients reach a Gateway of the Gateway API, by TLS."""
+class GatewayExposure(Model):
+    """Clients reach a Gateway of the Gateway API, by TLS. Who may call is for the Gateway to say."""
 
     kind: Literal["gateway"]
     """A GRPCRoute attached to a Gateway of the site."""
@@ -318,7 +318,7 @@ Exposure = Annotated[
 
 
 class Proxy(Model):
-    """Size of the Envoy that stands before the servers."""
+    """Size and place of the Envoy that stands before the servers."""
 
     replicas: Annotated[int, Field(ge=2)] = 2
     """How many Envoys; two at least, so that a node or a rollout takes none of the traffic."""
@@ -326,6 +326,10 @@ class Proxy(Model):
     """CPU request and limit of each, in cores: also its number of worker threads, rounded up."""
     memory_mib: Annotated[int, Field(ge=256)] = 1024
     """Memory request and limit of each, in MiB."""
+    node_selector: dict[LabelKey, LabelValue] = {}
+    """Labels that a node must have to carry an Envoy."""
+    tolerations: tuple[Toleration, ...] = ()
+    """Taints that the Envoys tolerate."""
 
 
 class OwnPrometheus(Model):
@@ -402,7 +406,7 @@ class Site(Model):
     exposure: Exposure
     """How clients reach the one address."""
     proxy: Proxy = Proxy()
-    """Size of Envoy."""
+    """Size and place of Envoy."""
     monitoring: Monitoring
     """Where metrics are."""
     keda: Keda | None = None
