@@ -42,7 +42,6 @@ def arguments(args: TritonPoolArgs) -> list[str]:
 
 def pod_spec(args: TritonPoolArgs) -> Manifest:
     """Spec of a server's pod: nothing in it needs more than the Pod Security level `restricted`, but a hostPath."""
-    pool = args.share.pool
     pull_secrets = {"imagePullSecrets": [{"name": args.pull_secret}]} if args.pull_secret else {}
     return {
         "serviceAccountName": args.name,
@@ -50,9 +49,7 @@ def pod_spec(args: TritonPoolArgs) -> Manifest:
         "enableServiceLinks": False,
         **pull_secrets,
         "terminationGracePeriodSeconds": args.timing.triton_grace_seconds,
-        "nodeSelector": pool.node_selector,
-        "tolerations": [toleration.model_dump(exclude_none=True) for toleration in pool.tolerations],
-        **_affinity(args),
+        **_placement(args),
         "topologySpreadConstraints": [
             {
                 "maxSkew": 1,
@@ -142,10 +139,16 @@ def _resources(args: TritonPoolArgs) -> dict[str, Any]:
     }
 
 
-def _affinity(args: TritonPoolArgs) -> dict[str, Any]:
-    products = args.share.gpu_products
-    if not (products and args.server.gpus):
-        return {}
+def _placement(args: TritonPoolArgs) -> dict[str, Any]:
+    """Which nodes: those of the pool, with one of the GPU products that the models run on."""
+    pool, products = args.share.pool, args.share.gpu_products
     expression = {"key": "nvidia.com/gpu.product", "operator": "In", "values": list(products)}
     required = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
-    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}}
+    placement = {
+        "nodeSelector": pool.node_selector,
+        "tolerations": [toleration.model_dump(exclude_none=True) for toleration in pool.tolerations],
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+        if products and args.server.gpus
+        else {},
+    }
+    return {key: value for key, value in placement.items() if value}

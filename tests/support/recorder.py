@@ -122,6 +122,17 @@ class Recorder(MockMonitor):
             raise AssertionError(msg)
         return found[0]
 
+    def made_before(self, resource: Resource) -> set[str]:
+        """URNs of all that a resource is made after, directly or through others."""
+        before: set[str] = set()
+        pending = set(resource.depends_on)
+        while pending:
+            urn = pending.pop()
+            before.add(urn)
+            if urn in self.resources_by_urn:
+                pending |= self.resources_by_urn[urn].depends_on - before
+        return before
+
     def manifests(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The Kubernetes objects that the program makes, by kind and name; of one `kind` where it is given.
 

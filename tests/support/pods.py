@@ -1,0 +1,89 @@
+"""Pods of rendered objects: who selects them, and what Pod Security has against them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Manifest = Mapping[str, Any]
+
+RESTRICTED_VOLUMES = {
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+}
+"""Volume types of the Pod Security Standard `restricted`."""
+
+
+def template(deployment: Manifest) -> Manifest:
+    """Pod template of a Deployment."""
+    found: Manifest = deployment["spec"]["template"]
+    return found
+
+
+def labels(deployment: Manifest) -> Mapping[str, str]:
+    """Labels of a Deployment's pods."""
+    found: Mapping[str, str] = template(deployment)["metadata"]["labels"]
+    return found
+
+
+def selects(selector: Mapping[str, str], pod_labels: Mapping[str, str]) -> bool:
+    """Whether a selector of `matchLabels` matches; an empty one matches every pod."""
+    return selector.items() <= pod_labels.items()
+
+
+def violations_of_restricted(pod: Manifest) -> Iterator[str]:
+    """What the Pod Security Standard `restricted` forbids, as paths into the pod's spec."""
+    for key in ("hostNetwork", "hostPID", "hostIPC"):
+        if pod.get(key):
+            yield key
+    for volume in pod.get("volumes", []):
+        yield from (f"volumes.{kind}" for kind in volume.keys() - {"name"} - RESTRICTED_VOLUMES)
+    shared = pod.get("securityContext", {})
+    for container in [*pod["containers"], *pod.get("initContainers", [])]:
+        own = container.get("securityContext", {})
+        effective = {**shared, **own}
+        fine = {
+            "allowPrivilegeEscalation": own.get("allowPrivilegeEscalation") is False,
+            "capabilities.drop": own.get("capabilities", {}).get("drop") == ["ALL"],
+            "capabilities.add": set(own.get("capabilities", {}).get("add", [])) <= {"NET_BIND_SERVICE"},
+            "privileged": not own.get("privileged"),
+            "runAsNonRoot": effective.get("runAsNonRoot") is True,
+            "runAsUser": effective.get("runAsUser") != 0,
+            "seccompProfile": effective.get("seccompProfile", {}).get("type") in ("RuntimeDefault", "Localhost"),
+            "hostPort": not any(port.get("hostPort") for port in container.get("ports", [])),
+        }
+        yield from (f"{container['name']}.{rule}" for rule, holds in fine.items() if not holds)
+
+
+def admits(policies: Sequence[Manifest], direction: str, pod: Mapping[str, str], peer: Manifest, port: int) -> bool:
+    """Whether NetworkPolicies let a pod be reached by (`ingress`), or reach (`egress`), a peer on a TCP port.
+
+    `peer` is `labels` of a pod, with its `namespace` where that is not the policies' own.
+    """
+    end = {"ingress": "from", "egress": "to"}[direction]
+    for policy in policies:
+        spec = policy["spec"]
+        if selects(spec["podSelector"].get("matchLabels", {}), pod):
+            for rule in spec[direction]:
+                on_port = not rule.get("ports") or any(
+                    entry["port"] == port and entry["protocol"] == "TCP" for entry in rule["ports"]
+                )
+                if on_port and (end not in rule or any(_is_peer(entry, peer) for entry in rule[end])):
+                    return True
+    return False
+
+
+def _is_peer(entry: Manifest, peer: Manifest) -> bool:
+    if "ipBlock" in entry:
+        return False
+    namespaces = entry.get("namespaceSelector")
+    if namespaces is None and "namespace" in peer:
+        return False
+    named = {"kubernetes.io/metadata.name": peer.get("namespace", "")}
+    if namespaces and not selects(namespaces.get("matchLabels", {}), named):
+        return False
+    return selects(entry.get("podSelector", {}).get("matchLabels", {}), peer["labels"])
