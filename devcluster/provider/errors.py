@@ -10,11 +10,20 @@ class ProviderError(Exception):
 class PartialFailureError(Exception):
     """The object stands in the cluster but is not what was asked for, or does not work yet.
 
-    The engine keeps `properties` in the state together with the reasons, so that the next update tries again.
+    The engine keeps `properties` in the state together with the reasons, so that the next update tries again; and
+    `inputs`, where a read found them.
     """
 
-    def __init__(self, message: str, object_id: str, properties: dict[str, Any], problems: tuple[str, ...]):
+    def __init__(
+        self,
+        message: str,
+        object_id: str,
+        properties: dict[str, Any],
+        problems: tuple[str, ...],
+        inputs: dict[str, Any] | None = None,
+    ):
         super().__init__(message)
         self.object_id = object_id
         self.properties = properties
         self.reasons = (message, *problems)
+        self.inputs = inputs

@@ -201,12 +201,13 @@ class Provider:
         target = _target(urn, olds, wanted, 0)
         live_inputs = state.prune(live, inputs) if inputs else _as_inputs(live)
         properties = _checkpoint(target, live_inputs, live, old_inputs)
+        found_inputs = wire.mark_secrets(state.to_properties(live_inputs), old_inputs)
         try:
             if inputs:
                 lifecycle.check_health(target, inputs, live)
         except NotReadyError as error:
-            raise PartialFailureError(str(error), identifier, properties, error.problems) from None
-        return Found(identifier, properties, wire.mark_secrets(state.to_properties(live_inputs), old_inputs))
+            raise PartialFailureError(str(error), identifier, properties, error.problems, found_inputs) from None
+        return Found(identifier, properties, found_inputs)
 
     def delete(self, urn: str, olds: Properties, *, timeout_seconds: float) -> None:
         """Delete the object, or its file; what is gone already is fine."""

@@ -34,7 +34,10 @@ def _reporting(method: Method[Answer]) -> Method[Answer]:
             details = any_pb2.Any()
             details.Pack(
                 provider_pb2.ErrorResourceInitFailed(
-                    id=failure.object_id, properties=encode(failure.properties), reasons=failure.reasons
+                    id=failure.object_id,
+                    properties=encode(failure.properties),
+                    reasons=failure.reasons,
+                    inputs=None if failure.inputs is None else encode(failure.inputs),
                 )
             )
             status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(failure), details=[details])

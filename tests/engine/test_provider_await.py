@@ -77,18 +77,24 @@ def test_a_deployment_whose_pods_cannot_start_fails_with_their_reason_and_heals(
 
 
 def test_refresh_reports_a_deployment_that_does_not_work(stack: ProviderStack) -> None:
-    skipping = {"pulumi.com/skipAwait": "true"}
-    project = stack.declare(workload("localhost/sonic-dev/no-such-image:1", annotations=skipping))
-    project.up()
-    project.refresh()
-    assert "initErrors" not in project.export()["workload"]
-
-    stack.declare(workload("localhost/sonic-dev/no-such-image:1", annotations=SHORT_TIMEOUT))
+    project = stack.declare(workload("localhost/sonic-dev/no-such-image:1", annotations=SHORT_TIMEOUT))
     project.up(fails=True)
+
     output = project.refresh().output
 
-    assert "unhealthy state" in output
+    assert "Refreshed resource is in an unhealthy state" in output
+    assert "[ErrImageNeverPull]" in output
     assert project.preview().operations == {"workload": "update"}
+
+
+def test_a_deployment_that_is_not_awaited_is_not_judged_either(stack: ProviderStack) -> None:
+    skipping = {"pulumi.com/skipAwait": "true"}
+    project = stack.declare(workload("localhost/sonic-dev/no-such-image:1", annotations=skipping))
+
+    project.up()
+    project.refresh()
+
+    assert "initErrors" not in project.export()["workload"]
 
 
 def test_a_service_waits_for_endpoints_that_are_getting_ready(stack: ProviderStack) -> None:
