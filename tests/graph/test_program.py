@@ -1,0 +1,76 @@
+"""The program itself, as Pulumi runs it: `__main__.py` from the root of the repository."""
+
+import json
+import runpy
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from stacks.resolve import ROOT
+from tests.support.recorder import Recorder
+
+PROVIDER = "pulumi:providers:kubernetes"
+SECRETS = {"sonic:s3-access-key": "key", "sonic:s3-secret-key": "secret"}
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(json.dumps({"contexts": [{"name": "sonic-dev"}]}))
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    for variable in ("SONIC_KUBE_CONTEXT", "SONIC_RENDER_DIRECTORY"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+def run(recorder: Recorder, stack: str) -> None:
+    pulumi.runtime.set_all_config(SECRETS, list(SECRETS))
+    recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py")), stack=stack)
+
+
+def test_one_provider_goes_to_the_context_that_the_site_names(recorder: Recorder, tmp_path: Path) -> None:
+    run(recorder, "dev")
+    provider = recorder.one(PROVIDER)
+    assert provider.inputs["context"] == provider.inputs["clusterIdentifier"] == "sonic-dev"
+    assert provider.inputs["kubeconfig"] == str(tmp_path / "kubeconfig")
+
+
+def test_every_resource_goes_to_that_provider(recorder: Recorder) -> None:
+    run(recorder, "dev")
+    provider = recorder.one(PROVIDER)
+    objects = [r for r in recorder.resources_by_urn.values() if r.type.startswith("kubernetes:")]
+    used = {resource.provider.rpartition("::")[0] for resource in objects}
+    assert used == {provider.urn}
+
+
+def test_exports_are_what_clients_the_check_and_operators_read(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exports: dict[str, object] = {}
+    monkeypatch.setattr(pulumi, "export", exports.__setitem__)
+    run(recorder, "dev")
+    described = {"namespace", "models", "config_digest"}
+    assert exports.keys() == {"grpc_endpoint", "grpc_tls", "metrics_url", "siteconf", *described}
+
+
+def test_rendering_asks_no_cluster(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SONIC_RENDER_DIRECTORY", str(tmp_path / "rendered"))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
+    run(recorder, "dev")
+    provider = recorder.one(PROVIDER)
+    assert provider.inputs["renderYamlToDirectory"] == str(tmp_path / "rendered")
+    assert "context" not in provider.inputs
+    assert recorder.reads == {}
+    assert recorder.of_type("kubernetes:core/v1:NodePatch") == []
+
+
+def test_a_wrong_configuration_ends_with_its_sentences_before_anything_is_made(recorder: Recorder) -> None:
+    with pytest.raises(pulumi.RunError, match="devv"):
+        run(recorder, "devv")
+    assert recorder.resources_by_urn == {}
+
+
+def test_a_missing_context_ends_with_its_sentence_before_anything_is_made(recorder: Recorder) -> None:
+    with pytest.raises(pulumi.RunError, match=r"found no context `geddes`"):
+        run(recorder, "purdue-cms")
+    assert recorder.resources_by_urn == {}
