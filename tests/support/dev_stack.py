@@ -1,0 +1,130 @@
+"""The stack `dev` on the development cluster, as the live ring looks at it."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from checks.client import TritonClient
+from checks.kserve import CallError, Tensor
+from devcluster.kubectl import Kubectl
+from stacks.resolve import resolve
+from stacks.schema import StackConfig
+from stacks.schema.site import NodePortExposure
+from tests.support.tools import tool
+
+PROMETHEUS = "sonic-demo-prometheus"
+
+
+class DevStack:
+    """Its configuration, its objects, its metrics and its address."""
+
+    @cached_property
+    def config(self) -> StackConfig:
+        """What was deployed."""
+        return resolve("dev").config
+
+    @cached_property
+    def kubectl(self) -> Kubectl:
+        """kubectl as the cluster's administrator."""
+        return Kubectl(tool("kubectl"))
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the stack."""
+        return self.config.namespace
+
+    @property
+    def endpoint(self) -> str:
+        """`host:port` of Envoy, as clients know it."""
+        exposure = self.config.site.exposure
+        assert isinstance(exposure, NodePortExposure)
+        return f"{exposure.hostname}:{exposure.port}"
+
+    @property
+    def deployment(self) -> str:
+        """Deployment of the only pool, and its ScaledObject."""
+        (share,) = self.config.pool_shares
+        return f"{self.config.name}-triton-{share.pool.name}"
+
+    def get(self, *arguments: str) -> dict[str, Any]:
+        """An object of the namespace, or a list."""
+        return self.kubectl.get(*arguments, f"--namespace={self.namespace}")
+
+    def pods(self, component: str) -> list[dict[str, Any]]:
+        """Pods of one part of the stack."""
+        listed: list[dict[str, Any]] = self.get("pods", f"--selector=app.kubernetes.io/component={component}")["items"]
+        return listed
+
+    def ready_pod_names(self, component: str) -> set[str]:
+        """Names of the pods of one part that are ready."""
+        return {
+            pod["metadata"]["name"]
+            for pod in self.pods(component)
+            if any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
+        }
+
+    def replicas(self) -> int:
+        """How many servers the pool's Deployment is to have."""
+        return int(self.get("deployment", self.deployment)["spec"]["replicas"])
+
+    def condition(self, kind: str, namespace: str | None = None, name: str | None = None) -> str:
+        """Status of a condition of the pool's ScaledObject, or of another: `True`, `False`, `Unknown`, or empty."""
+        place = f"--namespace={namespace or self.namespace}"
+        scaled_object = self.kubectl.get("scaledobject", name or self.deployment, place)
+        conditions = scaled_object.get("status", {}).get("conditions", [])
+        return next((str(c["status"]) for c in conditions if c["type"] == kind), "")
+
+    def query(self, promql: str) -> list[dict[str, Any]]:
+        """Elements of an instant query to the stack's Prometheus: `metric` (labels) and `value` ([time, text])."""
+        service = f"/api/v1/namespaces/{self.namespace}/services/http:{PROMETHEUS}:http/proxy"
+        answer = json.loads(self.kubectl.run("get", f"--raw={service}/api/v1/query?query={quote(promql)}"))
+        elements: list[dict[str, Any]] = answer["data"]["result"]
+        return elements
+
+    def scale(self, deployment: str, replicas: int) -> None:
+        """Set the replicas of a Deployment of the namespace."""
+        self.kubectl.run("scale", f"deployment/{deployment}", f"--replicas={replicas}", f"--namespace={self.namespace}")
+
+    @contextmanager
+    def load(self, *, clients: int, sleep_ms: float) -> Iterator[None]:
+        """Clients that call `sleep_identity` through Envoy without a pause; fails if one call does."""
+        ended = threading.Event()
+        errors: list[str] = []
+        inputs = [
+            Tensor(name="SLEEP_MS", datatype="FP32", values=np.array([[sleep_ms]], np.float32)),
+            Tensor(name="DATA", datatype="FP32", values=np.array([[1.0]], np.float32)),
+        ]
+        with TritonClient(self.endpoint, tls=False) as client:
+
+            def call() -> None:
+                while not ended.is_set():
+                    try:
+                        client.infer("sleep_identity", "", inputs)
+                    except CallError as error:
+                        errors.append(str(error))
+
+            threads = [threading.Thread(target=call) for _ in range(clients)]
+            for thread in threads:
+                thread.start()
+            try:
+                yield
+            finally:
+                ended.set()
+                for thread in threads:
+                    thread.join()
+        assert not errors, f"{len(errors)} calls were lost, the first with {errors[0]}"
+
+
+def eventually(condition: Callable[[], bool], what: str, *, timeout_seconds: float) -> None:
+    """Wait until the condition holds; fail with what was awaited."""
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"awaited for {timeout_seconds:.0f} s: {what}"
+        time.sleep(1)
