@@ -77,7 +77,7 @@ class Schema:
         """Say what a value must be: completes "must be …"."""
         node = self._resolved(node)
         if "const" in node or "enum" in node:
-            return one_of([str(choice) for choice in node.get("enum", [node.get("const")])])
+            return one_of([str(value) for value in node.get("enum", [node.get("const")])])
         if "title" in node and node.get("type") == "string":
             return str(node["title"])
         if "oneOf" in node:
@@ -101,9 +101,8 @@ class Schema:
     def way_out(self, node: Node, found: Json) -> str:
         """Say what to write in the place of a wrong value."""
         node = self._resolved(node)
-        choices = [str(choice) for choice in node.get("enum", [])]
-        if choices:
-            return choice(str(found), choices, otherwise="write one of them")
+        if "enum" in node:
+            return choice(str(found), map(str, node["enum"]), otherwise="write one of them")
         match node.get("type"):
             case "integer" | "number":
                 return f"write a number such as {_number_example(node)}"
@@ -176,7 +175,7 @@ class Schema:
 
 def one_of(choices: list[str]) -> str:
     """Say which values there are to choose from."""
-    marked = [f"`{choice}`" for choice in choices]
+    marked = [f"`{each}`" for each in choices]
     return marked[0] if len(marked) == 1 else f"one of {', '.join(marked)}"
 
 

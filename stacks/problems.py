@@ -20,13 +20,16 @@ def of_validation(error: ValidationError, tree: Tree) -> Iterator[Problem]:
     translator = _Translator(tree)
     errors = error.errors(include_url=False)
     for details in errors:
-        if not _follows(details, errors):
+        if not _is_told_already(details, errors):
             yield from translator.problems(details)
 
 
-def _follows(details: ErrorDetails, errors: list[ErrorDetails]) -> bool:
-    """Whether a list is found too short only because pydantic does not count its wrong items."""
+def _is_told_already(details: ErrorDetails, errors: list[ErrorDetails]) -> bool:
+    """Whether an error only follows from another: a file that could not be read is missing, and a list is too short
+    when pydantic does not count its wrong items."""
     own = details["loc"]
+    if details["type"] == "missing":
+        return len(own) == 1
     return details["type"] == "too_short" and any(
         len(other["loc"]) > len(own) and other["loc"][: len(own)] == own for other in errors
     )
@@ -44,7 +47,7 @@ class _Translator:
             yield from self._broken_rules(cause, path)
         else:
             origin = self._tree.nearest_origin(path)
-            yield Problem(str(origin.place), self._sentence(details, path, of_key, cause, origin))
+            yield Problem(origin.place, self._sentence(details, path, of_key, cause, origin))
 
     def _path(self, location: tuple[str | int, ...]) -> tuple[KeyPath, bool]:
         """Take what is no key out of pydantic's location: the kinds that chose among alternatives, and `[key]`."""

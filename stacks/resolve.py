@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from stacks.errors import ConfigurationError, Problem, choice, found
 from stacks.merge import merge_trees
-from stacks.origin import KeyPath, Origin, Tree, leaves
+from stacks.origin import KeyPath, Origin, Tree, dotted, leaves
 from stacks.problems import of_validation
 from stacks.schema import StackConfig
 from stacks.source import load
-from stacks.stack_file import StackFile, known_stacks, load_stack_file
+from stacks.stack_file import PROJECT, StackFile, known_stacks, load_stack_file
 
 ROOT = Path(__file__).resolve().parent.parent
 """Root of the repository that this module stands in."""
@@ -84,28 +84,32 @@ def _validated(file: StackFile, known: Mapping[str, tuple[str, ...]], root: Path
                 trees[fact] = load(root / f"stacks/{fact}s/{name}.yaml", root)
             except ConfigurationError as error:
                 problems += error.problems
-    if len(trees) < len(known):
-        raise ConfigurationError(problems)
-    start = file.tree.origins[()]
-    facts = merge_trees(Tree.mapping(trees, start), file.override)
-    named = {
-        "stack": Tree(file.stack, {(): start}),
-        "site_name": Tree(file.name("site"), {(): file.origin("site")}),
-        "experiment_name": Tree(file.name("experiment"), {(): file.origin("experiment")}),
-    }
-    parts = {fact: part for fact in known if (part := facts.at(fact))}
-    tree = Tree.mapping({**named, **parts}, start)
+    tree = _tree(file, trees)
     try:
         # JSON, since strict validation of Python values takes no list for a tuple and no text for an enumeration.
-        return Resolved(StackConfig.model_validate_json(json.dumps(tree.value)), tree)
+        config = StackConfig.model_validate_json(json.dumps(tree.value))
     except ValidationError as error:
-        raise ConfigurationError(of_validation(error, tree)) from error
+        raise ConfigurationError([*problems, *of_validation(error, tree)]) from error
+    return Resolved(config, tree)
+
+
+def _tree(file: StackFile, trees: Mapping[str, Tree]) -> Tree:
+    """Put together what is known of a stack: its names, and under them `trees` with the override over them."""
+    start = file.tree.origins[()]
+    parts = {"stack": Tree(file.stack, {(): start})}
+    facts = merge_trees(Tree.mapping(trees, start), file.override)
+    for fact in ("site", "experiment"):
+        if (name := file.name(fact)) is not None:
+            parts[f"{fact}_name"] = Tree(name, {(): file.origin(fact)})
+        if fact in trees and (part := facts.at(fact)):
+            parts[fact] = part
+    return Tree.mapping(parts, start)
 
 
 def _missing_secrets(file: StackFile, resolved: Resolved) -> Iterator[Problem]:
     s3 = resolved.config.site.storage.s3
     for name in resolved.config.secret_names:
-        if f"sonic:{name}" in file.entries or s3 is None:
+        if f"{PROJECT}:{name}" in file.entries or s3 is None:
             continue
         field = "access_key_secret" if s3.access_key_secret == name else "secret_key_secret"
         named = resolved.tree.nearest_origin(("site", "storage", "s3", field)).place
@@ -138,9 +142,11 @@ def _site_of(stack: str, root: Path) -> str | None:
 
 
 def _missing_references(resolved: Resolved, root: Path) -> Iterator[Problem]:
+    directory = root / REFERENCE_DIRECTORY
+    known = [file.relative_to(directory).as_posix() for file in sorted(directory.rglob("*")) if file.is_file()]
     for index, model in enumerate(resolved.config.experiment.models.expected):
-        if model.reference is not None and not (root / REFERENCE_DIRECTORY / model.reference).is_file():
+        if model.reference is not None and model.reference not in known:
             path: KeyPath = ("experiment", "models", "expected", index, "reference")
-            thing = f"experiment.models.expected[{index}].reference: found {found(model.reference)}"
-            sentence = f"{thing}: must be a file below {REFERENCE_DIRECTORY}: correct the name or add the file"
-            yield Problem(resolved.tree.nearest_origin(path).place, sentence)
+            remedy = choice(model.reference, known, otherwise="correct the name or add the file")
+            sentence = f"{dotted(path)}: found {found(model.reference)}: must be a file below {REFERENCE_DIRECTORY}"
+            yield Problem(resolved.tree.nearest_origin(path).place, f"{sentence}: {remedy}")
