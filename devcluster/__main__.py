@@ -52,7 +52,7 @@ def _up(arguments: argparse.Namespace) -> int:
         if not arguments.cluster_only:
             deploy.deploy(toolchain, progress)
     if not arguments.cluster_only:
-        deploy.check(toolchain)
+        deploy.check(toolchain, progress)
     print(NEXT_COMMANDS)
     return 0
 
@@ -77,12 +77,12 @@ def _logs(arguments: argparse.Namespace) -> int:
 
 
 def _env(_: argparse.Namespace) -> int:
-    print(environment.export_lines(environment.variables(Toolchain())))
+    print(environment.export_lines(environment.variables(Toolchain(), Progress(0))))
     return 0
 
 
 def _shell(_: argparse.Namespace) -> int:
-    environment.become_shell(environment.variables(Toolchain()))
+    environment.become_shell(environment.variables(Toolchain(), Progress(0)))
     return 0
 
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from devcluster.progress import Progress
 
 MANIFESTS = Path(__file__).parent / "manifests"
 AVAILABLE_PATIENCE_SECONDS = 240.0
+SHOWN_CHARACTERS = 100
 
 GPU_RESOURCE = "nvidia.com/gpu"
 GPU_COUNT = 8
@@ -204,7 +206,7 @@ def _wait(what: str, unready: Callable[[], str | None], log_part: str, progress:
                 f"`python -m devcluster logs {log_part}` may tell more"
             )
             raise DevClusterError(msg)
-        progress.waiting(f"{what}: {reason}")
+        progress.waiting(f"{what}: {textwrap.shorten(reason, SHOWN_CHARACTERS, placeholder='…')}")
         time.sleep(0.5)
 
 

@@ -1,44 +1,48 @@
 """The stack `dev` on the cluster: deploy it, check it, take it away; by the commands that a person would type."""
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from devcluster import environment
+from devcluster import environment, interrupted
 from devcluster.addresses import API_URL
 from devcluster.errors import DevClusterError
 from devcluster.health import answers
+from devcluster.kubectl import Kubectl
 from devcluster.paths import CHECKOUT
 from devcluster.progress import Progress
-from devcluster.supervisor import LOGS
+from devcluster.supervisor import log_of
 from devcluster.toolchain import Toolchain
 from devcluster.toolchain.process import run_logged
 
 STACK = "dev"
 DEPLOY_STEPS = 1
+QUIETLY = ("--non-interactive", "--color=never")
 
 
 def deploy(toolchain: Toolchain, progress: Progress) -> None:
-    """Bring the stack to what this checkout says, with `pulumi up`.
+    """Bring the stack to what this checkout says, with `pulumi up`; also one whose last update was killed.
 
     Raises:
-        DevClusterError: Pulumi failed; the text ends with what it said last.
+        DevClusterError: Pulumi failed; the text ends with what it said about it.
     """
-    variables = environment.variables(toolchain)
-    environment.PULUMI_STATE.mkdir(parents=True, exist_ok=True)
     with progress.step(f"deploy the stack: pulumi up --stack {STACK}"):
-        _pulumi(["stack", "select", "--create", STACK], variables, progress.waiting)
-        _pulumi(["up", "--yes", "--skip-preview", "--stack", STACK], variables, progress.waiting)
+        environment.PULUMI_STATE.mkdir(parents=True, exist_ok=True)
+        pulumi = Pulumi(environment.variables(toolchain, progress), progress.waiting)
+        pulumi.run("stack", "select", "--create", STACK)
+        pulumi.recover(Kubectl(toolchain.path("kubectl")))
+        pulumi.run("up", "--yes", "--skip-preview", f"--stack={STACK}")
 
 
-def check(toolchain: Toolchain) -> None:
+def check(toolchain: Toolchain, progress: Progress) -> None:
     """Speak to the stack as a client would, and show the table of what was right and wrong.
 
     Raises:
         DevClusterError: not every row of the table is right.
     """
-    variables = {**os.environ, **environment.variables(toolchain)}
+    variables = {**os.environ, **environment.variables(toolchain, progress)}
     result = subprocess.run([sys.executable, "-m", "checks", STACK], cwd=CHECKOUT, env=variables, check=False)
     if result.returncode != 0:
         msg = (
@@ -48,34 +52,84 @@ def check(toolchain: Toolchain) -> None:
         raise DevClusterError(msg)
 
 
-def destroy(toolchain: Toolchain, waiting: Callable[[str], None]) -> None:
+def destroy(toolchain: Toolchain, progress: Progress) -> None:
     """Take the stack away through the API server; does nothing where there is no stack or no API server.
 
     What the stack protects (the model repository) goes too: on this cluster it is a copy of what the checkout holds.
     """
     if not environment.PULUMI_STATE.exists() or not answers(f"{API_URL}/readyz"):
         return
-    variables = environment.variables(toolchain)
-    stacks = subprocess.run(
-        ["pulumi", "stack", "ls", "--json"],
-        cwd=CHECKOUT,
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    if f'"{STACK}"' in stacks:
-        _pulumi(["state", "unprotect", "--all", "--yes", "--stack", STACK], variables, waiting)
-        _pulumi(["destroy", "--yes", "--skip-preview", "--stack", STACK], variables, waiting)
+    pulumi = Pulumi(environment.variables(toolchain, progress), progress.waiting)
+    if STACK in {stack["name"].rpartition("/")[2] for stack in json.loads(pulumi.output("stack", "ls", "--json"))}:
+        pulumi.recover(Kubectl(toolchain.path("kubectl")))
+        pulumi.run("state", "unprotect", "--all", "--yes", f"--stack={STACK}")
+        pulumi.run("destroy", "--yes", "--skip-preview", f"--stack={STACK}")
 
 
-def _pulumi(arguments: list[str], variables: dict[str, str], waiting: Callable[[str], None]) -> None:
-    run_logged(
-        ["pulumi", *arguments, "--non-interactive", "--color=never"],
-        title=f"pulumi {' '.join(arguments[:2])}",
-        log=LOGS / "pulumi.log",
-        waiting=waiting,
-        environment={**os.environ, **variables},
-        interruptible=False,  # Pulumi that is killed leaves its stack locked, and objects that it does not know of
-        directory=CHECKOUT,
-    )
+class Pulumi:
+    """Runs Pulumi on this checkout.
+
+    Args:
+        variables: the environment in which it meets the cluster.
+        waiting: told once a second what it is at.
+    """
+
+    def __init__(self, variables: Mapping[str, str], waiting: Callable[[str], None]) -> None:
+        self._environment = {**os.environ, **variables}
+        self._waiting = waiting
+
+    def recover(self, kubectl: Kubectl) -> None:
+        """Get past what an update of the stack that was killed left: locks, and objects of which nobody knows."""
+        interrupted.clear_locks(STACK, self._waiting)
+        export = json.loads(self.output("stack", "export", f"--stack={STACK}"))
+        if interrupted.delete_half_created(export, kubectl):
+            self.run("refresh", "--yes", "--skip-preview", "--clear-pending-creates", f"--stack={STACK}")
+
+    def output(self, *arguments: str) -> str:
+        """What a quick command prints.
+
+        Raises:
+            DevClusterError: it failed; the text holds Pulumi's own words.
+        """
+        result = subprocess.run(
+            ["pulumi", *arguments, *QUIETLY],
+            cwd=CHECKOUT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode != 0:
+            msg = f"`pulumi {' '.join(arguments)}` failed: {result.stderr.strip()}"
+            raise DevClusterError(msg)
+        return result.stdout
+
+    def run(self, *arguments: str) -> None:
+        """Run a command that may take long, its output to `make logs PART=pulumi`.
+
+        Raises:
+            DevClusterError: it failed; the text ends with Pulumi's diagnostics.
+        """
+        log = log_of("pulumi")
+        try:
+            run_logged(
+                ["pulumi", *arguments, *QUIETLY],
+                title=f"pulumi {arguments[0]}",
+                log=log,
+                waiting=self._waiting,
+                environment=self._environment,
+                interruptible=False,  # a Pulumi that is killed leaves what `recover` is for
+                directory=CHECKOUT,
+            )
+        except DevClusterError as error:
+            said = errors_in(log.read_text())
+            if not said:
+                raise
+            msg = f"`pulumi {' '.join(arguments)}` failed; its whole log is {log}:\n{said}"
+            raise DevClusterError(msg) from error
+
+
+def errors_in(log: str) -> str:
+    """The errors among the diagnostics at the end of Pulumi's output, one a line; empty if there are none."""
+    _, _, diagnostics = log.partition("\nDiagnostics:\n")
+    return "\n".join(line.strip() for line in diagnostics.splitlines() if line.strip().startswith("error: "))

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 from devcluster.files import write
+from devcluster.images import envoy_binary
 from devcluster.kubeconfig import KUBECONFIG
 from devcluster.paths import CHECKOUT, RUN, STATE
+from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
 
 STAND_IN = CHECKOUT / "devcluster" / "provider" / "bin"
@@ -19,7 +21,7 @@ PULUMI_STATE = STATE / "pulumi"
 SHELL_START_FILE = RUN / "bashrc"
 
 
-def variables(toolchain: Toolchain) -> dict[str, str]:
+def variables(toolchain: Toolchain, progress: Progress) -> dict[str, str]:
     """The variables by name.
 
     Our `.venv/bin` comes first on PATH, because that is where Pulumi's language host looks for Python: the one that
@@ -35,6 +37,7 @@ def variables(toolchain: Toolchain) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{PULUMI_STATE}",
         "PULUMI_CONFIG_PASSPHRASE": "",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "SONIC_ENVOY": os.environ.get("SONIC_ENVOY") or str(envoy_binary(progress)),
     }
 
 

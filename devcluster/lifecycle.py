@@ -41,8 +41,7 @@ LOCK = "\0sonic-devcluster"
 """Abstract address held by the one `up` or `down` at work."""
 
 UP_STEPS = 10
-DOWN_STEPS = 4
-STOP_PATIENCE_SECONDS = 60.0
+DOWN_STEPS = 3
 
 
 def up(progress: Progress, toolchain: Toolchain) -> None:
@@ -125,10 +124,8 @@ def down(progress: Progress, toolchain: Toolchain) -> None:
     """
     original_sysctls = sysctls.originals()
     with progress.step("destroy the stack"):
-        deploy.destroy(toolchain, progress.waiting)
-    with progress.step("stop the cluster"):
-        _stop(Supervisor(), progress)
-    with progress.step("clear the machine"):
+        deploy.destroy(toolchain, progress)
+    with progress.step("stop the cluster and clear the machine"):
         leftovers.sweep(progress.waiting)
         sysctls.restore()
         leftovers.remove_folders()
@@ -137,16 +134,6 @@ def down(progress: Progress, toolchain: Toolchain) -> None:
             listed = "; ".join(str(leftover) for leftover in left)
             msg = f"the cluster is down but {len(left)} things of it are left: {listed}; run `make down` again"
             raise DevClusterError(msg)
-
-
-def _stop(supervisor: Supervisor, progress: Progress) -> None:
-    if not supervisor.is_running():
-        return
-    supervisor.shut_down()
-    deadline = time.monotonic() + STOP_PATIENCE_SECONDS
-    while supervisor.is_running() and time.monotonic() < deadline:  # what does not stop is killed in the next step
-        progress.waiting("the processes to stop")
-        time.sleep(0.1)
 
 
 @contextmanager

@@ -190,7 +190,3 @@ class Supervisor:
     def started_at(self, name: str) -> dt.datetime:
         """When a process that runs was started."""
         return dt.datetime.fromtimestamp(self._rpc.getProcessInfo(name)["start"], dt.UTC)
-
-    def shut_down(self) -> None:
-        """Ask every process to end, in the reverse order of their start, then supervisord itself."""
-        self._rpc.shutdown()
