@@ -80,8 +80,8 @@ def check_memory(proxy: Proxy, traffic: Traffic) -> None:
     if proxy.memory_mib < needed:
         msg = (
             f"site.proxy.memory_mib is {proxy.memory_mib} but experiment.traffic.largest_message_mib is "
-            f"{traffic.largest_message_mib}, and Envoy holds each request until its answer begins: {BODIES_MIN} of them, "
-            f"and Envoy itself, need {needed}; raise the first or lower the second"
+            f"{traffic.largest_message_mib}, and Envoy holds each request until its answer begins: {BODIES_MIN} of "
+            f"them and Envoy itself need {needed}; raise the first or lower the second"
         )
         raise ValueError(msg)
 

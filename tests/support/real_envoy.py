@@ -90,7 +90,7 @@ class RealEnvoy:
 
 def http(port: int, path: str, method: str = "GET", *, address: str = LOOPBACK) -> tuple[int, str]:
     """Status and body of one HTTP request."""
-    request = urllib.request.Request(f"http://{address}:{port}{path}", method=method)  # noqa: S310
+    request = urllib.request.Request(f"http://{address}:{port}{path}", method=method)
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
             return answer.status, answer.read().decode()

@@ -24,7 +24,8 @@ class StandIn:
         self.delay_seconds = 0.0
         self.calls = 0
         """Calls begun, health checks not counted."""
-        self.bytes_received = 0
+        self.seconds_left = 0.0
+        """Until the deadline of the last call, as the server was told."""
         self._stopping = threading.Event()
         self._server = grpc.server(
             ThreadPoolExecutor(max_workers=256),
@@ -54,9 +55,9 @@ class StandIn:
         stopped.wait()
         self._stopping.set()
 
-    def answer(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+    def answer(self, _request: bytes, context: grpc.ServicerContext) -> bytes:
         self.calls += 1
-        self.bytes_received += len(request)
+        self.seconds_left = context.time_remaining()
         if self.status is not None:
             context.abort(self.status, f"{self.name} was told to fail")
         self._stopping.wait(self.delay_seconds)

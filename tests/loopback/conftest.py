@@ -1,0 +1,59 @@
+"""Real Envoy on loopback before stand-ins for Triton on 127.0.1.N."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from components.envoy.bootstrap import bootstrap
+from components.envoy.cluster import PoolEndpoint
+from components.envoy.typed import Config
+from components.timing import Timing
+from stacks.schema.experiment import Traffic
+from stacks.schema.site import Proxy
+from tests.support.real_envoy import RealEnvoy, free_port
+from tests.support.stand_in import StandIn
+
+Servers = Callable[[int], list[StandIn]]
+Envoys = Callable[..., RealEnvoy]
+
+
+@pytest.fixture(scope="session")
+def server_port() -> int:
+    """One port on many addresses, as servers in pods have it."""
+    return free_port()
+
+
+@pytest.fixture
+def started() -> Iterator[ExitStack]:
+    """Everything started in a test, stopped after it in the opposite order."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def servers(started: ExitStack, server_port: int) -> Servers:
+    """Starts so many stand-ins, on 127.0.1.1 and on."""
+    return lambda number: [started.enter_context(StandIn(f"127.0.1.{n}", server_port)) for n in range(1, number + 1)]
+
+
+@pytest.fixture
+def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
+    """Starts an Envoy before pools given as tuples of addresses, in order of preference."""
+
+    def start(
+        *pools: tuple[str, ...], arguments: tuple[str, ...] = (), change: Callable[[Config], None] | None = None
+    ) -> RealEnvoy:
+        traffic = Traffic()
+        endpoints = [
+            PoolEndpoint(name=f"pool-{priority}", host=host, port=server_port, priority=priority)
+            for priority, hosts in enumerate(pools)
+            for host in hosts
+        ]
+        config = bootstrap(pools=endpoints, proxy=Proxy(), traffic=traffic, timing=Timing.of(traffic))
+        if change:
+            change(config)
+        return started.enter_context(RealEnvoy(config, tmp_path, *arguments))
+
+    return start

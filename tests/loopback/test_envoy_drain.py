@@ -1,0 +1,104 @@
+"""The preStop hook, run against a real Envoy with calls in progress."""
+
+import subprocess
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import components.envoy
+from tests.loopback.conftest import Envoys, Servers
+from tests.support.client import begin, channel, outcomes
+from tests.support.real_envoy import RealEnvoy, eventually, free_port
+from tests.support.service import Service
+
+A = "127.0.1.1"
+SCRIPT = Path(components.envoy.__file__).with_name("drain.sh")
+DRAINING = ("--drain-time-s", "3", "--drain-strategy", "immediate")
+
+
+def drain(admin_port: int, *, leave_seconds: int = 1, goaway_seconds: int = 3, drain_seconds: int = 60) -> None:
+    numbers = (admin_port, leave_seconds, goaway_seconds, drain_seconds)
+    subprocess.run(["bash", str(SCRIPT), *(str(number) for number in numbers)], check=True, timeout=120)
+
+
+def leave(old: RealEnvoy, new: RealEnvoy, service: Service) -> None:
+    """What happens to a pod that is deleted: the Service turns away, the hook runs, SIGTERM."""
+    service.port_of_pod = new.grpc_port
+    drain(old.admin_port)
+    assert old.stat("http.clients.downstream_rq_active") == 0
+    old.process.terminate()
+    old.process.wait()
+
+
+def test_clients_move_to_another_envoy_and_no_call_is_lost(servers: Servers, envoy: Envoys) -> None:
+    (server,) = servers(1)
+    server.delay_seconds = 0.1
+    old, new = envoy((A,), arguments=DRAINING), envoy((A,), arguments=DRAINING)
+    eventually(lambda: old.healthy_servers() == new.healthy_servers() == {A}, "healthy")
+    results: Counter[str] = Counter()
+    ended = threading.Event()
+
+    def work(service: Service) -> None:
+        client = channel(service.target)
+        while not ended.is_set():
+            results.update(outcomes(client, 3))
+
+    with Service(old.grpc_port) as service:
+        idle = channel(service.target)
+        outcomes(idle)
+        workers = [threading.Thread(target=work, args=(service,)) for _ in range(8)]
+        for worker in workers:
+            worker.start()
+        eventually(lambda: results.total() >= 50, "calls through the old Envoy")
+        leave(old, new, service)
+        after = results.total()
+        eventually(lambda: results.total() >= after + 50, "calls through the new Envoy")
+        ended.set()
+        for worker in workers:
+            worker.join()
+        assert outcomes(idle) == {A: 1}
+    assert results.keys() == {A}
+    assert new.stat("http.clients.downstream_cx_total") > 0
+
+
+def test_a_call_in_progress_is_finished_first(servers: Servers, envoy: Envoys) -> None:
+    (server,) = servers(1)
+    old, new = envoy((A,), arguments=DRAINING), envoy((A,), arguments=DRAINING)
+    eventually(lambda: old.healthy_servers() == {A}, "healthy")
+    server.delay_seconds = 8
+    with Service(old.grpc_port) as service:
+        results: Counter[str] = Counter()
+        long_call = threading.Thread(target=lambda: results.update(outcomes(channel(service.target))))
+        long_call.start()
+        eventually(lambda: server.calls == 1, "the call has begun")
+        leave(old, new, service)
+        long_call.join()
+    assert results == {A: 1}
+
+
+def test_it_ends_when_the_drain_time_is_over(servers: Servers, envoy: Envoys) -> None:
+    (server,) = servers(1)
+    server.delay_seconds = 60
+    proxy = envoy((A,), arguments=DRAINING)
+    eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
+    stuck = begin(channel(proxy.target))
+    eventually(lambda: server.calls == 1, "the call has begun")
+    begun = time.monotonic()
+    drain(proxy.admin_port, drain_seconds=4)
+    assert time.monotonic() - begun < 40
+    assert not stuck.done()
+    stuck.cancel()
+
+
+def test_it_leaves_readiness_first(envoy: Envoys) -> None:
+    proxy = envoy((A,), arguments=DRAINING)
+    hook = threading.Thread(target=drain, args=(proxy.admin_port,), kwargs={"leave_seconds": 5})
+    hook.start()
+    eventually(lambda: not proxy.ready(), "not ready")
+    assert proxy.stat("http.clients.downstream_cx_drain_close") == 0
+    hook.join()
+
+
+def test_without_an_envoy_there_is_nothing_to_wait_for() -> None:
+    drain(free_port(), leave_seconds=100)

@@ -1,0 +1,97 @@
+"""What an operator sees of a real Envoy, and what nobody from outside can do to it."""
+
+import json
+import socket
+
+import grpc
+import pytest
+
+from components.envoy.stats import METRICS_PATH
+from tests.loopback.conftest import Envoys, Servers
+from tests.support.client import channel, outcomes
+from tests.support.real_envoy import eventually
+
+A = "127.0.1.1"
+
+
+def test_the_stats_port_answers_readiness_and_metrics(envoy: Envoys) -> None:
+    proxy = envoy((A,))
+    assert proxy.stats("/ready") == (200, "LIVE\n")
+    assert "envoy_http_downstream_rq_active" in proxy.stats("/stats/prometheus")[1]
+
+
+def test_the_liveness_probe_is_answered_while_envoy_leaves(envoy: Envoys) -> None:
+    proxy = envoy((A,))
+    proxy.admin("/healthcheck/fail", "POST")
+    assert proxy.stats("/ready")[0] == 503
+    status, body = proxy.stats(f"{METRICS_PATH}?filter=^server.live$")
+    assert status == 200
+    assert len(body.splitlines()) < 5
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", "/config_dump"),
+        ("GET", "/stats"),
+        ("GET", "/ready/../config_dump"),
+        ("GET", "/stats/prometheus/../../config_dump"),
+        ("POST", "/ready"),
+        ("POST", "/quitquitquit"),
+        ("POST", "/healthcheck/fail"),
+    ],
+)
+def test_the_stats_port_answers_nothing_else(envoy: Envoys, method: str, path: str) -> None:
+    proxy = envoy((A,))
+    assert proxy.stats(path, method) == (404, "")
+    assert proxy.ready()
+
+
+def test_admin_is_closed_to_every_other_address(envoy: Envoys) -> None:
+    proxy = envoy((A,))
+    assert proxy.admin("/ready")[0] == 200
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.1.9", proxy.admin_port))
+
+
+def test_failed_calls_are_logged_and_others_only_counted(servers: Servers, envoy: Envoys) -> None:
+    (server,) = servers(1)
+    proxy = envoy((A,), arguments=("--file-flush-interval-msec", "100", "--log-level", "off"))
+    eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
+    client = channel(proxy.target)
+    outcomes(client, 3)
+    server.status = grpc.StatusCode.INTERNAL
+    outcomes(client)
+    eventually(lambda: proxy.log.read_text().endswith("\n"), "a line of the log")
+    (line,) = [json.loads(line) for line in proxy.log.read_text().splitlines()]
+    assert line["grpc_status"] == "INTERNAL"
+    assert line["grpc_message"] == f"{A} was told to fail"
+    assert line["method"] == "/inference.GRPCInferenceService/ModelInfer"
+    assert line["server"].startswith(f"{A}:")
+    assert line["client"].startswith("127.0.0.1:")
+    assert line["attempts"] == 1
+
+
+def test_calls_are_counted_by_method_and_grpc_status(servers: Servers, envoy: Envoys) -> None:
+    (server,) = servers(1)
+    proxy = envoy((A,))
+    eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
+    client = channel(proxy.target)
+    outcomes(client, 3)
+    server.status = grpc.StatusCode.INTERNAL
+    outcomes(client, 2)
+    metrics = proxy.stats(METRICS_PATH)[1].splitlines()
+    counted = [line for line in metrics if line.startswith("envoy_cluster_grpc{")]
+    label = 'envoy_cluster_name="servers",grpc_method="ModelInfer",grpc_status='
+    assert sorted(counted) == [f'envoy_cluster_grpc{{{label}"0"}} 3', f'envoy_cluster_grpc{{{label}"13"}} 2']
+
+
+def test_each_server_has_metrics_of_its_own(servers: Servers, envoy: Envoys) -> None:
+    servers(1)
+    proxy = envoy((A,))
+    eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
+    outcomes(channel(proxy.target), 3)
+    (line,) = [line for line in proxy.stats(METRICS_PATH)[1].splitlines() if "endpoint_rq_total{" in line]
+    assert f'envoy_endpoint_address="{A}:' in line
+    assert line.endswith(" 3")

@@ -1,0 +1,78 @@
+"""The real Envoy loads what the program makes, and its refusals are told in one sentence."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from components.envoy.bootstrap import bootstrap
+from components.envoy.cluster import PoolEndpoint
+from components.envoy.deployment import arguments
+from components.envoy.validate import InvalidBootstrapError, validate_bootstrap
+from components.timing import Timing
+from stacks.schema.experiment import Traffic
+from stacks.schema.site import Proxy
+from tests.support.configs import stack_config
+from tests.support.envoy import proxy_args
+from tests.support.real_envoy import binary
+
+ONE_POOL = (PoolEndpoint(name="gpu", host="sonic-demo-triton-gpu.sonic-demo.svc.cluster.local", port=8001, priority=0),)
+TWO_POOLS = (*ONE_POOL, PoolEndpoint(name="cpu", host="10.0.0.7", port=8001, priority=1))
+
+
+@pytest.mark.parametrize("pools", [ONE_POOL, TWO_POOLS])
+@pytest.mark.parametrize("proxy", [Proxy(), Proxy(memory_mib=256), Proxy(memory_mib=65536)])
+@pytest.mark.parametrize(
+    "traffic",
+    [
+        Traffic(),
+        Traffic(largest_message_mib=1, longest_request_seconds=1, attempts_max=1, shutdown_seconds=1),
+        Traffic(largest_message_mib=1024, longest_request_seconds=86_400, attempts_max=10),
+    ],
+)
+def test_envoy_takes_it_without_a_warning(
+    pools: tuple[PoolEndpoint, ...], proxy: Proxy, traffic: Traffic, tmp_path: Path
+) -> None:
+    """No deprecated field, no unlimited connections: Envoy warns of both."""
+    config = bootstrap(pools=pools, proxy=proxy, traffic=traffic, timing=Timing.of(traffic))
+    validate_bootstrap(config, envoy=binary())
+
+    path = tmp_path / "envoy.json"
+    path.write_text(json.dumps(config))
+    command = [binary(), "--mode", "validate", "-c", str(path), "--log-level", "warning"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == ""
+
+
+def test_envoy_takes_the_command_line_of_its_pod(tmp_path: Path) -> None:
+    args = proxy_args(stack_config())
+    path = tmp_path / "envoy.json"
+    path.write_text(json.dumps(bootstrap(pools=args.pools, proxy=args.proxy, traffic=args.traffic, timing=args.timing)))
+    words = [str(path) if word.endswith("/envoy.json") else word for word in arguments(args)]
+    run = subprocess.run([binary(), "--mode", "validate", *words], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"nonsense": 1}, r"no such field: 'nonsense'"),
+        (
+            {"static_resources": {"listeners": [{"name": "x"}]}},
+            r"error adding listener named 'x': address is necessary",
+        ),
+    ],
+)
+def test_a_refusal_is_one_sentence_with_envoys_reason(config: dict[str, object], reason: str) -> None:
+    with pytest.raises(InvalidBootstrapError, match=reason) as raised:
+        validate_bootstrap(config, envoy=binary())
+    sentence = str(raised.value)
+    assert sentence.startswith("Envoy refuses the configuration that was made for it: ")
+    assert "\n" not in sentence
+    assert "envoy.json" not in sentence
+    assert "[critical]" not in sentence
+
+
+def test_an_envoy_that_cannot_be_run_is_named() -> None:
+    with pytest.raises(InvalidBootstrapError, match=r"by /no/envoy: .*; name another in SONIC_ENVOY$"):
+        validate_bootstrap({}, envoy="/no/envoy")

@@ -1,0 +1,67 @@
+"""The proxies' Deployment, as a pure function."""
+
+from typing import Any
+
+import pytest
+
+from components.envoy.deployment import deployment_spec
+from tests.support.configs import stack_config
+from tests.support.envoy import proxy_args
+from tests.support.pods import violations_of_restricted
+
+
+def pod_of(**site: Any) -> Any:
+    return deployment_spec(proxy_args(stack_config(site=site)), "a-map")["template"]["spec"]
+
+
+def test_a_new_proxy_is_ready_before_an_old_one_leaves() -> None:
+    spec = deployment_spec(proxy_args(stack_config()), "a-map")
+    assert spec["replicas"] == 2
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+def test_the_kubelet_waits_longer_than_the_drain_may_last() -> None:
+    pod = pod_of()
+    *_, leave, _goaway, drain = pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+    assert pod["terminationGracePeriodSeconds"] > int(leave) + int(drain)
+
+
+def test_readiness_fails_and_is_seen_while_the_proxy_still_takes_calls() -> None:
+    container = pod_of()["containers"][0]
+    readiness, leave = container["readinessProbe"], int(container["lifecycle"]["preStop"]["exec"]["command"][-3])
+    assert readiness["periodSeconds"] * readiness["failureThreshold"] < leave
+
+
+@pytest.mark.parametrize(("cpu_cores", "workers"), [(0.5, 1), (1.0, 1), (2.5, 3)])
+def test_one_worker_per_core(cpu_cores: float, workers: int) -> None:
+    container = pod_of(proxy={"cpu_cores": cpu_cores})["containers"][0]
+    arguments = container["args"]
+    assert arguments[arguments.index("--concurrency") + 1] == str(workers)
+    assert container["resources"]["limits"]["cpu"] == f"{round(cpu_cores * 1000)}m"
+
+
+def test_memory_is_requested_and_limited_alike() -> None:
+    resources = pod_of(proxy={"memory_mib": 2048})["containers"][0]["resources"]
+    assert resources["requests"]["memory"] == resources["limits"]["memory"] == "2048Mi"
+
+
+def test_liveness_does_not_ask_what_readiness_asks() -> None:
+    container = pod_of()["containers"][0]
+    assert container["livenessProbe"]["httpGet"] != container["readinessProbe"]["httpGet"]
+
+
+def test_the_pod_fits_the_restricted_standard_and_writes_nothing() -> None:
+    pod = pod_of()
+    assert list(violations_of_restricted(pod)) == []
+    assert pod["securityContext"]["runAsUser"] >= 10_000
+    assert pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+    assert pod["automountServiceAccountToken"] is False
+
+
+def test_prometheus_finds_the_metrics_by_annotation() -> None:
+    template = deployment_spec(proxy_args(stack_config()), "a-map")["template"]
+    assert template["metadata"]["annotations"] == {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": "9902",
+        "prometheus.io/path": "/stats/prometheus",
+    }

@@ -1,0 +1,132 @@
+"""The clients' address, for each way in which a site exposes it."""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from components.exposure import (
+    ClientEndpointArgs,
+    client_peers,
+    endpoint,
+    grpc_route_spec,
+    ingress_spec,
+    service_metadata,
+    service_spec,
+)
+from components.labels import Labels
+from stacks.schema.site import Exposure, GatewayExposure, IngressExposure
+
+CIDRS = ["10.1.0.0/16", "2001:db8::/32"]
+IN_CLUSTER = {"kind": "cluster-ip", "client_cidrs": CIDRS}
+NODE_PORT = {"kind": "node-port", "client_cidrs": CIDRS, "hostname": "node.example.org", "port": 30801}
+BALANCER = {
+    "kind": "load-balancer",
+    "client_cidrs": CIDRS,
+    "annotations": {"metallb.universe.tf/address-pool": "private"},
+    "labels": {"scrape_metrics": "true"},
+}
+INGRESS = {
+    "kind": "ingress",
+    "hostname": "sonic-{experiment}.example.org",
+    "class_name": "haproxy",
+    "controller_namespace": "haproxy-controller",
+}
+GATEWAY = {
+    "kind": "gateway",
+    "hostname": "sonic-{experiment}.example.org",
+    "gateway": "public",
+    "gateway_namespace": "gateways",
+}
+ADDRESSES = [{"ipBlock": {"cidr": cidr}} for cidr in CIDRS]
+
+
+class _Site(BaseModel):
+    exposure: Exposure
+
+
+def args_of(exposure: dict[str, Any], hostname: str | None = None) -> ClientEndpointArgs:
+    return ClientEndpointArgs(
+        name="sonic-cms-envoy",
+        namespace="sonic-cms",
+        labels=Labels(instance="sonic-cms", component="envoy"),
+        port=8001,
+        exposure=_Site.model_validate_json(json.dumps({"exposure": exposure})).exposure,
+        hostname=hostname,
+    )
+
+
+@pytest.mark.parametrize(
+    ("exposure", "hostname", "expected"),
+    [
+        (IN_CLUSTER, None, "sonic-cms-envoy.sonic-cms.svc.cluster.local:8001"),
+        (NODE_PORT, "node.example.org", "node.example.org:30801"),
+        (BALANCER, "sonic-cms.example.org", "sonic-cms.example.org:8001"),
+        (INGRESS, "sonic-cms.example.org", "sonic-cms.example.org:443"),
+        (GATEWAY, "sonic-cms.example.org", "sonic-cms.example.org:443"),
+    ],
+)
+def test_the_endpoint_is_what_clients_type(exposure: dict[str, Any], hostname: str | None, expected: str) -> None:
+    assert endpoint(args_of(exposure, hostname)) == expected
+
+
+@pytest.mark.parametrize(
+    ("exposure", "peers"),
+    [
+        (IN_CLUSTER, ADDRESSES),
+        (NODE_PORT, ADDRESSES),
+        (BALANCER, ADDRESSES),
+        (INGRESS, [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "haproxy-controller"}}}]),
+        (GATEWAY, [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateways"}}}]),
+    ],
+)
+def test_the_proxy_lets_in_whoever_its_calls_come_from(exposure: dict[str, Any], peers: list[dict[str, Any]]) -> None:
+    assert list(client_peers(args_of(exposure).exposure)) == peers
+
+
+@pytest.mark.parametrize("exposure", [NODE_PORT, BALANCER])
+def test_where_addresses_decide_the_clients_own_address_arrives(exposure: dict[str, Any]) -> None:
+    assert service_spec(args_of(exposure))["externalTrafficPolicy"] == "Local"
+
+
+def test_the_node_port_is_the_sites() -> None:
+    spec = service_spec(args_of(NODE_PORT))
+    assert spec["type"] == "NodePort"
+    assert spec["ports"][0]["nodePort"] == 30801
+
+
+def test_a_load_balancer_takes_the_sites_facts() -> None:
+    args = args_of(BALANCER)
+    assert service_spec(args)["type"] == "LoadBalancer"
+    assert service_spec(args)["loadBalancerSourceRanges"] == CIDRS
+    assert service_metadata(args)["annotations"] == {"metallb.universe.tf/address-pool": "private"}
+    assert service_metadata(args)["labels"].items() >= {"scrape_metrics": "true", **args.labels.all}.items()
+
+
+@pytest.mark.parametrize("exposure", [IN_CLUSTER, NODE_PORT, BALANCER, INGRESS, GATEWAY])
+def test_the_port_says_that_it_speaks_http2(exposure: dict[str, Any]) -> None:
+    (port,) = service_spec(args_of(exposure))["ports"]
+    assert (port["port"], port["appProtocol"]) == (8001, "kubernetes.io/h2c")
+
+
+@pytest.mark.parametrize("secret", [None, "sonic-tls"])
+def test_an_ingress_always_has_tls(secret: str | None) -> None:
+    args = args_of(INGRESS | {"tls_secret": secret}, "sonic-cms.example.org")
+    assert isinstance(args.exposure, IngressExposure)
+    spec = ingress_spec(args, args.exposure)
+    expected = {"hosts": ["sonic-cms.example.org"]} | ({"secretName": secret} if secret else {})
+    assert spec["tls"] == [expected]
+    assert spec["rules"][0]["host"] == "sonic-cms.example.org"
+    assert spec["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] == "sonic-cms-envoy"
+
+
+@pytest.mark.parametrize("section", [None, "grpc"])
+def test_a_route_hangs_on_the_sites_gateway(section: str | None) -> None:
+    args = args_of(GATEWAY | {"section": section}, "sonic-cms.example.org")
+    assert isinstance(args.exposure, GatewayExposure)
+    spec = grpc_route_spec(args, args.exposure)
+    parent = {"name": "public", "namespace": "gateways"} | ({"sectionName": section} if section else {})
+    assert spec["parentRefs"] == [parent]
+    assert spec["hostnames"] == ["sonic-cms.example.org"]
+    assert spec["rules"] == [{"backendRefs": [{"name": "sonic-cms-envoy", "port": 8001}]}]
