@@ -41,6 +41,7 @@ def main(arguments: list[str]) -> None:
     """Serve until told to end. The engine's address is the last argument."""
     if not arguments or arguments[-1].startswith("-"):
         sys.exit("this is a Pulumi plugin, started by the Pulumi engine with its address as argument")
+    engine = os.getppid()
     _import_messages_only()
     # Late, so that they find the light packages.
     import grpc
@@ -60,7 +61,6 @@ def main(arguments: list[str]) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
-    engine = os.getppid()
     while not ended.wait(_ORPHAN_CHECK_SECONDS) and os.getppid() == engine:
         pass
     server.stop(grace=None)

@@ -185,7 +185,7 @@ class Provider:
         """The object as it is now; None when it is gone.
 
         Inputs are the live values of the fields that the old inputs stated: a change made elsewhere to one of these
-        is drift, any other field is not ours. Without old inputs (`.get`, import) they are all that is no status.
+        is drift, any other field is not ours. On a first read (`.get`, import) they are all that is no status.
         """
         if self._api is None:
             self._log.warning(urn, f"configured Kubernetes cluster is unreachable: {self._unreachable}")
@@ -193,18 +193,20 @@ class Provider:
                 return None
             raise ProviderError(f"failed to read resource state: {_DELETE_UNREACHABLE}")
         inputs = without_read_only_metadata(state.to_manifest(old_inputs))
-        wanted = _wanted(urn, identifier, inputs or state.parse_checkpoint(olds)[1])
+        known = inputs or state.parse_checkpoint(olds)[1]
+        wanted = _wanted(urn, identifier, known)
         lifecycle = self._lifecycle()
         live = lifecycle.find(wanted)
         if live is None:
             return None
         target = _target(urn, olds, wanted, 0)
-        live_inputs = state.prune(live, inputs) if inputs else _as_inputs(live)
+        shape = inputs or wanted
+        live_inputs = state.prune(live, shape) if known else _as_inputs(live)
         properties = _checkpoint(target, live_inputs, live, old_inputs)
         found_inputs = wire.mark_secrets(state.to_properties(live_inputs), old_inputs)
         try:
-            if inputs:
-                lifecycle.check_health(target, inputs, live)
+            if known:
+                lifecycle.check_health(target, shape, live)
         except NotReadyError as error:
             raise PartialFailureError(str(error), identifier, properties, error.problems, found_inputs) from None
         return Found(identifier, properties, found_inputs)

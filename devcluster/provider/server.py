@@ -153,15 +153,15 @@ class PluginServer(provider_pb2_grpc.ResourceProviderServicer):
 
     def Handshake(self, _request: Any, context: grpc.ServicerContext) -> NoReturn:
         """Unimplemented, as in the official plugin; the engine then goes on without."""
-        _refuse(context, "Handshake")
+        _refuse(context, "handshake")
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> NoReturn:
         """Unimplemented: YAML, Helm and Kustomize functions."""
-        _refuse(context, f"the function {request.tok}")
+        _refuse(context, f"function {request.tok}")
 
     def Construct(self, request: Any, context: grpc.ServicerContext) -> NoReturn:
         """Unimplemented: YAML, Helm and Kustomize components."""
-        _refuse(context, f"the component {request.type}")
+        _refuse(context, f"component {request.type}")
 
 
 def _refuse(context: grpc.ServicerContext, what: str) -> NoReturn:

@@ -126,3 +126,14 @@ def test_a_custom_timeout_wins_over_the_annotation(stack: ProviderStack) -> None
     project = stack.declare(unready)
 
     assert "'workload' timed out" in project.up(fails=True).output
+
+
+def test_an_interrupted_wait_ends_at_once_and_the_state_is_complete(stack: ProviderStack) -> None:
+    unready = workload(annotations={"pulumi.com/timeoutSeconds": "86400"}, readinessProbe=NEVER_READY)
+    project = stack.declare(unready)
+
+    output = project.interrupted_up(after="waiting for app ReplicaSet").output
+
+    assert 'Resource operation was cancelled for "workload"' in output
+    assert project.export()["workload"]["initErrors"]
+    assert stack.exists("apps/v1", "Deployment", "workload")

@@ -97,6 +97,7 @@ def test_a_node_patch_owns_its_own_keys_only(stack: ProviderStack, node: str) ->
     assert project.export()["labels"]["id"] == node
     labels = stack.live("v1", "Node", node)["metadata"]["labels"]
     assert (labels["given"], labels["gpu"]) == ("here", "a100")
+    project.refresh()
     assert project.preview().operations == {}
 
     changed = replace(patch, manifest={**patch.manifest, "metadata": {"name": node, "labels": {"gpu": "h100"}}})
@@ -120,6 +121,19 @@ def test_a_patch_of_a_label_that_another_actor_set_otherwise_is_a_conflict(stack
     assert stack.live("v1", "Node", node)["metadata"]["labels"]["gpu"] == "theirs"
 
 
+def test_a_patch_of_a_node_that_does_not_exist_makes_a_ghost(stack: ProviderStack) -> None:
+    ghost = f"{stack.namespace}-ghost"
+    patch = resource("labels", "v1", "Node", patch=True, metadata={"name": ghost, "labels": {"gpu": "a100"}})
+    project = stack.declare(patch)
+
+    assert project.preview().operations["labels"] == "create"
+    project.up()
+    project.destroy()
+
+    assert stack.exists("v1", "Node", ghost)
+    stack.api.request("DELETE", f"/api/v1/nodes/{ghost}")
+
+
 def test_an_object_that_others_made_can_be_read(stack: ProviderStack, node: str) -> None:
     read = resource("existing", "v1", "Node")
     read.options["id"] = node
@@ -130,6 +144,8 @@ def test_an_object_that_others_made_can_be_read(stack: ProviderStack, node: str)
     state = project.export()["existing"]
     assert state["external"] is True
     assert state["outputs"]["metadata"]["labels"]["given"] == "here"
+    project.refresh()
+    assert "labels" not in project.export()["existing"]["inputs"]["metadata"]
     project.destroy()
     assert stack.exists("v1", "Node", node)
 

@@ -12,26 +12,28 @@ command and the CLI's whole output.
 import json
 import os
 import shlex
+import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from devcluster.environment import STAND_IN
-from devcluster.environment import variables as devcluster_variables
+from devcluster.paths import CHECKOUT
 from devcluster.toolchain import Toolchain
 
+_STAND_IN = CHECKOUT / "devcluster" / "provider" / "bin"
 _TIMEOUT_SECONDS = 300
 _MACHINE_KEYS = frozenset({"sourcePosition", "stackTrace"})
 """Keys of the CLI's JSON that hold paths of this machine."""
 
 
 def engine_environment(kubeconfig: Path) -> dict[str, str]:
-    """The development cluster's environment, but for `kubeconfig`, and always with the provider stand-in."""
-    environment = devcluster_variables(Toolchain())
-    path = os.pathsep.join((str(STAND_IN), environment["PATH"]))
-    return {**environment, "PATH": path, "KUBECONFIG": str(kubeconfig)}
+    """Pulumi, our Python and always the provider stand-in on PATH, and the cluster of `kubeconfig`."""
+    own = (_STAND_IN, Path(sys.prefix) / "bin", *Toolchain().bin_directories())
+    path = os.pathsep.join((*map(str, own), os.environ.get("PATH", os.defpath)))
+    return {"PATH": path, "KUBECONFIG": str(kubeconfig)}
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,27 @@ class PulumiProject:
     def up(self, *flags: str, fails: bool = False) -> Run:
         """An update without preview."""
         return self.run("up", "--yes", "--skip-preview", *flags, fails=fails)
+
+    def interrupted_up(self, after: str) -> Run:
+        """An update that gets Ctrl-C once its output holds `after`; it must fail."""
+        flags = ("--yes", "--skip-preview", "--non-interactive", "--color", "never", "--stack", self.stack)
+        with subprocess.Popen(
+            ("pulumi", "up", *flags),
+            cwd=self.directory,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            output = ""
+            for line in process.stdout:
+                if after in line and after not in output:
+                    process.send_signal(signal.SIGINT)
+                output += line
+        assert after in output, f"`pulumi up` never said {after!r}:\n{output}"
+        assert process.returncode != 0, f"the interrupted `pulumi up` did not fail:\n{output}"
+        return Run("pulumi up", process.returncode, output)
 
     def refresh(self, *flags: str, fails: bool = False) -> Run:
         """Read the live objects into the state."""
