@@ -1,7 +1,7 @@
 """Whether this machine can run the cluster; judged from facts, before anything on it is changed."""
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ COLD_DISK_GIB = 30.0
 
 WARM_DISK_GIB = 6.0
 """The images as containerd unpacks them, etcd and the logs."""
+
+SHOWN_NAMES = 4
 
 NETWORKS = {"node": NODE_NETWORK, "pods": POD_NETWORK, "Services": SERVICE_NETWORK}
 
@@ -110,13 +112,13 @@ def _program_objections(facts: Facts) -> Iterator[str]:
         yield f"Python is {found}: the packages are locked for {wanted}; install python{wanted} and run `make up`"
     if facts.missing_builds and not facts.has_go:
         yield (
-            f"go is not on PATH: {len(facts.missing_builds)} programs ({', '.join(facts.missing_builds[:3])}, …) "
-            "must be built with it; install Go (https://go.dev/dl)"
+            f"go is not on PATH: {_listed(facts.missing_builds)} must be built with it; "
+            "install Go (https://go.dev/dl)"
         )
     if facts.missing_packages and not facts.can_install:
         yield (
-            f"{', '.join(facts.missing_packages)} are missing and there is no apt-get to install them; "
-            "install them by this machine's own means"
+            f"apt-get is not on PATH: {_listed(facts.missing_packages)} must be installed with it; "
+            "use Debian or Ubuntu, or install them by this machine's own means"
         )
 
 
@@ -165,6 +167,11 @@ def _size_objections(facts: Facts) -> Iterator[str]:
                 f"{disk.folder} has {disk.free_gib:.1f} GiB free: {disk.needed_gib:.0f} GiB are needed; "
                 "make room, or mount a larger disk there"
             )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:SHOWN_NAMES])
+    return shown if len(names) <= SHOWN_NAMES else f"{shown} and {len(names) - SHOWN_NAMES} more"
 
 
 def _dotted(version: tuple[int, int]) -> str:

@@ -1,0 +1,12 @@
+"""Fixtures of the live ring."""
+
+import pytest
+
+from tests.support.cluster import cluster
+
+__all__ = ["cluster"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes the cluster away comes after all that needs it."""
+    items.sort(key=lambda item: item.path.name == "test_down.py")

@@ -1,0 +1,128 @@
+"""Readings of what kubectl, ctr and Pulumi print."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from devcluster.addons import coredns_configuration, is_rolled_out, keda_kustomization
+from devcluster.deploy import errors_in
+from devcluster.environment import export_lines
+from devcluster.image_store import parse_archives
+from devcluster.interrupted import half_created
+from devcluster.status import Part, addresses_of, table
+
+
+@pytest.mark.parametrize(
+    ("generation", "status", "verdict"),
+    [
+        (2, {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}, True),
+        (2, {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}, False),
+        (2, {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 2}, False),
+        (2, {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2}, False),
+    ],
+)
+def test_a_deployment_is_rolled_out_when_only_new_and_available_pods_are_left(
+    generation: int, status: dict[str, int], verdict: bool
+) -> None:
+    deployment = {"metadata": {"generation": generation}, "spec": {"replicas": 2}, "status": status}
+    assert is_rolled_out(deployment) is verdict
+
+
+def test_a_deployment_that_is_not_there_is_not_rolled_out() -> None:
+    assert is_rolled_out({}) is False
+
+
+def test_coredns_asks_upstream_only_if_there_is_one() -> None:
+    assert "forward . 192.0.2.7" in coredns_configuration(["192.0.2.7"])["data"]["Corefile"]
+    assert "forward" not in coredns_configuration([])["data"]["Corefile"]
+
+
+def test_keda_is_taken_without_the_webhooks_that_nobody_serves() -> None:
+    kustomization = keda_kustomization(Path("/cache/keda/config"), Path("/run/x/keda"))
+    assert "../../../cache/keda/config/crd" in kustomization["resources"]
+    assert not any("webhooks" in resource for resource in kustomization["resources"])
+    assert {"name": "ghcr.io/kedacore/keda", "newName": "localhost/sonic-dev/keda-operator", "newTag": "2.21.0"} in (
+        kustomization["images"]
+    )
+
+
+def test_images_are_known_by_the_archive_they_came_from() -> None:
+    listing = (
+        "REF TYPE DIGEST SIZE PLATFORMS LABELS\n"
+        "localhost/sonic-dev/pause:1 application/x sha256:1 1.0 MiB linux/amd64 "
+        "io.cri-containerd.image=managed,sonic-dev/archive=pause.tar:10:20\n"
+        "localhost/other:1 application/x sha256:2 1.0 MiB linux/amd64 io.cri-containerd.image=managed\n"
+        "localhost/bare:1 application/x sha256:3 1.0 MiB linux/amd64 -\n"
+    )
+    assert parse_archives(listing) == {"localhost/sonic-dev/pause:1": "pause.tar:10:20"}
+
+
+def test_variables_survive_the_shell() -> None:
+    assert export_lines({"A": "with space and 'quote'", "B": ""}).splitlines() == [
+        "export A='with space and '\"'\"'quote'\"'\"''",
+        "export B=''",
+    ]
+
+
+def test_objects_being_created_are_named_as_kubectl_wants_them() -> None:
+    def operation(kind: str, type_token: str, inputs: Mapping[str, object]) -> dict[str, object]:
+        return {"type": kind, "resource": {"type": type_token, "inputs": inputs}}
+
+    config_map = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}}
+    scaled = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "b", "namespace": "n"}}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}}
+    pending = [
+        operation("creating", "kubernetes:core/v1:ConfigMap", config_map),
+        operation("creating", "kubernetes:keda.sh/v1alpha1:ScaledObject", scaled),
+        operation("creating", "kubernetes:core/v1:Namespace", namespace),
+        operation("updating", "kubernetes:core/v1:ConfigMap", config_map),
+        operation("creating", "pulumi:providers:kubernetes", {"kubeconfig": "k"}),
+    ]
+    assert list(half_created(pending)) == [
+        ("ConfigMap.v1.", "n", "a"),
+        ("ScaledObject.v1alpha1.keda.sh", "n", "b"),
+        ("Namespace.v1.", "", "n"),
+    ]
+
+
+def test_of_pulumis_output_the_errors_are_shown() -> None:
+    log = (
+        "Updating (dev):\n ~ thing error: not this one\n\nDiagnostics:\n"
+        "  pulumi:pulumi:Stack (sonic-dev):\n    warning: w\n    error: update failed\n\n"
+        "  kubernetes:apps/v1:Deployment (d):\n    error: timed out waiting\n\nOutputs:\n    x: 1\n"
+    )
+    assert errors_in(log) == "error: update failed\nerror: timed out waiting"
+    assert errors_in("error before any diagnostics") == ""
+
+
+def test_a_deployment_is_shown_where_this_machine_reaches_it() -> None:
+    deployment = {
+        "metadata": {"namespace": "n"},
+        "spec": {"template": {"metadata": {"labels": {"app": "a", "x": "y"}}}},
+    }
+
+    def service(namespace: str, **spec: object) -> dict[str, object]:
+        return {"metadata": {"namespace": namespace}, "spec": spec}
+
+    services = [
+        service("n", selector={"app": "a"}, clusterIP="10.96.1.1", ports=[{"port": 80, "nodePort": 30801}]),
+        service("n", selector={"app": "a"}, clusterIP="10.96.1.2", ports=[{"port": 53}, {"port": 53}]),
+        service("n", selector={"app": "a"}, clusterIP="None", ports=[{"port": 81}]),
+        service("n", selector={"app": "b"}, clusterIP="10.96.1.3", ports=[{"port": 82}]),
+        service("m", selector={"app": "a"}, clusterIP="10.96.1.4", ports=[{"port": 83}]),
+        service("n", clusterIP="10.96.1.5", ports=[{"port": 84}]),
+    ]
+    assert addresses_of(deployment, services) == ["127.0.0.1:30801", "10.96.1.2:53"]
+
+
+def test_the_table_is_aligned_without_trailing_blanks() -> None:
+    found = [
+        Part(name="etcd", healthy=True, state="ready", since="1 min 02 s", address="https://127.0.0.1:12379"),
+        Part(name="kube-controller-manager", healthy=False, state="stopped", since="", address=""),
+    ]
+    assert table(found) == (
+        "PART                     STATE    SINCE       ADDRESS\n"
+        "etcd                     ready    1 min 02 s  https://127.0.0.1:12379\n"
+        "kube-controller-manager  stopped"
+    )
