@@ -69,7 +69,11 @@ class Recorder(MockMonitor):
     def run(self, program: Callable[[], object], *, stack: str = "test") -> None:
         """Run a program to its end, as `pulumi up` would. Two resources of one URN are an AssertionError."""
         set_mocks(self.mocks, project="sonic", stack=stack, preview=False, monitor=self)
-        pulumi.runtime.test(program)()
+
+        def run_for_its_resources() -> None:  # what it returns would be taken for Outputs, to its depth
+            program()
+
+        pulumi.runtime.test(run_for_its_resources)()
         if self._duplicates:
             msg = f"duplicate URN {self._duplicates[0]}"
             raise AssertionError(msg)
