@@ -20,14 +20,19 @@ def await_healthy(envoy: RealEnvoy, *addresses: str) -> None:
     eventually(lambda: envoy.healthy_servers() == set(addresses), f"healthy are {addresses}")
 
 
+def connected(envoy: RealEnvoy) -> grpc.Channel:
+    """A client, and an Envoy with connections to its servers: calls that wait for one count against none yet."""
+    client = channel(envoy.target)
+    outcomes(client, 30)
+    return client
+
+
 def test_calls_over_one_connection_go_to_every_server_alike(servers: Servers, envoy: Envoys) -> None:
     for server in servers(3):
         server.delay_seconds = 1
     proxy = envoy((A, B, C))
     await_healthy(proxy, A, B, C)
-    client = channel(proxy.target)
-    outcomes(client, 30)  # calls that wait for a connection to be made are not yet counted against its server
-    assert outcomes(client, 30) == {A: 10, B: 10, C: 10}
+    assert outcomes(connected(proxy), 30) == {A: 10, B: 10, C: 10}
 
 
 def test_a_server_that_is_not_ready_gets_nothing_until_it_is(servers: Servers, envoy: Envoys) -> None:
@@ -65,17 +70,19 @@ def test_a_server_that_says_ready_and_fails_every_call_costs_no_call(servers: Se
 
 def test_what_a_crashing_server_had_in_progress_is_done_by_another(servers: Servers, envoy: Envoys) -> None:
     crashing, other = servers(2)
-    crashing.delay_seconds = other.delay_seconds = 2
     proxy = envoy((A, B))
     await_healthy(proxy, A, B)
+    client = connected(proxy)
+    crashing.delay_seconds = other.delay_seconds = 2
+    before = crashing.calls
 
     def crash() -> None:
-        eventually(lambda: crashing.calls >= 15, "calls in progress")
+        eventually(lambda: crashing.calls >= before + 15, "calls in progress")
         crashing.stop()
 
     crasher = threading.Thread(target=crash)
     crasher.start()
-    assert outcomes(channel(proxy.target), 40) == {B: 40}
+    assert outcomes(client, 40) == {B: 40}
     crasher.join()
 
 

@@ -35,7 +35,7 @@ def test_envoy_takes_it_without_a_warning(
     pools: tuple[PoolEndpoint, ...], proxy: Proxy, traffic: Traffic, tmp_path: Path
 ) -> None:
     """No deprecated field, no unlimited connections: Envoy warns of both."""
-    config = bootstrap(pools=pools, proxy=proxy, traffic=traffic, timing=Timing.of(traffic))
+    config = bootstrap(pools=pools, proxy=proxy, traffic=traffic, timing=Timing.of(traffic, dns_ttl_seconds=5))
     validate_bootstrap(config, envoy=binary())
 
     path = tmp_path / "envoy.json"
