@@ -47,7 +47,7 @@ class SiteStack(SonicComponent):
     def __init__(self, name: str, args: SiteStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         self._config = args.config
-        self._timing = Timing.of(args.config.experiment.traffic)
+        self._timing = Timing.of(args.config.experiment.traffic, dns_ttl_seconds=args.config.site.dns_ttl_seconds)
 
         ground = self._namespace()
         nodes = self._gpu_nodes() if args.label_nodes else []

@@ -12,11 +12,6 @@ ENDPOINTS_SECONDS = 4
 """From a pod's deletion until the EndpointSlice without it has reached DNS servers and kube-proxies. About 1 s on an
 idle cluster; the API server, the controller and the watchers each batch their work."""
 
-DNS_TTL_SECONDS = 30
-"""How old an answer of the cluster's DNS may be. CoreDNS' own default is 5, but kubeadm's Corefile says `ttl 30`, and a
-node-local cache in between keeps the answer as long. The worst case counts: too short a wait loses requests, too long a
-one only lets a server work for some seconds more."""
-
 MARGIN_SECONDS = 5
 """Between the end of an orderly stop and the moment when the kubelet kills."""
 
@@ -49,8 +44,6 @@ class Timing:
     """Between two DNS queries for the servers of a pool."""
     dns_query_timeout_seconds: int
     """How long a DNS server may take to answer before it is asked again."""
-    dns_ttl_seconds: int
-    """How old an answer of DNS is taken to be at worst."""
     triton_pre_stop_seconds: int
     """How long a server that is to stop goes on as if nothing had happened, until every Envoy has forgotten it."""
     triton_exit_timeout_seconds: int
@@ -75,8 +68,11 @@ class Timing:
     (Envoy's default of 300 s would end it), so this is no shorter than the longest request."""
 
     @classmethod
-    def of(cls, traffic: Traffic) -> "Timing":
-        """Derive every time from what the requests are like."""
+    def of(cls, traffic: Traffic, *, dns_ttl_seconds: int) -> "Timing":
+        """Derive every time from what the requests are like, and how old an answer of the cluster's DNS may be.
+
+        The worst case counts: too short a wait loses requests, too long a one only lets a server work on for a while.
+        """
         # Checks are cheap and the pods few: once a second. A check that takes 2 s on a server that is merely busy
         # must not be mistaken for an end, hence two in a row. A hang is noticed after 1 + 2 + 1 + 2 s at worst.
         interval, timeout, unhealthy = 1, 2, 2
@@ -87,7 +83,7 @@ class Timing:
         # the caches on the way make it, and Envoy's own wait adds this. Per Envoy and pool it is one query a second.
         # One lost packet costs the query's time-out.
         dns_refresh, dns_query_timeout = 1, 1
-        forgotten = ENDPOINTS_SECONDS + DNS_TTL_SECONDS + dns_refresh + dns_query_timeout
+        forgotten = ENDPOINTS_SECONDS + dns_ttl_seconds + dns_refresh + dns_query_timeout
         # Nothing but kube-proxy and the site's balancer stand before Envoy. Balancers that check health do so every few
         # seconds; 10 s covers two such checks.
         leave = ENDPOINTS_SECONDS + 6
@@ -112,7 +108,6 @@ class Timing:
             connect_timeout_seconds=4,
             dns_refresh_seconds=dns_refresh,
             dns_query_timeout_seconds=dns_query_timeout,
-            dns_ttl_seconds=DNS_TTL_SECONDS,
             triton_pre_stop_seconds=forgotten,
             triton_exit_timeout_seconds=traffic.shutdown_seconds,
             triton_grace_seconds=forgotten + traffic.shutdown_seconds + MARGIN_SECONDS,

@@ -403,6 +403,10 @@ class Site(Model):
     """Capacity, in order of preference."""
     storage: Storage
     """Where model repositories can be had."""
+    dns_ttl_seconds: Annotated[int, Field(ge=1, le=300)] = 30
+    """How old an answer of the cluster's DNS may be, in seconds. CoreDNS' own default is 5, but kubeadm's Corefile says
+    30 and a node-local cache keeps an answer as long. A server that stops goes on for this time, so that none calls it
+    when it is gone."""
     exposure: Exposure
     """How clients reach the one address."""
     proxy: Proxy = Proxy()

@@ -51,7 +51,9 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
             for priority, hosts in enumerate(pools)
             for host in hosts
         ]
-        config = bootstrap(pools=endpoints, proxy=Proxy(), traffic=traffic, timing=Timing.of(traffic, dns_ttl_seconds=5))
+        config = bootstrap(
+            pools=endpoints, proxy=Proxy(), traffic=traffic, timing=Timing.of(traffic, dns_ttl_seconds=5)
+        )
         if change:
             change(config)
         return started.enter_context(RealEnvoy(config, tmp_path, *arguments))

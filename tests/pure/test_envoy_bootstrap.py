@@ -19,7 +19,9 @@ POOLS = (
 
 def made(*, pools: tuple[PoolEndpoint, ...] = POOLS, proxy: Proxy | None = None, **traffic: int) -> dict[str, Any]:
     declared = Traffic(**traffic)
-    return bootstrap(pools=pools, proxy=proxy or Proxy(), traffic=declared, timing=Timing.of(declared))
+    return bootstrap(
+        pools=pools, proxy=proxy or Proxy(), traffic=declared, timing=Timing.of(declared, dns_ttl_seconds=5)
+    )
 
 
 def servers(config: dict[str, Any]) -> Any:

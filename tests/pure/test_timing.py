@@ -13,27 +13,27 @@ traffics = st.builds(
 )
 
 
-@given(traffics)
-def test_a_server_is_forgotten_before_it_stops(traffic: Traffic) -> None:
-    timing = Timing.of(traffic)
-    assert timing.triton_pre_stop_seconds > timing.dns_ttl_seconds + timing.dns_refresh_seconds
+@given(traffics, st.integers(min_value=1, max_value=300))
+def test_a_server_is_forgotten_before_it_stops(traffic: Traffic, dns_ttl_seconds: int) -> None:
+    timing = Timing.of(traffic, dns_ttl_seconds=dns_ttl_seconds)
+    assert timing.triton_pre_stop_seconds > dns_ttl_seconds + timing.dns_refresh_seconds
 
 
 @given(traffics)
 def test_nobody_is_killed_before_an_orderly_stop_is_over(traffic: Traffic) -> None:
-    timing = Timing.of(traffic)
+    timing = Timing.of(traffic, dns_ttl_seconds=30)
     assert timing.triton_grace_seconds > timing.triton_pre_stop_seconds + timing.triton_exit_timeout_seconds
     assert timing.envoy_grace_seconds > timing.envoy_leave_seconds + timing.envoy_drain_seconds
 
 
 @given(traffics)
 def test_a_server_may_take_the_declared_time_to_finish(traffic: Traffic) -> None:
-    assert Timing.of(traffic).triton_exit_timeout_seconds == traffic.shutdown_seconds
+    assert Timing.of(traffic, dns_ttl_seconds=30).triton_exit_timeout_seconds == traffic.shutdown_seconds
 
 
 @given(traffics)
 def test_the_longest_request_fits_into_every_limit_of_envoy(traffic: Traffic) -> None:
-    timing = Timing.of(traffic)
+    timing = Timing.of(traffic, dns_ttl_seconds=30)
     assert timing.route_timeout_seconds == 0
     assert timing.stream_idle_timeout_seconds > traffic.longest_request_seconds
     assert timing.request_duration_max_seconds > traffic.longest_request_seconds

@@ -19,7 +19,7 @@ def pool_args(config: StackConfig, *, repository: MountedRepository = LOCAL) -> 
         server=config.experiment.server,
         models=config.experiment.models,
         repository=repository,
-        timing=Timing.of(config.experiment.traffic),
+        timing=Timing.of(config.experiment.traffic, dns_ttl_seconds=config.site.dns_ttl_seconds),
         proxy_selector=Labels(instance=config.name, component="envoy").selector,
         prometheus_peer=pods(Labels(instance=config.name, component="prometheus").selector),
     )
