@@ -4,7 +4,15 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from devcluster.addresses import CLUSTER_NAME, NODE_ADDRESS, NODE_LINK, NODE_NETWORK, POD_BRIDGE, POD_NETWORK
+from devcluster.addresses import (
+    CLUSTER_NAME,
+    NODE_ADDRESS,
+    NODE_LINK,
+    NODE_NETWORK,
+    POD_BRIDGE,
+    POD_NETWORK,
+    SERVICE_NETWORK,
+)
 from devcluster.errors import DevClusterError
 from devcluster.paths import RUN
 
@@ -18,6 +26,9 @@ def create_node_link() -> None:
         _ip("link", "add", NODE_LINK, "type", "bridge")
     _ip("address", "replace", f"{NODE_ADDRESS}/{NODE_NETWORK.partition('/')[2]}", "dev", NODE_LINK)
     _ip("link", "set", NODE_LINK, "up")
+    # kube-proxy refuses calls to a Service without endpoints, but behind the `firewall` plugin, which lets pods out
+    # first: such calls would leave the machine by its default route, and whoever is there might answer them.
+    _ip("route", "replace", SERVICE_NETWORK, "dev", NODE_LINK)
 
 
 def own_links() -> list[str]:
