@@ -142,7 +142,6 @@ def _outlier_detection() -> Config:
         "consecutive_gateway_failure": 2,
         "enforcing_consecutive_gateway_failure": 100,
         "consecutive_5xx": 0,
-        "enforcing_consecutive_5xx": 0,
         "enforcing_success_rate": 0,
         "interval": "1s",
         "base_ejection_time": "10s",

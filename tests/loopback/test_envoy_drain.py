@@ -91,11 +91,16 @@ def test_it_ends_when_the_drain_time_is_over(servers: Servers, envoy: Envoys) ->
     stuck.cancel()
 
 
-def test_it_leaves_readiness_first(envoy: Envoys) -> None:
+def test_it_first_says_not_ready_and_sends_nobody_away(servers: Servers, envoy: Envoys) -> None:
+    """Balancers still lead new connections here: clients that were told to move would come straight back."""
+    servers(1)
     proxy = envoy((A,), arguments=DRAINING)
-    hook = threading.Thread(target=drain, args=(proxy.admin_port,), kwargs={"leave_seconds": 5})
+    eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
+    client = channel(proxy.target)
+    hook = threading.Thread(target=drain, args=(proxy.admin_port,), kwargs={"leave_seconds": 8})
     hook.start()
     eventually(lambda: not proxy.ready(), "not ready")
+    assert sum((outcomes(client) for _ in range(5)), start=outcomes(client)) == {A: 6}
     assert proxy.stat("http.clients.downstream_cx_drain_close") == 0
     hook.join()
 
