@@ -1,8 +1,9 @@
 """The same Envoy and Triton on this machine itself, where a check or a benchmark needs no cluster."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from devcluster.images.build import build, image_key, provide_inputs
 from devcluster.images.kept import keep
@@ -38,24 +39,35 @@ def triton_root(toolchain: Toolchain, progress: Progress) -> Path:
     return keep("triton-root", image_key(TRITON, inputs), progress.waiting, make) / "root"
 
 
-def chroot_command(root: Path, command: Sequence[str], *, uid: int, environment: dict[str, str]) -> list[str]:
+def chroot_command(
+    root: Path,
+    command: Sequence[str],
+    *,
+    uid: int,
+    environment: dict[str, str],
+    folders: Mapping[str, Path] = MappingProxyType({}),
+    shared_memory_mib: int = 64,
+) -> list[str]:
     """A command line that runs a program of a root file system much as a pod would, on this machine's network.
 
-    The root is read-only; /tmp and a /dev/shm of 64 MiB (a pod's default) are writable and empty. All mounts end
-    with the process, which is the program itself: signals reach it, and its end is seen. Only root can run it.
+    The root is read-only; /tmp and /dev/shm are writable and empty. All mounts end with the process, which is the
+    program itself: signals reach it, and its end is seen. Only root can run it.
 
     Args:
         root: such as `triton_root` gives.
         command: the program and its arguments, as seen from inside.
         uid: which user and group it runs as.
         environment: its whole environment.
+        folders: folders of this machine that it sees, read-only, by an absolute path that exists in the root.
+        shared_memory_mib: size of /dev/shm; by default a pod's.
     """
     mounts = [
         ["--bind", "-o", "ro", str(root), str(root)],
         ["--rbind", "/dev", str(root / "dev")],
-        ["-t", "tmpfs", "-o", "size=64m,mode=1777", "shm", str(root / "dev" / "shm")],
+        ["-t", "tmpfs", "-o", f"size={shared_memory_mib}m,mode=1777", "shm", str(root / "dev" / "shm")],
         ["-t", "tmpfs", "-o", "mode=1777", "tmp", str(root / "tmp")],
         ["-t", "proc", "proc", str(root / "proc")],
+        *(["--bind", "-o", "ro", str(folder), f"{root}{path}"] for path, folder in folders.items()),
     ]
     setup = " && ".join(shlex.join(["mount", *arguments]) for arguments in mounts)
     variables = [f"{name}={value}" for name, value in environment.items()]
