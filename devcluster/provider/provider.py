@@ -114,8 +114,9 @@ class Provider:
         if self._settings.render_directory:
             render.write(self._settings.render_directory, inputs)
             return _id_of(inputs), _checkpoint(target, inputs, inputs, given)
+        lifecycle = self._lifecycle()
         try:
-            live = self._lifecycle().create(target, inputs)
+            live = lifecycle.create(target, inputs)
         except NotReadyError as error:
             msg = (
                 f'resource "{urn}" was successfully created, but the Kubernetes API server reported that it failed '

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from devcluster.kubeconfig import KUBECONFIG
+from tests.support.cluster import Cluster, cluster
 from tests.support.provider_stack import ProviderStack
+
+__all__ = ["cluster"]
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[ProviderStack]:
+def stack(cluster: Cluster, tmp_path: Path) -> Iterator[ProviderStack]:  # noqa: ARG001, F811  it only has to be up
     """A stack of bare resources with a namespace of its own, which is deleted with everything in it."""
     made = ProviderStack(tmp_path, KUBECONFIG)
     made.create_namespace()

@@ -38,6 +38,11 @@ def workload(message: str, **options: object) -> Resource:
     )
 
 
+def read_node(name: str, node: str) -> Resource:
+    """What `Node.get(name, node)` registers: an id, and no properties."""
+    return Resource(name=name, type="kubernetes:core/v1:Node", manifest={}, options={"id": node})
+
+
 def scale_as_autoscaler(stack: ProviderStack, replicas: int) -> None:
     path = f"/apis/apps/v1/namespaces/{stack.namespace}/deployments/workload/scale"
     scale = stack.api.request("GET", path)
@@ -135,23 +140,22 @@ def test_a_patch_of_a_node_that_does_not_exist_makes_a_ghost(stack: ProviderStac
 
 
 def test_an_object_that_others_made_can_be_read(stack: ProviderStack, node: str) -> None:
-    read = resource("existing", "v1", "Node")
-    read.options["id"] = node
-    project = stack.declare(read)
+    project = stack.declare(read_node("existing", node))
 
     project.up()
 
     state = project.export()["existing"]
     assert state["external"] is True
     assert state["outputs"]["metadata"]["labels"]["given"] == "here"
+    assert project.preview().operations == {"existing": "read"}
     project.refresh()
-    assert "labels" not in project.export()["existing"]["inputs"]["metadata"]
+    identity = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}
+    assert project.export()["existing"]["inputs"] == identity
     project.destroy()
     assert stack.exists("v1", "Node", node)
 
 
 def test_reading_an_object_that_does_not_exist_fails(stack: ProviderStack) -> None:
-    read = resource("missing", "v1", "Node")
-    read.options["id"] = "no-such-node"
+    project = stack.declare(read_node("missing", "no-such-node"))
 
-    assert "resource 'no-such-node' does not exist" in stack.declare(read).failing_preview()
+    assert "resource 'no-such-node' does not exist" in project.failing_preview()

@@ -63,7 +63,7 @@ class Resource:
 
     name: str
     manifest: Manifest
-    token: str
+    type: str
     options: dict[str, Any] = field(default_factory=dict)
     depends_on: Sequence[str] = ()
     secret: Sequence[str] = ()
@@ -74,7 +74,7 @@ def resource(name: str, api_version: str, kind: str, *, patch: bool = False, **f
     own = {key: fields.pop(key) for key in ("options", "depends_on", "secret") if key in fields}
     group_version = api_version if "/" in api_version else f"core/{api_version}"
     token = f"kubernetes:{group_version}:{kind}{'Patch' if patch else ''}"
-    return Resource(name=name, token=token, manifest={"apiVersion": api_version, "kind": kind, **fields}, **own)
+    return Resource(name=name, type=token, manifest={"apiVersion": api_version, "kind": kind, **fields}, **own)
 
 
 class ProviderStack:
@@ -93,7 +93,7 @@ class ProviderStack:
         items = [
             {
                 "name": item.name,
-                "token": item.token,
+                "token": item.type,
                 "properties": item.manifest,
                 "options": dict(item.options),
                 "depends_on": list(item.depends_on),
