@@ -10,6 +10,7 @@ from checks.__main__ import main
 from checks.client import TritonClient
 from checks.kserve import CallError
 from devcluster.environment import variables
+from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
 from stacks.resolve import ROOT
 from tests.support.dev_stack import DevStack
@@ -26,7 +27,7 @@ def test_every_row_is_right_at_the_address_that_pulumi_puts_out(dev: DevStack) -
     run = subprocess.run(
         [sys.executable, "-m", "checks", "dev"],
         cwd=ROOT,
-        env={**os.environ, **variables(Toolchain())},
+        env={**os.environ, **variables(Toolchain(), Progress(total=0))},
         capture_output=True,
         text=True,
         check=False,
