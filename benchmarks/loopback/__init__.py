@@ -1,0 +1,1 @@
+"""Real Envoys before real Triton servers, on loopback addresses of this machine."""

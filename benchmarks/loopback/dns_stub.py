@@ -1,0 +1,134 @@
+"""A DNS stub in the place of CoreDNS: one name, whose addresses an experiment changes, late or wrongly if it says so.
+
+It is a stand-in, the only one that both sides get, and both by the same means: Envoy's c-ares resolver is told its
+address.
+"""
+
+import ipaddress
+import socket
+import struct
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Self
+
+Behaviour = Literal["answer", "empty", "servfail", "silent"]
+"""`empty`: the name exists and has no address; `silent`: no answer at all."""
+
+_A, _AAAA, _IN = 1, 28, 1
+_RESPONSE_RECURSIVE = 0x8180  # a response, recursion desired and available
+_NOERROR, _SERVFAIL, _NXDOMAIN = 0, 2, 3
+_HEADER = struct.Struct("!HHHHHH")
+_SUFFIX = struct.Struct("!HH")
+_POINTER_TO_QUESTION = 0xC00C
+_RECORD = struct.Struct("!HHHIH4s")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zone:
+    """What the stub says of its name."""
+
+    name: str
+    """Full name without a trailing dot."""
+    addresses: tuple[str, ...] = ()
+    """IPv4 addresses."""
+    ttl_seconds: int = 5
+    """Time to live of each record: CoreDNS' own default."""
+    behaviour: Behaviour = "answer"
+
+
+def answer(query: bytes, zone: Zone) -> bytes | None:
+    """The response to one query: the zone's addresses for A, none for AAAA, NXDOMAIN for any other name.
+
+    Args:
+        query: a DNS message with one question.
+        zone: what is known.
+
+    Returns:
+        The message, or None where nothing is to be said.
+    """
+    if zone.behaviour == "silent" or len(query) < _HEADER.size:
+        return None
+    name, kind, end = _question(query)
+    known = name == zone.name.lower()
+    addresses = zone.addresses if known and kind == _A and zone.behaviour == "answer" else ()
+    code = _SERVFAIL if zone.behaviour == "servfail" else _NOERROR if known else _NXDOMAIN
+    (identity,) = struct.unpack_from("!H", query)
+    header = _HEADER.pack(identity, _RESPONSE_RECURSIVE | code, 1, len(addresses), 0, 0)
+    records = b"".join(
+        _RECORD.pack(_POINTER_TO_QUESTION, _A, _IN, zone.ttl_seconds, 4, ipaddress.IPv4Address(address).packed)
+        for address in addresses
+    )
+    return header + query[_HEADER.size : end] + records
+
+
+def _question(query: bytes) -> tuple[str, int, int]:
+    """Name in lower case, type, and where the question ends."""
+    labels: list[str] = []
+    position = _HEADER.size
+    while query[position]:
+        length = query[position]
+        labels.append(query[position + 1 : position + 1 + length].decode("ascii").lower())
+        position += 1 + length
+    kind, _class = _SUFFIX.unpack_from(query, position + 1)
+    return ".".join(labels), kind, position + 1 + _SUFFIX.size
+
+
+@dataclass
+class DnsStub:
+    """Answers on a free UDP port of loopback until closed.
+
+    Use as a context manager. `zone` may be replaced at any time.
+    """
+
+    zone: Zone
+    delay_seconds: float = 0.0
+    """How late each answer is."""
+    queries: int = field(default=0, init=False)
+    """Questions for an A record that were heard."""
+
+    def __post_init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.settimeout(0.2)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="dns-stub", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """UDP port on 127.0.0.1."""
+        return int(self._socket.getsockname()[1])
+
+    def set_addresses(self, addresses: Sequence[str]) -> None:
+        """Change what the name resolves to, from now on."""
+        self.zone = Zone(
+            name=self.zone.name,
+            addresses=tuple(addresses),
+            ttl_seconds=self.zone.ttl_seconds,
+            behaviour=self.zone.behaviour,
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closed.set()
+        self._thread.join()
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while not self._closed.is_set():
+            try:
+                query, client = self._socket.recvfrom(4096)
+            except TimeoutError:
+                continue
+            time.sleep(self.delay_seconds)
+            response = answer(query, self.zone)
+            self.queries += _question(query)[1] == _A
+            if response is not None:
+                self._socket.sendto(response, client)

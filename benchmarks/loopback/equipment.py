@@ -1,0 +1,83 @@
+"""Brings a run's equipment to life, and takes it away again whatever happens."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from benchmarks.loopback import triton
+from benchmarks.loopback.dns_stub import DnsStub, Zone
+from benchmarks.loopback.envoy import digest
+from benchmarks.loopback.lab import Cores, Lab
+from benchmarks.loopback.process import BenchmarkError
+from benchmarks.loopback.sides import SERVICE_NAME, ours, supersonic
+from benchmarks.results import Results
+from devcluster.images import envoy_binary, triton_root
+from devcluster.images.table import TRITON
+from devcluster.paths import CHECKOUT
+from devcluster.progress import Progress
+from devcluster.toolchain import Toolchain
+
+STEPS = 1
+"""Steps of progress that `open_lab` takes."""
+
+
+@contextmanager
+def open_lab(progress: Progress, seed: int) -> Iterator[Lab]:
+    """Envoy, Triton, DNS and a folder for results.
+
+    Args:
+        progress: one step of it is taken.
+        seed: draws arrivals and orders.
+
+    Raises:
+        BenchmarkError: we are not root, or another run is under way.
+        DevClusterError: Envoy or Triton cannot be had.
+    """
+    if os.geteuid() != 0:
+        msg = f"uid is {os.geteuid()}, but Triton runs here in a root file system of its own: run as root"
+        raise BenchmarkError(msg)
+    cores = Cores.of_this_machine()
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sonic-benchmark-")))
+        scratch.chmod(0o755)  # Triton's user reads the models in it
+        with progress.step("Envoy and Triton"):
+            triton.require_free(1)
+            installation = triton.Installation(
+                root=triton_root(Toolchain(), progress),
+                repository=triton.assemble_repository(scratch / "models"),
+                logs=scratch,
+                core=cores.servers,
+            )
+            envoy = envoy_binary(progress)
+        fleet = triton.Fleet(installation)
+        stack.callback(fleet.close)
+        yield Lab(
+            fleet=fleet,
+            dns=stack.enter_context(DnsStub(Zone(name=SERVICE_NAME))),
+            envoy_binary=envoy,
+            scratch=scratch,
+            results=Results(datetime.now().astimezone()),
+            progress=progress,
+            cores=cores,
+            seed=seed,
+        )
+
+
+def facts(lab: Lab) -> dict[str, object]:
+    """What a run was measured with: versions, hashes of the configurations, commit, cores, seed."""
+    return {
+        "envoy": _output(str(lab.envoy_binary), "--version").removeprefix(f"{lab.envoy_binary}").strip(),
+        "triton": TRITON.tag,
+        "commit": _output("git", "-C", str(CHECKOUT), "describe", "--always", "--dirty"),
+        "configurations": {side.slug: digest(side.config) for side in (supersonic(), ours())},
+        "cores": {"client": lab.cores.client, "servers": lab.cores.servers},
+        "seed": lab.seed,
+    }
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

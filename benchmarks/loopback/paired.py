@@ -1,0 +1,98 @@
+"""The same request through several legs in turn, from a process of its own: `python -m benchmarks.loopback.paired`.
+
+Paired, so that whatever else the machine does hits all legs alike; in random order, so that none always follows
+another.
+"""
+
+import csv
+import json
+import random
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import grpc
+
+from benchmarks.loopback.load import CHANNEL_OPTIONS, Load, request_body
+from benchmarks.loopback.wire import INFER, Unary, unary
+
+_WARM_UP_TURNS = 5
+_TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedPlan:
+    """What is sent."""
+
+    legs: Mapping[str, str]
+    """Name of a leg -> `host:port`."""
+    model: str
+    body_bytes: int
+    rounds: int
+    """In each, every leg has one turn."""
+    requests: int = 1
+    """Requests of a turn."""
+    in_flight: int = 1
+    """How many of them are in progress at once."""
+    seed: int
+    output: str
+    """CSV that gets each turn: its round, leg and seconds."""
+
+
+def run_turns(plan: PairedPlan) -> None:
+    """Send all rounds, and write how long each turn took."""
+    body = request_body(
+        Load(targets=(), rate_per_second=0, duration_seconds=0, seed=0, model=plan.model, body_bytes=plan.body_bytes)
+    )
+    channels = {leg: grpc.insecure_channel(target, options=CHANNEL_OPTIONS) for leg, target in plan.legs.items()}
+    calls = {leg: unary(channel, INFER) for leg, channel in channels.items()}
+    draw = random.Random(plan.seed)  # noqa: S311  no secret
+    for call in calls.values():
+        for _ in range(_WARM_UP_TURNS):
+            _turn(call, body, plan)
+    with Path(plan.output).open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["round", "leg", "seconds"])
+        for number in range(plan.rounds):
+            for leg in draw.sample(sorted(calls), k=len(calls)):
+                writer.writerow([number, leg, f"{_turn(calls[leg], body, plan):.7f}"])
+    for channel in channels.values():
+        channel.close()
+
+
+def read_turns(path: Path) -> dict[str, list[float]]:
+    """Seconds of each turn, by leg."""
+    turns: dict[str, list[float]] = {}
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            turns.setdefault(row["leg"], []).append(float(row["seconds"]))
+    return turns
+
+
+def _turn(call: Unary, body: bytes, plan: PairedPlan) -> float:
+    waiting: deque[grpc.Future[bytes]] = deque()
+    start = time.perf_counter()
+    for _ in range(plan.requests):
+        if len(waiting) == plan.in_flight:
+            waiting.popleft().result()
+        waiting.append(call.future(body, timeout=_TIMEOUT_SECONDS))
+    for answer in waiting:
+        answer.result()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Send what the plan says."""
+    run_turns(PairedPlan(**json.loads(Path(sys.argv[1]).read_text())))
+
+
+def write_plan(plan: PairedPlan, path: Path) -> None:
+    """Write a plan as `main` reads it."""
+    path.write_text(json.dumps(asdict(plan)))
+
+
+if __name__ == "__main__":
+    main()

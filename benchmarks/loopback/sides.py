@@ -1,0 +1,104 @@
+"""The two sides that are compared: what their Envoy runs, and how their servers and Envoys are stopped."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from benchmarks import peer
+from benchmarks.loopback.triton import GRPC_PORT as TRITON_GRPC_PORT
+from benchmarks.peer.bootstrap import ADMIN_PORT as PEER_ADMIN_PORT
+from benchmarks.peer.bootstrap import CLUSTER as PEER_CLUSTER
+from benchmarks.peer.bootstrap import GRPC_PORT as PEER_GRPC_PORT
+from components import envoy
+from components.envoy import EnvoyProxyArgs, PoolEndpoint
+from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT, bootstrap
+from components.envoy.cluster import CLUSTER
+from components.envoy.deployment import DRAIN_FILE, arguments, drain_command
+from components.timing import Timing
+from components.versions import ENVOY_IMAGE
+from stacks.schema.experiment import Traffic
+from stacks.schema.site import ClusterIpExposure, Proxy
+
+SERVICE_NAME = "triton.benchmark.test"
+"""DNS name of the servers, which only the DNS stub knows."""
+
+_PEER_ARGUMENTS = ("--concurrency", "1", "--disable-hot-restart")
+"""Two arguments that theirs does not have. One worker thread, as ours has by default, for theirs would start one for
+each core of the node; and no shared memory of that node, which in a pod is the pod's own."""
+_POD_ONLY = ("--config-path", "--service-node", "--service-cluster")
+"""Flags of ours, each followed by its value, that only a pod can fill in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One of the two."""
+
+    name: str
+    """As tables show it."""
+    slug: str
+    """As files are named."""
+    config: Mapping[str, Any]
+    """Envoy's bootstrap, as it stands in the pod."""
+    cluster: str
+    """Name of the cluster of servers in it."""
+    ports: tuple[int, ...]
+    """Ports in it on which Envoy listens: gRPC, admin, and statistics where it has them apart."""
+    envoy_arguments: tuple[str, ...]
+    """Command line of Envoy, but for its configuration."""
+    triton_pre_stop: tuple[str, ...]
+    """preStop hook of a server, as a command."""
+    envoy_pre_stop: tuple[str, ...]
+    """preStop hook of Envoy, as a command in which `ADMIN_PORT` stands for that port; empty: none."""
+
+
+def supersonic(policy: peer.Policy = "LEAST_REQUEST") -> Side:
+    """SuperSONIC 0.3.1 with its default values, but for the balancing policy."""
+    return Side(
+        name=f"SuperSONIC {policy}",
+        slug=f"supersonic-{policy.lower().replace('_', '-')}",
+        config=peer.bootstrap(host=SERVICE_NAME, port=TRITON_GRPC_PORT, policy=policy),
+        cluster=PEER_CLUSTER,
+        ports=(PEER_GRPC_PORT, PEER_ADMIN_PORT),
+        envoy_arguments=_PEER_ARGUMENTS,
+        triton_pre_stop=peer.TRITON_PRE_STOP,
+        envoy_pre_stop=peer.ENVOY_PRE_STOP,
+    )
+
+
+def ours() -> Side:
+    """This program's proxy, with every default, as `EnvoyProxy` deploys it."""
+    traffic = Traffic()
+    timing = Timing.of(traffic, dns_ttl_seconds=5)
+    pool = PoolEndpoint(name="loopback", host=SERVICE_NAME, port=TRITON_GRPC_PORT, priority=0)
+    args = EnvoyProxyArgs(
+        instance="sonic-benchmark",
+        namespace="sonic-benchmark",
+        pools=(pool,),
+        proxy=Proxy(),
+        traffic=traffic,
+        timing=timing,
+        exposure=ClusterIpExposure(kind="cluster-ip", client_cidrs=("127.0.0.0/8",)),
+        hostname=None,
+        image=ENVOY_IMAGE,
+        prometheus_peer={},
+    )
+    script = Path(envoy.__file__).with_name(DRAIN_FILE)
+    shell, _script_in_pod, _admin_port, *times = drain_command(args)
+    return Side(
+        name="ours",
+        slug="ours",
+        config=bootstrap(pools=args.pools, proxy=args.proxy, traffic=traffic, timing=timing),
+        cluster=CLUSTER,
+        ports=(GRPC_PORT, ADMIN_PORT, STATS_PORT),
+        envoy_arguments=_outside_a_pod(arguments(args)),
+        triton_pre_stop=("sleep", str(timing.triton_pre_stop_seconds)),
+        envoy_pre_stop=(shell, str(script), "ADMIN_PORT", *times),
+    )
+
+
+def _outside_a_pod(arguments: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        word for before, word in pairwise(["", *arguments]) if before not in _POD_ONLY and word not in _POD_ONLY
+    )

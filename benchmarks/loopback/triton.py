@@ -1,0 +1,197 @@
+"""Real Triton servers on 127.0.1.1, 127.0.1.2, …: one port on many addresses, as pods have it."""
+
+import shutil
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.loopback.process import BenchmarkError, Process
+from benchmarks.peer import TRITON_EXIT_TIMEOUT_SECONDS
+from devcluster.images import chroot_command
+from devcluster.paths import CHECKOUT
+
+GRPC_PORT = 18001
+_HTTP_PORT, _METRICS_PORT = 18000, 18002
+_START_TIMEOUT_SECONDS = 90
+_USER_ID = 1000
+
+SLEEP_IDENTITY = "sleep_identity"
+"""The dev repository's model: as long as the request says, up to eight in a batch."""
+PACED = "paced"
+"""The benchmarks' own: one request at a time, as long as the server is told at its start."""
+_MODELS = (CHECKOUT / "devcluster" / "models" / SLEEP_IDENTITY, Path(__file__).with_name("models") / PACED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a server does."""
+
+    model: str = SLEEP_IDENTITY
+    """Name of its one model."""
+    pace_ms: float = 0
+    """For `paced`: how long it takes for each request."""
+
+
+def address(index: int) -> str:
+    """Loopback address of a server, counted from 1."""
+    return f"127.0.1.{index}"
+
+
+def assemble_repository(directory: Path) -> Path:
+    """Copy the models to where any user may read them."""
+    for model in _MODELS:
+        shutil.copytree(model, directory / model.name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    for path in (directory, *directory.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return directory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """What it takes to run Triton here."""
+
+    root: Path
+    """Root file system of the image."""
+    repository: Path
+    """Folder with the models."""
+    logs: Path
+    core: int | None
+    """CPU that the servers share."""
+
+
+class Replica:
+    """One server, from its start to its end. Starting takes 3 to 5 s; `await_ready` waits for it."""
+
+    def __init__(self, installation: Installation, index: int, work: Work) -> None:
+        self.address = address(index)
+        self.work = work
+        self.process = Process(
+            chroot_command(
+                installation.root,
+                ["tritonserver", *_arguments(self.address, work.model)],
+                uid=_USER_ID,
+                environment={
+                    "PATH": "/opt/tritonserver/bin:/usr/bin:/bin",
+                    "LD_LIBRARY_PATH": "/opt/tritonserver/lib",
+                    "OPENBLAS_NUM_THREADS": "1",
+                    "PACE_MS": str(work.pace_ms),
+                },
+                folders={"/mnt": installation.repository},
+                shared_memory_mib=512,
+            ),
+            log=installation.logs / f"triton-{index}.log",
+            core=installation.core,
+        )
+
+    @property
+    def target(self) -> str:
+        """Where it is called directly."""
+        return f"{self.address}:{GRPC_PORT}"
+
+    def await_ready(self) -> None:
+        """Wait until its model can be called.
+
+        Raises:
+            BenchmarkError: it ended, or is not ready in time.
+        """
+        self.process.await_that(self._ready, f"Triton on {self.address} is ready", _START_TIMEOUT_SECONDS)
+
+    def _ready(self) -> bool:
+        url = f"http://{self.address}:{_HTTP_PORT}/v2/health/ready"
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+class Fleet:
+    """The servers of a run. Those that still do the right work are kept from block to block.
+
+    Use `close` in the end: it ends every one of them.
+    """
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._replicas: dict[int, Replica] = {}
+
+    def __getitem__(self, index: int) -> Replica:
+        return self._replicas[index]
+
+    def ensure(self, works: dict[int, Work]) -> None:
+        """Have exactly these servers, by index, ready; start what is missing, end what is not wanted.
+
+        Raises:
+            BenchmarkError: one does not start.
+        """
+        for index in list(self._replicas):
+            replica = self._replicas[index]
+            if works.get(index) != replica.work or not replica.process.running:
+                replica.process.end()
+                del self._replicas[index]
+        for index, work in works.items():
+            if index not in self._replicas:
+                self._replicas[index] = Replica(self._installation, index, work)
+        for replica in self._replicas.values():
+            replica.await_ready()
+
+    def crash(self, index: int) -> None:
+        """`kill -9`."""
+        self._replicas[index].process.kill()
+
+    def hang(self, index: int) -> None:
+        """SIGSTOP: connections stand, nothing answers."""
+        self._replicas[index].process.signal(signal.SIGSTOP)
+
+    def resume(self, index: int) -> None:
+        """SIGCONT."""
+        self._replicas[index].process.signal(signal.SIGCONT)
+
+    def terminate(self, index: int) -> None:
+        """SIGTERM, as the kubelet sends it after the preStop hook; does not wait."""
+        self._replicas[index].process.signal(signal.SIGTERM)
+
+    def addresses(self, indices: Iterable[int]) -> list[str]:
+        """Addresses of these servers."""
+        return [self._replicas[index].address for index in indices]
+
+    def close(self) -> None:
+        """End all servers."""
+        for replica in self._replicas.values():
+            replica.process.kill()
+        self._replicas.clear()
+
+
+def require_free(index: int) -> None:
+    """Refuse to run beside somebody else's server.
+
+    Raises:
+        BenchmarkError: the address is taken.
+    """
+    url = f"http://{address(index)}:{_HTTP_PORT}/v2/health/live"
+    try:
+        urllib.request.urlopen(url, timeout=1).close()
+    except OSError:
+        return
+    msg = f"something answers on {address(index)}:{_HTTP_PORT}, where the benchmarks start their servers: end it first"
+    raise BenchmarkError(msg)
+
+
+def _arguments(host: str, model: str) -> list[str]:
+    return [
+        "--model-repository=/mnt",
+        "--model-control-mode=explicit",
+        f"--load-model={model}",
+        f"--grpc-address={host}",
+        f"--grpc-port={GRPC_PORT}",
+        f"--http-address={host}",
+        f"--http-port={_HTTP_PORT}",
+        f"--metrics-address={host}",
+        f"--metrics-port={_METRICS_PORT}",
+        f"--exit-timeout-secs={TRITON_EXIT_TIMEOUT_SECONDS}",
+        # As ours is started, because its Envoy pings; SuperSONIC's does not, so it is all the same to it.
+        "--grpc-http2-max-ping-strikes=0",
+    ]

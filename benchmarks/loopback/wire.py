@@ -1,0 +1,63 @@
+"""Inference requests as bytes, made once, so that the client's own work is small beside what it measures."""
+
+import struct
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import grpc
+from tritonclient.grpc import service_pb2
+
+SERVICE = "inference.GRPCInferenceService"
+INFER = f"/{SERVICE}/ModelInfer"
+STREAM_INFER = f"/{SERVICE}/ModelStreamInfer"
+REPOSITORY_INDEX = f"/{SERVICE}/RepositoryIndex"
+STATISTICS = f"/{SERVICE}/ModelStatistics"
+
+Unary: TypeAlias = "grpc.UnaryUnaryMultiCallable[bytes, bytes]"
+
+_FP32_BYTES = 4
+
+
+def unary(channel: grpc.Channel, method: str) -> Unary:
+    """A method of a channel, in bytes."""
+    return channel.unary_unary(method)
+
+
+def sleep_identity(sleep_ms: float, body_bytes: int) -> bytes:
+    """A ModelInferRequest for `sleep_identity`, with about so many bytes of tensor, at least one number."""
+    return _request("sleep_identity", [("SLEEP_MS", [1, 1], struct.pack("<f", sleep_ms)), _data(body_bytes, [1])])
+
+
+def paced(body_bytes: int) -> bytes:
+    """A ModelInferRequest for `paced`."""
+    return _request("paced", [_data(body_bytes, [])])
+
+
+def statistics_request(model: str) -> bytes:
+    """A ModelStatisticsRequest for one model."""
+    return bytes(service_pb2.ModelStatisticsRequest(name=model).SerializeToString())
+
+
+def execution_seconds(response: bytes) -> tuple[int, float]:
+    """Executions of a model so far, and the seconds that they took, from a ModelStatisticsResponse."""
+    (model,) = service_pb2.ModelStatisticsResponse.FromString(response).model_stats
+    stats = model.inference_stats
+    nanoseconds = stats.compute_input.ns + stats.compute_infer.ns + stats.compute_output.ns
+    return int(model.execution_count), nanoseconds / 1e9
+
+
+def _data(body_bytes: int, batch: Sequence[int]) -> tuple[str, list[int], bytes]:
+    numbers = max(1, body_bytes // _FP32_BYTES)
+    return ("DATA", [*batch, numbers], bytes(numbers * _FP32_BYTES))
+
+
+def _request(model: str, tensors: Sequence[tuple[str, Sequence[int], bytes]]) -> bytes:
+    message = service_pb2.ModelInferRequest(
+        model_name=model,
+        inputs=[
+            service_pb2.ModelInferRequest.InferInputTensor(name=name, datatype="FP32", shape=shape)
+            for name, shape, _ in tensors
+        ],
+        raw_input_contents=[content for _, _, content in tensors],
+    )
+    return bytes(message.SerializeToString())

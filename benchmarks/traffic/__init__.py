@@ -1,0 +1,1 @@
+"""The benchmarks of what clients see, SuperSONIC's configuration against ours."""

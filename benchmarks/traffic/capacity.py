@@ -1,0 +1,171 @@
+"""B6: how much one Envoy takes: requests in progress, large bodies when a server fails, connections, streams."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import grpc
+
+from benchmarks.loopback import wire
+from benchmarks.loopback.lab import Lab
+from benchmarks.loopback.load import Load
+from benchmarks.loopback.sides import Side, ours, supersonic
+from benchmarks.loopback.triton import Work
+from benchmarks.table import Row
+from benchmarks.traffic.long_wait import LongWait
+from benchmarks.traffic.outcome import KEY, Outcome
+from benchmarks.traffic.scenario import Scenario
+
+_MIB = 1024 * 1024
+_BURST_RATE_PER_SECOND = 1000.0
+"""As fast as the client surely sends."""
+_HOLD_MARGIN_SECONDS = 3.0
+_LONGEST_WAIT_SECONDS = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """Requests of one kind, tried on one side after the other."""
+
+    name: str
+    """As files are named."""
+    title: str
+    """As tables show it."""
+    servers: tuple[int, ...]
+    load: Load
+    """What is sent, but for its target."""
+    hold_seconds: float = 0
+    """How long the servers are held up at first, so that requests pile up."""
+    crash: int | None = None
+    """Server that is killed as the first request is sent; DNS keeps it."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of progress."""
+        return 2
+
+    @property
+    def seconds(self) -> float:
+        """About how long it takes."""
+        return 2 * (15 + max(self.load.duration_seconds, self.hold_seconds) * 1.5)
+
+    def run(self, lab: Lab) -> list[Row]:
+        """Measure it."""
+        theirs, own = (self._attempt(lab, side) for side in (supersonic(), ours()))
+        return [
+            Row(
+                benchmark=KEY,
+                measure=self.title,
+                theirs=f"{theirs}, {theirs.size}",
+                ours=f"{own}, {own.size}",
+                aim="0 failed",
+                reached=own.failed == 0,
+            )
+        ]
+
+    def _attempt(self, lab: Lab, side: Side) -> Outcome:
+        with lab.progress.step(f"{self.name}: {side.name}"), ExitStack() as stack:
+            lab.serve(dict.fromkeys(self.servers, Work()))
+            envoy = stack.enter_context(lab.envoy(side, len(self.servers)))
+            load = self.load.to(envoy.target)
+            client = stack.enter_context(lab.client(load, f"{self.name}-{side.slug}"))
+            if self.hold_seconds:
+                stack.enter_context(_held(lab, self.servers, self.hold_seconds))
+            client.sleep_until(0)
+            if self.crash is not None:
+                lab.fleet.crash(self.crash)
+            samples = client.samples()
+            return Outcome(samples=samples, peak_memory_mib=envoy.process.usage().peak_memory_mib)
+
+
+def scenarios(quick: bool) -> list[Scenario]:
+    """All edges; quick, without the largest and the longest."""
+    counts = (1_600,) if quick else (1_600, 10_000)
+    bodies_mib = (1, 17) if quick else (1, 15, 17, 64)
+    waits_seconds = () if quick else (_LONGEST_WAIT_SECONDS,)
+    return [
+        *(_in_flight(count) for count in counts),
+        *(_bodies(size_mib) for size_mib in bodies_mib),
+        _connections(1_000),
+        _streams(200),
+        *(LongWait(wait_seconds=seconds) for seconds in waits_seconds),
+    ]
+
+
+def _in_flight(count: int) -> Edge:
+    """The servers are held up until all have been sent."""
+    sending_seconds = count / _BURST_RATE_PER_SECOND
+    load = _load(_BURST_RATE_PER_SECOND, sending_seconds, connections=100, deadline_seconds=120)
+    return Edge(
+        name=f"in-flight-{count}",
+        title=f"{count:,} requests in flight",
+        servers=(1, 2, 3),
+        load=load,
+        hold_seconds=sending_seconds + _HOLD_MARGIN_SECONDS,
+    )
+
+
+def _bodies(size_mib: int) -> Edge:
+    """Six of them while one of two servers is gone: one that met it must be sent again, whole."""
+    return Edge(
+        name=f"body-{size_mib}mib",
+        title=f"bodies of {size_mib} MiB as 1 of 2 servers crashes",
+        servers=(1, 2),
+        load=_load(3, 2, connections=1, deadline_seconds=60, body_bytes=size_mib * _MIB),
+        crash=2,
+    )
+
+
+def _connections(count: int) -> Edge:
+    return Edge(
+        name=f"connections-{count}",
+        title=f"{count:,} connections",
+        servers=(1, 2, 3),
+        load=_load(500, 6, connections=count, deadline_seconds=30),
+    )
+
+
+def _streams(count: int) -> Edge:
+    """Streams of ten messages each, slow enough that all are open at once."""
+    return Edge(
+        name=f"streams-{count}",
+        title=f"{count} streams of 10 messages",
+        servers=(1, 2, 3),
+        load=_load(count / 4, 4, connections=20, deadline_seconds=60, sleep_ms=50, stream_messages=10),
+    )
+
+
+def _load(
+    rate_per_second: float,
+    duration_seconds: float,
+    *,
+    connections: int,
+    deadline_seconds: float,
+    sleep_ms: float = 0,
+    body_bytes: int = 4,
+    stream_messages: int = 0,
+) -> Load:
+    return Load(
+        targets=(),
+        rate_per_second=rate_per_second,
+        duration_seconds=duration_seconds,
+        seed=0,
+        process="fixed",
+        deadline_seconds=deadline_seconds,
+        connections=connections,
+        sleep_ms=sleep_ms,
+        body_bytes=body_bytes,
+        stream_messages=stream_messages,
+    )
+
+
+@contextmanager
+def _held(lab: Lab, servers: tuple[int, ...], seconds: float) -> Iterator[None]:
+    """Give each server one request of so long, directly; what comes after it waits in the server."""
+    with ExitStack() as stack:
+        channels = [stack.enter_context(grpc.insecure_channel(lab.fleet[index].target)) for index in servers]
+        body = wire.sleep_identity(seconds * 1000, 4)
+        holds = [wire.unary(channel, wire.INFER).future(body, timeout=seconds + 30) for channel in channels]
+        yield
+        for hold in holds:
+            hold.result()

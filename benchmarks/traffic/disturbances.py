@@ -1,0 +1,141 @@
+"""B1: requests lost when a server stops, crashes or hangs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.loopback.lab import Lab
+from benchmarks.loopback.load import Load
+from benchmarks.loopback.sides import Side, ours, supersonic
+from benchmarks.loopback.triton import Work
+from benchmarks.results import BlockResult
+from benchmarks.statistics import significant
+from benchmarks.table import Row
+from benchmarks.traffic import blocks, events
+from benchmarks.traffic.events import Event
+from benchmarks.traffic.stage import Stage
+
+KEY = "B1"
+
+_RATE_PER_SECOND = 150.0
+_SLEEP_MS = 20.0
+_DEADLINE_SECONDS = 5.0
+_HANG_LATENCY_MS_MAX = 1500.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disturbance:
+    """One event, in blocks of both sides."""
+
+    event: Event
+    pairs: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of progress."""
+        return blocks.steps(self.pairs)
+
+    @property
+    def seconds(self) -> float:
+        """About how long it takes."""
+        return self.pairs * 2 * (self.event.duration_seconds + 12) + (self.pairs + 1) * 8
+
+    def run(self, lab: Lab) -> list[Row]:
+        """Measure it."""
+
+        def direct(name: str) -> float:
+            self._prepare(lab)
+            return lab.direct_p50_ms(name, _load("", self.event, lab.seed))
+
+        comparison = blocks.compare(
+            lab,
+            self.event.name,
+            (supersonic(), ours()),
+            self.pairs,
+            direct_p50_ms=direct,
+            run=lambda side, name, seed: self._block(lab, side, name, seed),
+        )
+        return [
+            _lost_row(self.event, comparison),
+            _latency_row(self.event, comparison),
+        ]
+
+    def _prepare(self, lab: Lab) -> None:
+        lab.serve({index: Work() for index in (*self.event.servers, *self.event.spare)})
+        lab.dns.set_addresses(lab.fleet.addresses(self.event.servers))
+
+    def _block(self, lab: Lab, side: Side, name: str, seed: int) -> blocks.Measured:
+        self._prepare(lab)
+        with lab.envoy(side, len(self.event.servers)) as envoy:
+            before = envoy.process.usage()
+            with lab.client(_load(envoy.target, self.event, seed), name) as client:
+                stage = Stage(lab=lab, side=side, client=client)
+                self.event.happen(stage)
+                lab.progress.waiting(f"the requests of {self.event.duration_seconds:.0f} s to end")
+                samples = client.samples()
+            after = envoy.process.usage()
+            stage.finish()
+        return blocks.Measured(
+            samples=samples,
+            cpu_seconds=after.cpu_seconds - before.cpu_seconds,
+            peak_memory_mib=after.peak_memory_mib,
+        )
+
+
+def scenarios(quick: bool) -> list[Disturbance]:
+    """The events; quick, one pair of each and the shortest only."""
+    if quick:
+        return [Disturbance(event=event, pairs=1) for event in (events.crash(), events.hang())]
+    return [
+        Disturbance(event=events.rollout(), pairs=5),
+        Disturbance(event=events.scale_in(events.CACHE_SECONDS), pairs=5),
+        Disturbance(event=events.scale_in(events.STALE_SECONDS), pairs=2),
+        Disturbance(event=events.crash(), pairs=5),
+        Disturbance(event=events.hang(), pairs=5),
+    ]
+
+
+def _load(target: str, event: Event, seed: int) -> Load:
+    return Load(
+        targets=(target,),
+        rate_per_second=_RATE_PER_SECOND,
+        duration_seconds=event.duration_seconds,
+        seed=seed,
+        sleep_ms=_SLEEP_MS,
+        deadline_seconds=_DEADLINE_SECONDS,
+    )
+
+
+def _lost_row(event: Event, comparison: blocks.Comparison) -> Row:
+    def told(side: Sequence[BlockResult]) -> str:
+        failed = sum(block.failed for block in side)
+        each = failed / _RATE_PER_SECOND / (len(side) * event.count)
+        return blocks.lost(side) + (f", {significant(each)} s of traffic each" if failed else "")
+
+    return Row(
+        benchmark=KEY,
+        measure=f"{event.title}: lost",
+        theirs=told(comparison.theirs),
+        ours=told(comparison.ours),
+        aim="0",
+        reached=sum(block.failed for block in comparison.ours) == 0,
+        rejected=comparison.rejected,
+    )
+
+
+def _latency_row(event: Event, comparison: blocks.Comparison) -> Row:
+    def told(side: Sequence[BlockResult]) -> str:
+        p99 = sorted(block.p99_ms for block in side)[len(side) // 2]
+        return f"{significant(p99)} / {significant(max(block.max_ms for block in side))}"
+
+    worst = max(block.max_ms for block in comparison.ours)
+    hang = event.name == "hang"
+    return Row(
+        benchmark=KEY,
+        measure=f"{event.title}: p99 / worst, ms",
+        theirs=told(comparison.theirs),
+        ours=told(comparison.ours),
+        ratio=f"p99 {comparison.ratio(lambda block: block.p99_ms)}",
+        aim=f"worst ≤ {_HANG_LATENCY_MS_MAX:,.0f}" if hang else "-",
+        reached=worst <= _HANG_LATENCY_MS_MAX if hang else None,
+        rejected=comparison.rejected,
+    )

@@ -1,0 +1,134 @@
+"""B1: requests lost when the Envoys themselves are replaced."""
+
+import subprocess
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from benchmarks.loopback.envoy import Envoy
+from benchmarks.loopback.lab import Lab
+from benchmarks.loopback.load import Load
+from benchmarks.loopback.process import Usage
+from benchmarks.loopback.service_stub import ServiceStub
+from benchmarks.loopback.sides import Side, ours, supersonic
+from benchmarks.loopback.triton import Work
+from benchmarks.table import Row
+from benchmarks.traffic import blocks
+from benchmarks.traffic.events import DNS_LAG_SECONDS, LEAD_SECONDS
+
+_SERVERS = (1, 2, 3, 4, 5, 6)
+_RATE_PER_SECOND = 60.0
+_SLEEP_MS = 400.0
+"""Long requests, so that there is something to lose: 24 are in progress on average."""
+_BETWEEN_SECONDS = 25.0
+"""From one Envoy's deletion to the next one's: longer than ours takes to leave."""
+_DURATION_SECONDS = LEAD_SECONDS + 2 * _BETWEEN_SECONDS
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvoyRoll:
+    """Two Envoys behind a Service are replaced, one after the other, by two that are ready.
+
+    SuperSONIC is done a favour: its new Envoy really counts as ready while it is still being installed by apt-get,
+    since it has no readiness probe, and clients are sent to it. Here it is ready.
+    """
+
+    pairs: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of progress."""
+        return blocks.steps(self.pairs)
+
+    @property
+    def seconds(self) -> float:
+        """About how long it takes."""
+        return self.pairs * 2 * (_DURATION_SECONDS + 8) + (self.pairs + 1) * 8
+
+    def run(self, lab: Lab) -> list[Row]:
+        """Measure it."""
+
+        def direct(name: str) -> float:
+            lab.serve(dict.fromkeys(_SERVERS, Work()))
+            return lab.direct_p50_ms(name, _load("", lab.seed))
+
+        comparison = blocks.compare(
+            lab,
+            "envoy-roll",
+            (supersonic(), ours()),
+            self.pairs,
+            direct_p50_ms=direct,
+            run=lambda side, name, seed: self._block(lab, side, name, seed),
+        )
+        row = Row(
+            benchmark="B1",
+            measure="roll of 2 Envoys: lost",
+            theirs=blocks.lost(comparison.theirs),
+            ours=blocks.lost(comparison.ours),
+            aim="0",
+            reached=sum(block.failed for block in comparison.ours) == 0,
+            rejected=comparison.rejected,
+        )
+        return [row]
+
+    def _block(self, lab: Lab, side: Side, name: str, seed: int) -> blocks.Measured:
+        with ExitStack() as stack:
+            old = [stack.enter_context(lab.envoy(side, len(_SERVERS))) for _ in range(2)]
+            new = [stack.enter_context(lab.envoy(side, len(_SERVERS))) for _ in range(2)]
+            service = stack.enter_context(ServiceStub([envoy.grpc_port for envoy in old]))
+            client = stack.enter_context(lab.client(_load(service.target, seed), name))
+            standing, ends = [*old], []
+            for step in range(2):
+                client.sleep_until(LEAD_SECONDS + step * _BETWEEN_SECONDS)
+                standing[step] = new[step]
+                ends.append(_Stop(old[step]))
+                _forget(service, standing)
+            lab.progress.waiting("the requests to end")
+            samples = client.samples()
+            used = [*(end.usage() for end in ends), *(envoy.process.usage() for envoy in new)]
+        return blocks.Measured(
+            samples=samples,
+            cpu_seconds=sum(usage.cpu_seconds for usage in used),
+            peak_memory_mib=max(usage.peak_memory_mib for usage in used),
+        )
+
+
+class _Stop:
+    """What the kubelet does with a deleted Envoy: preStop hook, then SIGTERM."""
+
+    def __init__(self, envoy: Envoy) -> None:
+        self._envoy = envoy
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def usage(self) -> Usage:
+        """What the Envoy had used when it ended."""
+        self._thread.join()
+        return self._usage
+
+    def _run(self) -> None:
+        if hook := self._envoy.pre_stop():
+            subprocess.run(hook, check=False)
+        self._usage = self._envoy.process.usage()
+        self._envoy.process.end()
+
+
+def _forget(service: ServiceStub, standing: list[Envoy]) -> None:
+    """Have the Service know of the change as late as it does in a cluster."""
+    threading.Timer(DNS_LAG_SECONDS, service.set_ports, [[envoy.grpc_port for envoy in standing]]).start()
+
+
+def scenarios(quick: bool) -> list[EnvoyRoll]:
+    """The roll; quick, one pair."""
+    return [EnvoyRoll(pairs=1 if quick else 5)]
+
+
+def _load(target: str, seed: int) -> Load:
+    return Load(
+        targets=(target,),
+        rate_per_second=_RATE_PER_SECOND,
+        duration_seconds=_DURATION_SECONDS,
+        seed=seed,
+        sleep_ms=_SLEEP_MS,
+        deadline_seconds=10,
+    )

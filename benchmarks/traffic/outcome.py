@@ -1,0 +1,30 @@
+"""What became of the requests of one edge."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.loopback.samples import Sample, causes, failed, in_flight_max
+
+KEY = "B6"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The requests of one side, and what its Envoy needed for them."""
+
+    samples: Sequence[Sample]
+    peak_memory_mib: float
+
+    @property
+    def failed(self) -> int:
+        """How many were not answered."""
+        return failed(self.samples)
+
+    def __str__(self) -> str:
+        why = ", ".join(status for status in causes(self.samples))
+        return f"{self.failed:,} of {len(self.samples):,} failed" + (f" ({why})" if why else "")
+
+    @property
+    def size(self) -> str:
+        """How many requests were in progress at once, and Envoy's memory."""
+        return f"{in_flight_max(self.samples):,} at once in {self.peak_memory_mib:.0f} MiB"

@@ -1,0 +1,46 @@
+"""Where something happens to the servers while requests run."""
+
+import subprocess
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.loopback.clients import Client
+from benchmarks.loopback.lab import Lab
+from benchmarks.loopback.sides import Side
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """One block of one side, under load."""
+
+    lab: Lab
+    side: Side
+    client: Client
+    _running: list[threading.Thread] = field(default_factory=list)
+
+    def at(self, offset_seconds: float) -> None:
+        """Wait until so long after the first request."""
+        self.client.sleep_until(offset_seconds)
+
+    def later(self, delay_seconds: float, addresses: Sequence[str]) -> None:
+        """Have DNS answer with these addresses, so long from now."""
+        self._start(threading.Timer(delay_seconds, self.lab.dns.set_addresses, [list(addresses)]))
+
+    def stop_server(self, index: int) -> None:
+        """What the kubelet does with a deleted pod: the side's own preStop hook, really run, and then SIGTERM."""
+
+        def stop() -> None:
+            subprocess.run(self.side.triton_pre_stop, stderr=subprocess.DEVNULL, check=False)
+            self.lab.fleet.terminate(index)
+
+        self._start(threading.Thread(target=stop))
+
+    def finish(self) -> None:
+        """Wait for everything that was begun."""
+        for thread in self._running:
+            thread.join()
+
+    def _start(self, thread: threading.Thread) -> None:
+        self._running.append(thread)
+        thread.start()
