@@ -346,7 +346,7 @@ class OwnPrometheus(Model):
 
 
 class ExternalPrometheus(Model):
-    """A Prometheus that the site runs already and that scrapes pods by annotation, with labels `namespace` and `pod`."""
+    """A Prometheus of the site that scrapes pods by annotation, with the labels `namespace` and `pod`."""
 
     kind: Literal["external"]
     """Only read."""
