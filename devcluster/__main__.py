@@ -5,7 +5,9 @@ import sys
 from collections.abc import Callable
 
 from devcluster import deploy, environment, lifecycle, logs, status
+from devcluster.addresses import API_URL
 from devcluster.errors import DevClusterError
+from devcluster.kubeconfig import KUBECONFIG
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
 
@@ -51,7 +53,9 @@ def _up(arguments: argparse.Namespace) -> int:
         lifecycle.up(progress, toolchain)
         if not arguments.cluster_only:
             deploy.deploy(toolchain, progress)
-    if not arguments.cluster_only:
+    if arguments.cluster_only:
+        print(f"The cluster is up, without a stack: {API_URL}, kubeconfig {KUBECONFIG}")
+    else:
         deploy.check(toolchain, progress)
     print(NEXT_COMMANDS)
     return 0

@@ -34,6 +34,9 @@ KUBE_PROXY_HEALTH_PORT = 10256
 KUBE_PROXY_METRICS_PORT = 10249
 S3_PORT = 19000
 
+API_HEALTH_URL = f"{API_URL}/readyz"
+KUBELET_HEALTH_URL = f"http://{LOOPBACK}:{KUBELET_HEALTH_PORT}/healthz"
+
 HOST_PORTS: dict[int, str] = {
     API_PORT: "kube-apiserver",
     ETCD_CLIENT_PORT: "etcd",

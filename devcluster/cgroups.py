@@ -71,6 +71,11 @@ def create() -> None:
                 (own / setting).write_text((hierarchy.path / setting).read_text())
 
 
+def have_held_pods() -> bool:
+    """Whether a kubelet has run since our cgroups were made: it makes `kubepods` in them when it starts."""
+    return any(cgroup.name == "kubepods" for cgroup in own_cgroups())
+
+
 def own_cgroups() -> list[Path]:
     """The cluster's cgroups with all below them, children before parents."""
     roots = (hierarchy.path / CLUSTER_NAME for hierarchy in hierarchies(MOUNTS.read_text()))

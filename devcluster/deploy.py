@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from devcluster import environment, interrupted
-from devcluster.addresses import API_URL
+from devcluster.addresses import API_HEALTH_URL, KUBELET_HEALTH_URL
 from devcluster.errors import DevClusterError
 from devcluster.health import answers
 from devcluster.kubectl import Kubectl
@@ -19,7 +19,9 @@ from devcluster.toolchain.process import run_logged
 
 STACK = "dev"
 DEPLOY_STEPS = 1
+PULUMI_TOOLS = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec")
 QUIETLY = ("--non-interactive", "--color=never")
+WITHOUT_DOTS = "--suppress-progress"
 
 
 def deploy(toolchain: Toolchain, progress: Progress) -> None:
@@ -29,11 +31,12 @@ def deploy(toolchain: Toolchain, progress: Progress) -> None:
         DevClusterError: Pulumi failed; the text ends with what it said about it.
     """
     with progress.step(f"deploy the stack: pulumi up --stack {STACK}"):
+        toolchain.ensure(PULUMI_TOOLS, progress)
         environment.PULUMI_STATE.mkdir(parents=True, exist_ok=True)
         pulumi = Pulumi(environment.variables(toolchain, progress), progress.waiting)
         pulumi.run("stack", "select", "--create", STACK)
         pulumi.recover(Kubectl(toolchain.path("kubectl")))
-        pulumi.run("up", "--yes", "--skip-preview", f"--stack={STACK}")
+        pulumi.run("up", "--yes", "--skip-preview", WITHOUT_DOTS, f"--stack={STACK}")
 
 
 def check(toolchain: Toolchain, progress: Progress) -> None:
@@ -53,17 +56,20 @@ def check(toolchain: Toolchain, progress: Progress) -> None:
 
 
 def destroy(toolchain: Toolchain, progress: Progress) -> None:
-    """Take the stack away through the API server; does nothing where there is no stack or no API server.
+    """Take the stack away as Pulumi would; does nothing where there is no stack, or no cluster that could let it go.
 
     What the stack protects (the model repository) goes too: on this cluster it is a copy of what the checkout holds.
+
+    Raises:
+        DevClusterError: Pulumi failed; the text ends with what it said about it.
     """
-    if not environment.PULUMI_STATE.exists() or not answers(f"{API_URL}/readyz"):
+    if not environment.PULUMI_STATE.exists() or not all(answers(url) for url in (API_HEALTH_URL, KUBELET_HEALTH_URL)):
         return
     pulumi = Pulumi(environment.variables(toolchain, progress), progress.waiting)
     if STACK in {stack["name"].rpartition("/")[2] for stack in json.loads(pulumi.output("stack", "ls", "--json"))}:
         pulumi.recover(Kubectl(toolchain.path("kubectl")))
         pulumi.run("state", "unprotect", "--all", "--yes", f"--stack={STACK}")
-        pulumi.run("destroy", "--yes", "--skip-preview", f"--stack={STACK}")
+        pulumi.run("destroy", "--yes", "--skip-preview", WITHOUT_DOTS, f"--stack={STACK}")
 
 
 class Pulumi:
@@ -83,7 +89,7 @@ class Pulumi:
         interrupted.clear_locks(STACK, self._waiting)
         export = json.loads(self.output("stack", "export", f"--stack={STACK}"))
         if interrupted.delete_half_created(export, kubectl):
-            self.run("refresh", "--yes", "--skip-preview", "--clear-pending-creates", f"--stack={STACK}")
+            self.run("refresh", "--yes", "--skip-preview", WITHOUT_DOTS, "--clear-pending-creates", f"--stack={STACK}")
 
     def output(self, *arguments: str) -> str:
         """What a quick command prints.

@@ -5,6 +5,7 @@ knows whether it is there. On this cluster nothing is lost by deleting that obje
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -41,7 +42,8 @@ def _holder(lock: Path) -> int:
 
 def _is_pulumi(pid: int) -> bool:
     with suppress(FileNotFoundError, ProcessLookupError):
-        return (PROC / str(pid) / "comm").read_text().strip() == "pulumi"
+        _, name, rest = re.split(r"[()]", (PROC / str(pid) / "stat").read_text(), maxsplit=2)
+        return name == "pulumi" and not rest.lstrip().startswith("Z")  # a zombie holds nothing
     return False
 
 

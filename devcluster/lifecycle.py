@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ NODE_TOOLS = (
 """What a Ready node needs; without it nothing can be started."""
 
 LATER_TOOLS = (
-    *("buildah", "debootstrap", "pause", "coredns", "pulumi", "pulumi-language-python", "pulumi-language-python-exec"),
+    *("buildah", "debootstrap", "pause", "coredns", *deploy.PULUMI_TOOLS),
     *("prometheus", "promtool", "keda-manifests", "keda-operator", "keda-metrics-apiserver"),
 )
 """What is built while the node is already starting, in the order in which it is needed."""
@@ -61,8 +62,7 @@ def up(progress: Progress, toolchain: Toolchain) -> None:
         toolchain.ensure(NODE_TOOLS, progress)
         toolchain.build_in_background(LATER_TOOLS)
     with progress.step("clear what a killed cluster left behind"):
-        starts_anew = not supervisor.is_running()
-        if starts_anew:
+        if not supervisor.is_running():
             leftovers.sweep(progress.waiting)
     with progress.step("set the network, certificates and configuration up"):
         prepare_machine()
@@ -71,7 +71,7 @@ def up(progress: Progress, toolchain: Toolchain) -> None:
     with progress.step("start the control plane"):
         _start(processes.control_plane(toolchain.path), supervisor, progress)
         addons.apply_access_rules(kubectl)
-        if starts_anew:
+        if not cgroups.have_held_pods():
             addons.forget_pods(kubectl)
     with progress.step("start the node"):
         _start(processes.node(toolchain.path), supervisor, progress)
@@ -124,7 +124,10 @@ def down(progress: Progress, toolchain: Toolchain) -> None:
     """
     original_sysctls = sysctls.originals()
     with progress.step("destroy the stack"):
-        deploy.destroy(toolchain, progress)
+        try:
+            deploy.destroy(toolchain, progress)
+        except DevClusterError as error:  # its objects go with the cluster
+            print(f"\nThe stack went without Pulumi: {error}", file=sys.stderr)
     with progress.step("stop the cluster and clear the machine"):
         leftovers.sweep(progress.waiting)
         sysctls.restore()

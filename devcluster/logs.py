@@ -2,7 +2,7 @@
 
 import os
 
-from devcluster.addresses import API_URL
+from devcluster.addresses import API_HEALTH_URL
 from devcluster.errors import DevClusterError
 from devcluster.health import answers
 from devcluster.kubectl import Kubectl
@@ -33,7 +33,7 @@ def show(part: str, *, follow: bool, toolchain: Toolchain) -> None:
 
 def _kubectl_logs(part: str, own_logs: list[str], *, follow: bool, toolchain: Toolchain) -> list[str]:
     namespaces: dict[str, str] = {}
-    if answers(f"{API_URL}/readyz"):
+    if answers(API_HEALTH_URL):
         kubectl = Kubectl(toolchain.path("kubectl"))
         for deployment in kubectl.get("deployments", "--all-namespaces").get("items", []):
             namespaces[deployment["metadata"]["name"]] = deployment["metadata"]["namespace"]

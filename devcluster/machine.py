@@ -14,7 +14,7 @@ from devcluster.errors import DevClusterError
 from devcluster.node import has_capability
 from devcluster.paths import CACHE, STATE
 from devcluster.pids import PROC, command_of, is_own
-from devcluster.preflight import COLD_DISK_GIB, WARM_DISK_GIB, Disk, Facts, Listener, Route, objections
+from devcluster.preflight import CACHE_GIB, GO_CACHES_GIB, STATE_GIB, Disk, Facts, Listener, Route, objections
 from devcluster.toolchain import Toolchain
 from devcluster.toolchain.found import find
 from devcluster.toolchain.table import TOOLS, DebianProgram
@@ -22,6 +22,7 @@ from devcluster.toolchain.table import TOOLS, DebianProgram
 CAP_NET_ADMIN = 12
 CAP_SYS_ADMIN = 21
 GIB = 2**30
+SHOWN_CHARACTERS = 60
 
 FEATURES = {"overlay": "overlay", "br_netfilter": "bridge netfilter"}
 """Kernel modules that pods need, and what to call them."""
@@ -77,10 +78,19 @@ def _is_loadable(module: str) -> bool:
 
 
 def _disks(*, cold: bool) -> tuple[Disk, ...]:
-    needs = [(STATE, WARM_DISK_GIB)] + ([(CACHE, COLD_DISK_GIB)] if cold else [])
+    needs = {STATE: STATE_GIB}
+    if cold:
+        needs |= {CACHE: CACHE_GIB, Path.home(): GO_CACHES_GIB}
+    by_device: dict[int, list[Path]] = {}
+    for folder in needs:
+        by_device.setdefault(_existing(folder).stat().st_dev, []).append(folder)
     return tuple(
-        Disk(folder=folder, needed_gib=needed, free_gib=shutil.disk_usage(_existing(folder)).free / GIB)
-        for folder, needed in needs
+        Disk(
+            folders=tuple(folders),
+            needed_gib=sum(needs[folder] for folder in folders),
+            free_gib=shutil.disk_usage(_existing(folders[0])).free / GIB,
+        )
+        for folders in by_device.values()
     )
 
 
@@ -126,7 +136,8 @@ def _listeners() -> tuple[Listener, ...]:
 
 
 def _listener(port: int, pid: int) -> Listener:
-    return Listener(port=port, pid=pid, command=command_of(pid), own=is_own(pid))
+    holder = f"process {pid} ({command_of(pid)[:SHOWN_CHARACTERS]})" if pid else "a process that we cannot see"
+    return Listener(port=port, holder=holder, own=is_own(pid))
 
 
 def parse_listening_sockets(tables: Iterable[str]) -> dict[int, int]:

@@ -15,11 +15,14 @@ PYTHON = (3, 11)
 MEMORY_GIB = 7.0
 """A machine sold as 8 GiB shows less. The cluster with the dev stack takes about 4, a cold build 3 more."""
 
-COLD_DISK_GIB = 30.0
-"""Go's caches, the builds and the images, measured; a margin of a tenth."""
+STATE_GIB = 5.0
+"""The images as containerd unpacks them, etcd and the logs: 2 measured."""
 
-WARM_DISK_GIB = 6.0
-"""The images as containerd unpacks them, etcd and the logs."""
+CACHE_GIB = 5.0
+"""What was built, when nothing is there yet: 3 measured."""
+
+GO_CACHES_GIB = 18.0
+"""Modules and compiled packages under the user's home, when nothing is there yet: 16 measured."""
 
 SHOWN_NAMES = 4
 
@@ -31,12 +34,12 @@ class Listener:
     """A port that some process listens on.
 
     Args:
-        own: the process belongs to the cluster.
+        holder: which process, for people.
+        own: it belongs to the cluster.
     """
 
     port: int
-    pid: int
-    command: str
+    holder: str
     own: bool
 
 
@@ -50,9 +53,13 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class Disk:
-    """Free space where the cluster will fill a disk, in GiB."""
+    """Free space on a disk that the cluster will fill, in GiB.
 
-    folder: Path
+    Args:
+        folders: those of ours that lie on it.
+    """
+
+    folders: tuple[Path, ...]
     needed_gib: float
     free_gib: float
 
@@ -112,8 +119,7 @@ def _program_objections(facts: Facts) -> Iterator[str]:
         yield f"Python is {found}: the packages are locked for {wanted}; install python{wanted} and run `make up`"
     if facts.missing_builds and not facts.has_go:
         yield (
-            f"go is not on PATH: {_listed(facts.missing_builds)} must be built with it; "
-            "install Go (https://go.dev/dl)"
+            f"go is not on PATH: {_listed(facts.missing_builds)} must be built with it; install Go (https://go.dev/dl)"
         )
     if facts.missing_packages and not facts.can_install:
         yield (
@@ -143,7 +149,7 @@ def _port_objections(listeners: Iterable[Listener]) -> Iterator[str]:
     for listener in listeners:
         if not listener.own:
             yield (
-                f"port {listener.port} is taken by process {listener.pid} ({listener.command[:60]}): "
+                f"port {listener.port} is taken by {listener.holder}: "
                 f"{HOST_PORTS[listener.port]} needs it; stop that process"
             )
 
@@ -164,8 +170,8 @@ def _size_objections(facts: Facts) -> Iterator[str]:
     for disk in facts.disks:
         if disk.free_gib < disk.needed_gib:
             yield (
-                f"{disk.folder} has {disk.free_gib:.1f} GiB free: {disk.needed_gib:.0f} GiB are needed; "
-                "make room, or mount a larger disk there"
+                f"the disk of {', '.join(map(str, disk.folders))} has {disk.free_gib:.1f} GiB free: "
+                f"{disk.needed_gib:.0f} GiB are needed; make room, or mount a larger disk there"
             )
 
 

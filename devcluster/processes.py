@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devcluster.addresses import (
+    API_HEALTH_URL,
     API_PORT,
     API_URL,
     CONTROLLER_MANAGER_PORT,
     ETCD_CLIENT_PORT,
     ETCD_PEER_PORT,
     KUBE_PROXY_HEALTH_PORT,
-    KUBELET_HEALTH_PORT,
+    KUBELET_HEALTH_URL,
     KUBELET_PORT,
     LOOPBACK,
     NODE_ADDRESS,
@@ -170,7 +171,7 @@ def _api_server(program: Callable[[str], Path]) -> Process:
             f"--proxy-client-key-file={FRONT_PROXY.key}",
         ),
         address=API_URL,
-        health=f"{API_URL}/readyz",
+        health=API_HEALTH_URL,
         reads=(API_SERVER.certificate, FRONT_PROXY.certificate, _CLUSTER_CA, front_proxy_ca, SERVICE_ACCOUNT_KEY),
     )
 
@@ -243,7 +244,7 @@ def _kubelet(program: Callable[[str], Path]) -> Process:
             f"--node-ip={NODE_ADDRESS}",
         ),
         address=f"https://{NODE_ADDRESS}:{KUBELET_PORT}",
-        health=f"http://{LOOPBACK}:{KUBELET_HEALTH_PORT}/healthz",
+        health=KUBELET_HEALTH_URL,
         reads=(KUBELET_CONFIG, kubeconfig, KUBELET.certificate),
     )
 

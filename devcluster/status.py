@@ -7,7 +7,7 @@ from typing import Any
 
 from devcluster import processes
 from devcluster.addons import condition, is_rolled_out
-from devcluster.addresses import API_URL, NODE_ADDRESS, NODE_NAME
+from devcluster.addresses import API_HEALTH_URL, NODE_ADDRESS, NODE_NAME
 from devcluster.health import answers, is_ready
 from devcluster.kubectl import Kubectl
 from devcluster.processes import Process
@@ -41,7 +41,7 @@ def parts(toolchain: Toolchain) -> list[Part]:
         return []
     known = [*processes.control_plane(toolchain.path), *processes.node(toolchain.path), processes.s3()]
     found = [_of_process(process, states.get(process.name)) for process in known]
-    if answers(f"{API_URL}/readyz"):
+    if answers(API_HEALTH_URL):
         found += _of_cluster(Kubectl(toolchain.path("kubectl")))
     return found
 

@@ -193,9 +193,7 @@ def up_killed_at(step: str) -> Iterator[None]:
     yield
 
 
-@pytest.mark.parametrize(
-    "step", ["clear what a killed", "set the network", "control plane", "start the node", "CoreDNS"]
-)
+@pytest.mark.parametrize("step", ["clear what a killed", "start the control plane", "start CoreDNS"])
 def test_an_up_killed_at_any_step_is_finished_by_the_next(echo: Cluster, step: str) -> None:
     kill_the_cluster()
     with up_killed_at(step):

@@ -22,10 +22,10 @@ GOOD = Facts(
     listeners=(),
     routes=(Route(network=ipaddress.IPv4Network("192.168.1.0/24"), link="eth0"),),
     memory_gib=16.0,
-    disks=(Disk(folder=Path("/var/lib/x"), needed_gib=6.0, free_gib=60.0),),
+    disks=(Disk(folders=(Path("/var/lib/x"),), needed_gib=6.0, free_gib=60.0),),
 )
 
-FOREIGN = Listener(port=10250, pid=77, command="/usr/bin/k3s agent", own=False)
+FOREIGN = Listener(port=10250, holder="process 77 (/usr/bin/k3s agent)", own=False)
 
 
 def test_a_machine_that_has_all_is_accepted() -> None:
@@ -66,8 +66,8 @@ def test_what_is_already_built_needs_no_go_and_what_is_installed_no_apt_get() ->
         ),
         ({"memory_gib": 3.9}, "this machine has 3.9 GiB of memory: 7 are needed"),
         (
-            {"disks": (Disk(folder=Path("/var/cache/x"), needed_gib=30.0, free_gib=12.34),)},
-            "/var/cache/x has 12.3 GiB free: 30 GiB are needed; make room",
+            {"disks": (Disk(folders=(Path("/var/cache/x"), Path("/root")), needed_gib=30.0, free_gib=12.34),)},
+            "the disk of /var/cache/x, /root has 12.3 GiB free: 30 GiB are needed; make room",
         ),
     ],
 )
