@@ -13,7 +13,7 @@ __all__ = ["cluster"]
 
 
 @pytest.fixture
-def stack(cluster: Cluster, tmp_path: Path) -> Iterator[ProviderStack]:  # noqa: ARG001, F811  it only has to be up
+def stack(cluster: Cluster, tmp_path: Path) -> Iterator[ProviderStack]:  # noqa: ARG001  it only has to be up
     """A stack of bare resources with a namespace of its own, which is deleted with everything in it."""
     made = ProviderStack(tmp_path, KUBECONFIG)
     made.create_namespace()
