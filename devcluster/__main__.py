@@ -49,12 +49,12 @@ def parser() -> argparse.ArgumentParser:
 def _up(arguments: argparse.Namespace) -> int:
     toolchain = Toolchain()
     progress = Progress(lifecycle.UP_STEPS + (0 if arguments.cluster_only else deploy.DEPLOY_STEPS))
-    with lifecycle.alone(progress.waiting):
+    with lifecycle.alone(progress):
         lifecycle.up(progress, toolchain)
         if not arguments.cluster_only:
             deploy.deploy(toolchain, progress)
     if arguments.cluster_only:
-        print(f"The cluster is up, without a stack: {API_URL}, kubeconfig {KUBECONFIG}")
+        print(f"The cluster is up: {API_URL}, kubeconfig {KUBECONFIG}")
     else:
         deploy.check(toolchain, progress)
     print(NEXT_COMMANDS)
@@ -63,7 +63,7 @@ def _up(arguments: argparse.Namespace) -> int:
 
 def _down(_: argparse.Namespace) -> int:
     progress = Progress(lifecycle.DOWN_STEPS)
-    with lifecycle.alone(progress.waiting):
+    with lifecycle.alone(progress):
         lifecycle.down(progress, Toolchain())
     print("Nothing of the cluster is left on this machine, but the cache of builds. `make up` starts it again.")
     return 0

@@ -4,7 +4,7 @@ import errno
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from devcluster import addons, cgroups, deploy, leftovers, network, processes, strewn, sysctls
@@ -41,15 +41,15 @@ FIRST_IMAGES = (PAUSE.reference, COREDNS.reference)
 LOCK = "\0sonic-devcluster"
 """Abstract address held by the one `up` or `down` at work."""
 
-UP_STEPS = 10
-DOWN_STEPS = 3
+UP_STEPS = 11
+DOWN_STEPS = 4
 
 
 def up(progress: Progress, toolchain: Toolchain) -> None:
     """Bring the cluster up, or to what this checkout says it should be; quick if it is that already.
 
     Args:
-        progress: gets `UP_STEPS` steps.
+        progress: gets `UP_STEPS` steps, with that of `alone`.
         toolchain: the programs to run, built or installed here if they are missing.
 
     Raises:
@@ -116,7 +116,7 @@ def down(progress: Progress, toolchain: Toolchain) -> None:
     Only the cache of builds stays. A cluster that is down already, or half of one, is no error.
 
     Args:
-        progress: gets `DOWN_STEPS` steps.
+        progress: gets `DOWN_STEPS` steps, with that of `alone`.
         toolchain: to find pulumi with; nothing is built.
 
     Raises:
@@ -140,19 +140,27 @@ def down(progress: Progress, toolchain: Toolchain) -> None:
 
 
 @contextmanager
-def alone(waiting: Callable[[str], None]) -> Iterator[None]:
-    """Hold off every other `up` and `down` on this machine, and wait for the one that is at work.
+def alone(progress: Progress) -> Iterator[None]:
+    """Hold off every other `up` and `down` on this machine, after the one that is at work has finished.
 
     The lock is an abstract Unix socket: no file to leave behind, and it is free again however its holder ends.
+
+    Args:
+        progress: gets one step.
     """
     with socket.socket(socket.AF_UNIX) as lock:
-        while True:
-            try:
-                lock.bind(LOCK)
-                break
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-            waiting("another `python -m devcluster` to finish")
-            time.sleep(0.5)
+        with progress.step("wait for other runs on this machine"):
+            while not _is_bound(lock):
+                progress.waiting("another `python -m devcluster` to finish")
+                time.sleep(0.5)
         yield
+
+
+def _is_bound(lock: socket.socket) -> bool:
+    try:
+        lock.bind(LOCK)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return False
+        raise
+    return True

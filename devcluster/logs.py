@@ -39,7 +39,8 @@ def _kubectl_logs(part: str, own_logs: list[str], *, follow: bool, toolchain: To
             namespaces[deployment["metadata"]["name"]] = deployment["metadata"]["namespace"]
     if part not in namespaces:
         known = ", ".join([*own_logs, *sorted(namespaces)]) or "none, the cluster is down: `make up` starts it"
-        msg = f"there is no part {part!r} with a log; the parts are: {known}"
+        what = f"there is no part {part!r} with a log" if part else "say whose log"
+        msg = f"{what}; the parts are: {known}"
         raise DevClusterError(msg)
     options = ["--all-pods", "--all-containers", "--prefix", f"--tail={SHOWN_LINES}", *(["--follow"] if follow else [])]
     return kubectl.command("logs", f"--namespace={namespaces[part]}", f"deployment/{part}", *options)

@@ -51,10 +51,11 @@ def is_own(pid: int, proc: Path = PROC) -> bool:
 
 
 def command_of(pid: int, proc: Path = PROC) -> str:
-    """The command line of a process; of a process that has none (a kernel thread, a zombie) its short name."""
+    """The command line of a process on one line; of one that has none (a kernel thread, a zombie) its short name."""
     with suppress(FileNotFoundError, ProcessLookupError):
         arguments = (proc / str(pid) / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-        return b" ".join(arguments).decode(errors="replace") or (proc / str(pid) / "comm").read_text().strip()
+        command = " ".join(b" ".join(arguments).decode(errors="replace").split())
+        return command or (proc / str(pid) / "comm").read_text().strip()
     return "(ended)"
 
 

@@ -1,15 +1,20 @@
 """Readings of what kubectl, ctr and Pulumi print."""
 
+import io
+import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from devcluster import interrupted, lifecycle
 from devcluster.addons import coredns_configuration, is_rolled_out, keda_kustomization
 from devcluster.deploy import errors_in
 from devcluster.environment import export_lines
 from devcluster.image_store import parse_archives
 from devcluster.interrupted import half_created
+from devcluster.progress import Progress
 from devcluster.status import Part, addresses_of, table
 
 
@@ -126,3 +131,42 @@ def test_the_table_is_aligned_without_trailing_blanks() -> None:
         "etcd                     ready    1 min 02 s  https://127.0.0.1:12379\n"
         "kube-controller-manager  stopped"
     )
+
+
+def test_a_second_run_waits_until_the_first_has_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "LOCK", f"\0sonic-devcluster-test-{os.getpid()}")
+    order: list[str] = []
+
+    def second() -> None:
+        with lifecycle.alone(Progress(1, io.StringIO())):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with lifecycle.alone(Progress(1, io.StringIO())):
+        thread.start()
+        thread.join(timeout=0.2)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+@pytest.mark.parametrize("name", ["pulumi", "python3"])
+def test_only_a_living_pulumi_keeps_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The number of a dead Pulumi may be another program's by now."""
+    lock = tmp_path / "locks" / "organization" / "sonic" / "dev" / "1.json"
+    lock.parent.mkdir(parents=True)
+    lock.write_text('{"pid": 77}')
+    process = tmp_path / "77"
+    process.mkdir()
+    (process / "stat").write_text(f"77 ({name}) S 1 1")
+    monkeypatch.setattr(interrupted, "LOCKS", tmp_path / "locks")
+    monkeypatch.setattr(interrupted, "PROC", tmp_path)
+    awaited: list[str] = []
+
+    def waiting(what: str) -> None:
+        awaited.append(what)
+        (process / "stat").write_text("77 (pulumi) Z 1 1")
+
+    interrupted.clear_locks("dev", waiting)
+    assert bool(awaited) is (name == "pulumi")
+    assert not lock.exists()
