@@ -1,0 +1,162 @@
+"""The whole program by the real CLI: every stack previews, and one lives through what an operator does to it."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from devcluster.addresses import CLUSTER_NAME
+from devcluster.kubeconfig import KUBECONFIG
+from devcluster.paths import CHECKOUT
+from tests.support.cluster import Cluster
+from tests.support.dev_stack import eventually
+from tests.support.pulumi_cli import PulumiProject, engine_environment
+from tests.support.stacks import STACKS
+
+pytestmark = pytest.mark.engine
+
+PROGRAM = ("Pulumi.yaml", "__main__.py", "components", "stacks")
+STACK = "engine"
+"""The dev stack under another name and in another namespace: `dev` itself may stand in the cluster, on its port."""
+NAMESPACE = "sonic-engine"
+OVERRIDE = {
+    "site": {
+        "access": {"namespace": NAMESPACE},
+        "exposure": {"kind": "cluster-ip", "hostname": None, "port": None},
+        # The labels of the node are another stack's: this one asks for no product.
+        "pools": [{"kind": "kubernetes", "name": "node", "servers_max": 2, "spare_servers": 1, "gpu": {}}],
+    },
+    "experiment": {"scaling": {"servers_min": 1, "servers_max": 2}},
+}
+
+
+def copy_of_the_program(directory: Path) -> None:
+    """The program and its stacks: the CLI writes salts and state beside them."""
+    for path in [*(CHECKOUT / name for name in PROGRAM), *CHECKOUT.glob("Pulumi.*.yaml")]:
+        copy = shutil.copytree if path.is_dir() else shutil.copy
+        copy(path, directory / path.name)
+
+
+@pytest.mark.parametrize("stack", [stack for stack in STACKS if stack != "dev"])
+def test_every_stack_previews_against_a_cluster(cluster: Cluster, stack: str, tmp_path: Path) -> None:  # noqa: ARG001
+    copy_of_the_program(tmp_path)
+    project = PulumiProject(tmp_path, engine_environment(KUBECONFIG), stack)
+    project.set_environment("SONIC_KUBE_CONTEXT", CLUSTER_NAME)
+    operations = project.preview().operations
+    assert {f"{name}-deployment" for name in ("triton", "envoy")} <= {_role(name) for name in operations}
+    assert set(operations.values()) <= {"create", "read"}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_stack_previews_without_any_cluster(stack: str, tmp_path: Path) -> None:
+    copy_of_the_program(tmp_path)
+    project = PulumiProject(tmp_path, engine_environment(tmp_path / "no-kubeconfig"), stack)
+    project.set_environment("SONIC_RENDER_DIRECTORY", str(tmp_path / "manifests"))
+    assert set(project.preview().operations.values()) == {"create"}
+
+
+def _role(name: str) -> str:
+    """`triton-deployment` of `sonic-cms-triton-geddes-deployment`."""
+    parts = [part for part in name.split("-") if part in {"triton", "envoy", "deployment"}]
+    return "-".join(parts)
+
+
+@pytest.fixture(scope="module")
+def deployed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PulumiProject]:  # noqa: ARG001
+    """The dev stack once more, beside the other, in a namespace of its own."""
+    directory = tmp_path_factory.mktemp("program")
+    copy_of_the_program(directory)
+    stack_file = yaml.safe_load((directory / "Pulumi.dev.yaml").read_text())
+    stack_file["config"]["sonic:override"] = OVERRIDE
+    (directory / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump(stack_file))
+    project = PulumiProject(directory, engine_environment(KUBECONFIG), STACK)
+    project.up()
+    yield project
+    project.run("state", "unprotect", "--all", "--yes")
+    project.destroy()
+
+
+def ready(cluster: Cluster, component: str) -> int:
+    """Ready replicas of the Deployment of one part."""
+    selector = f"--selector=app.kubernetes.io/component={component}"
+    (found,) = cluster.kubectl.get("deployments", f"--namespace={NAMESPACE}", selector)["items"]
+    return int(found["status"].get("readyReplicas", 0))
+
+
+def config_map_of_envoy(cluster: Cluster) -> set[str]:
+    """The ConfigMaps that the Envoys that stand were started from."""
+    listed = cluster.kubectl.get(
+        "pods",
+        f"--namespace={NAMESPACE}",
+        "--selector=app.kubernetes.io/component=envoy",
+        "--field-selector=status.phase=Running",
+    )["items"]
+    volumes = [v for pod in listed if "deletionTimestamp" not in pod["metadata"] for v in pod["spec"]["volumes"]]
+    return {volume["configMap"]["name"] for volume in volumes if "configMap" in volume}
+
+
+def test_up_ends_when_everything_answers(deployed: PulumiProject, cluster: Cluster) -> None:
+    outputs = deployed.outputs()
+    assert outputs["grpc_endpoint"] == f"sonic-demo-envoy.{NAMESPACE}.svc.cluster.local:8001"
+    assert outputs["siteconf"]["SONIC_LOCAL_BALANCER_PORT"] == "8001"
+    assert (ready(cluster, "envoy"), ready(cluster, "prometheus")) == (2, 1)
+    assert ready(cluster, "triton") >= 1
+
+
+def test_nothing_changes_where_nothing_was_changed(deployed: PulumiProject) -> None:
+    deployed.run("preview", "--expect-no-changes")
+    deployed.run("up", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_the_autoscalers_number_is_no_drift(deployed: PulumiProject, cluster: Cluster) -> None:
+    cluster.kubectl.run("scale", "deployment/sonic-demo-triton-node", "--replicas=2", f"--namespace={NAMESPACE}")
+    deployed.run("preview", "--refresh", "--expect-no-changes")
+
+
+def test_a_hand_that_changes_a_declared_field_is_seen(deployed: PulumiProject, cluster: Cluster) -> None:
+    patch = json.dumps({"spec": {"maxReplicaCount": 7}})
+    scaled_object = "scaledobject/sonic-demo-triton-node"
+    cluster.kubectl.run("patch", scaled_object, "--type=merge", f"--patch={patch}", f"--namespace={NAMESPACE}")
+    preview = deployed.preview("--refresh")
+    changed = [step for step in preview.steps if step.op == "update"]
+    assert [step.type for step in changed] == ["kubernetes:keda.sh/v1alpha1:ScaledObject"]
+    deployed.up("--refresh")
+    spec = cluster.kubectl.get(scaled_object, f"--namespace={NAMESPACE}")["spec"]
+    assert spec["maxReplicaCount"] == 2
+
+
+def test_a_changed_fact_rolls_envoy_with_a_new_configuration(deployed: PulumiProject, cluster: Cluster) -> None:
+    (before,) = config_map_of_envoy(cluster)
+    experiment = deployed.directory / "stacks" / "experiments" / "demo.yaml"
+    text = experiment.read_text()
+    assert "longest_request_seconds: 60" in text
+    experiment.write_text(text.replace("longest_request_seconds: 60", "longest_request_seconds: 45"))
+
+    operations = deployed.preview().operations
+    touched = {name: operation for name, operation in operations.items() if operation not in {"same", "read"}}
+    assert touched == {"sonic-demo-envoy-config": "replace", "sonic-demo-envoy-deployment": "update"}
+
+    deployed.up()
+    eventually(lambda: len(config_map_of_envoy(cluster)) == 1, "one configuration for all Envoys", timeout_seconds=60)
+    assert config_map_of_envoy(cluster) != {before}
+    maps = cluster.kubectl.get("configmaps", f"--namespace={NAMESPACE}")["items"]
+    assert before not in {item["metadata"]["name"] for item in maps}
+
+
+def test_a_mistake_is_refused_and_nothing_is_lost(deployed: PulumiProject, cluster: Cluster) -> None:
+    site = deployed.directory / "stacks" / "sites" / "dev.yaml"
+    text = site.read_text()
+    site.write_text(text.replace("memory_mib: 256", "memory_mb: 256"))
+    try:
+        told = deployed.failing_preview()
+        failed = deployed.up(fails=True).output
+    finally:
+        site.write_text(text)
+    for output in (told, failed):
+        assert "site.proxy.memory_mb" in output
+        assert "Traceback" not in output
+    assert ready(cluster, "envoy") == 2
+    deployed.run("preview", "--expect-no-changes")
