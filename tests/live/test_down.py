@@ -49,4 +49,5 @@ def test_down_leaves_nothing_and_may_be_repeated(cluster: Cluster) -> None:
         assert result.returncode == 0, result.stderr
         assert traces() == {}
     assert kernel_settings() != changed
-    assert cluster.command("status").stdout == "The cluster is down. `make up` starts it.\n"
+    status = cluster.command("status")
+    assert (status.returncode, status.stdout) == (1, "The cluster is down. `make up` starts it.\n")
