@@ -26,7 +26,10 @@ POD_READER: Manifest = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["ge
 """All that Prometheus may do at the API server, in one namespace."""
 
 USER_ID = 10001
-_CPU_CORES = "500m"
+_CPU_REQUEST, _CPU_LIMIT = (
+    "50m",
+    "500m",
+)  # a few pods cost little to scrape; a query over days may cost more for a while
 _STORAGE_GIB = 4
 _RETENTION_GIB = 3  # the rest is for the block that is being written, which retention does not count
 _CONFIG_FOLDER, _DATA_FOLDER = "/etc/prometheus", "/prometheus"
@@ -224,7 +227,7 @@ def deployment_spec(args: MonitoringArgs, prometheus: OwnPrometheus, *, config_m
 
 def _container(args: MonitoringArgs, prometheus: OwnPrometheus) -> Manifest:
     memory = f"{prometheus.memory_mib}Mi"
-    resources = {"cpu": _CPU_CORES, "memory": memory, "ephemeral-storage": f"{_STORAGE_GIB}Gi"}
+    resources = {"memory": memory, "ephemeral-storage": f"{_STORAGE_GIB}Gi"}
     return {
         "name": "prometheus",
         "image": args.image,
@@ -238,7 +241,10 @@ def _container(args: MonitoringArgs, prometheus: OwnPrometheus) -> Manifest:
         "startupProbe": _probe("/-/ready", period_seconds=2, failure_threshold=60),
         "readinessProbe": _probe("/-/ready", period_seconds=5, failure_threshold=3),
         "livenessProbe": _probe("/-/healthy", period_seconds=15, failure_threshold=4),
-        "resources": {"requests": resources, "limits": resources},
+        "resources": {
+            "requests": {"cpu": _CPU_REQUEST, **resources},
+            "limits": {"cpu": _CPU_LIMIT, **resources},
+        },
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
