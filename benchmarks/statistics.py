@@ -3,15 +3,19 @@
 import math
 import random
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 _RESAMPLES = 5_000
+_POOLED_RESAMPLES = 200
+"""Fewer, for each sorts all requests of a run."""
+Block = TypeVar("Block")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A median of block ratios, and where it lies with 95 % confidence."""
+    """A figure and where it lies with 95 % confidence."""
 
     median: float
     low: float
@@ -57,10 +61,14 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float], seed: int 
         seed: draws the resamples; the same seed gives the same interval.
 
     Raises:
-        ValueError: the two are of different length, or empty, or a denominator is 0.
+        ValueError: the two are of different length, or empty.
     """
-    ratios = [above / below for above, below in _pairs(numerators, denominators)]
-    return interval(ratios, seed)
+    return interval([quotient(above, below) for above, below in zip(numerators, denominators, strict=True)], seed)
+
+
+def quotient(above: float, below: float) -> float:
+    """One over the other; infinite where the other drowned in noise and is not above 0, so never to our advantage."""
+    return above / below if below > 0 else math.inf
 
 
 def interval(values: Sequence[float], seed: int = 0) -> Interval:
@@ -75,6 +83,24 @@ def interval(values: Sequence[float], seed: int = 0) -> Interval:
     draw = random.Random(seed)  # noqa: S311  no secret
     medians = sorted(statistics.median(draw.choices(values, k=len(values))) for _ in range(_RESAMPLES))
     return Interval(median=statistics.median(values), low=percentile(medians, 2.5), high=percentile(medians, 97.5))
+
+
+def pooled_interval(blocks: Sequence[Block], statistic: Callable[[Sequence[Block]], float], seed: int = 0) -> Interval:
+    """A figure of all blocks taken together, with a bootstrap over whole blocks.
+
+    For what one block holds too few requests, such as a p99.
+
+    Args:
+        blocks: whatever the figure is made of.
+        statistic: the figure of so many blocks.
+        seed: draws the resamples.
+
+    Returns:
+        The figure of the blocks themselves, as `median`, and its 95 % interval.
+    """
+    draw = random.Random(seed)  # noqa: S311  no secret
+    figures = sorted(statistic(draw.choices(blocks, k=len(blocks))) for _ in range(_POOLED_RESAMPLES))
+    return Interval(median=statistic(blocks), low=percentile(figures, 2.5), high=percentile(figures, 97.5))
 
 
 def rule_of_three(trials: int) -> float:
@@ -99,7 +125,3 @@ def significant(value: float, digits: int = 3) -> str:
         return f"{value:g}"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{decimals}f}"
-
-
-def _pairs(first: Sequence[float], second: Sequence[float]) -> list[tuple[float, float]]:
-    return list(zip(first, second, strict=True))

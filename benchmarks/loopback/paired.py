@@ -11,7 +11,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import grpc
@@ -19,7 +19,7 @@ import grpc
 from benchmarks.loopback.load import CHANNEL_OPTIONS, Load, request_body
 from benchmarks.loopback.wire import INFER, Unary, unary
 
-_WARM_UP_TURNS = 5
+_WARM_UP_REQUESTS = 10
 _TIMEOUT_SECONDS = 60
 
 
@@ -51,8 +51,7 @@ def run_turns(plan: PairedPlan) -> None:
     calls = {leg: unary(channel, INFER) for leg, channel in channels.items()}
     draw = random.Random(plan.seed)  # noqa: S311  no secret
     for call in calls.values():
-        for _ in range(_WARM_UP_TURNS):
-            _turn(call, body, plan)
+        _turn(call, body, replace(plan, requests=_WARM_UP_REQUESTS, in_flight=1))
     with Path(plan.output).open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["round", "leg", "seconds"])

@@ -24,6 +24,9 @@ from stacks.schema.site import ClusterIpExposure, Proxy
 SERVICE_NAME = "triton.benchmark.test"
 """DNS name of the servers, which only the DNS stub knows."""
 
+DNS_TTL_SECONDS = 5
+"""TTL of a cluster's DNS: CoreDNS' own default."""
+
 _PEER_ARGUMENTS = ("--concurrency", "1", "--disable-hot-restart")
 """Two arguments that theirs does not have. One worker thread, as ours has by default, for theirs would start one for
 each core of the node; and no shared memory of that node, which in a pod is the pod's own."""
@@ -53,6 +56,11 @@ class Side:
     """preStop hook of Envoy, as a command in which `ADMIN_PORT` stands for that port; empty: none."""
 
 
+def own_timing(dns_ttl_seconds: int = DNS_TTL_SECONDS) -> Timing:
+    """Every time of ours, for a site that declares such a TTL."""
+    return Timing.of(Traffic(), dns_ttl_seconds=dns_ttl_seconds)
+
+
 def supersonic(policy: peer.Policy = "LEAST_REQUEST") -> Side:
     """SuperSONIC 0.3.1 with its default values, but for the balancing policy."""
     return Side(
@@ -67,10 +75,14 @@ def supersonic(policy: peer.Policy = "LEAST_REQUEST") -> Side:
     )
 
 
-def ours() -> Side:
-    """This program's proxy, with every default, as `EnvoyProxy` deploys it."""
+def ours(dns_ttl_seconds: int = DNS_TTL_SECONDS) -> Side:
+    """This program's proxy, with every default, as `EnvoyProxy` deploys it.
+
+    Args:
+        dns_ttl_seconds: how old an answer of DNS may be, as the site declares it.
+    """
     traffic = Traffic()
-    timing = Timing.of(traffic, dns_ttl_seconds=5)
+    timing = own_timing(dns_ttl_seconds)
     pool = PoolEndpoint(name="loopback", host=SERVICE_NAME, port=TRITON_GRPC_PORT, priority=0)
     args = EnvoyProxyArgs(
         instance="sonic-benchmark",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
-from benchmarks.loopback.sides import Side, ours, supersonic
+from benchmarks.loopback.sides import DNS_TTL_SECONDS, Side, ours, supersonic
 from benchmarks.loopback.triton import Work
 from benchmarks.results import BlockResult
 from benchmarks.statistics import significant
@@ -20,6 +20,8 @@ _RATE_PER_SECOND = 150.0
 _SLEEP_MS = 20.0
 _DEADLINE_SECONDS = 5.0
 _HANG_LATENCY_MS_MAX = 1500.0
+_KUBEADM_DNS_TTL_SECONDS = 30
+"""What kubeadm's Corefile says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ class Disturbance:
         comparison = blocks.compare(
             lab,
             self.event.name,
-            (supersonic(), ours()),
+            (supersonic(), ours(self.event.dns_ttl_seconds)),
             self.pairs,
             direct_p50_ms=direct,
             run=lambda side, name, seed: self._block(lab, side, name, seed),
@@ -87,8 +89,8 @@ def scenarios(quick: bool) -> list[Disturbance]:
         return [Disturbance(event=event, pairs=1) for event in (events.crash(), events.hang())]
     return [
         Disturbance(event=events.rollout(), pairs=5),
-        Disturbance(event=events.scale_in(events.CACHE_SECONDS), pairs=5),
-        Disturbance(event=events.scale_in(events.STALE_SECONDS), pairs=2),
+        Disturbance(event=events.scale_in(DNS_TTL_SECONDS), pairs=5),
+        Disturbance(event=events.scale_in(_KUBEADM_DNS_TTL_SECONDS), pairs=5),
         Disturbance(event=events.crash(), pairs=5),
         Disturbance(event=events.hang(), pairs=5),
     ]

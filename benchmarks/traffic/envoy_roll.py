@@ -14,7 +14,7 @@ from benchmarks.loopback.sides import Side, ours, supersonic
 from benchmarks.loopback.triton import Work
 from benchmarks.table import Row
 from benchmarks.traffic import blocks
-from benchmarks.traffic.events import DNS_LAG_SECONDS, LEAD_SECONDS
+from benchmarks.traffic.events import ENDPOINTS_SECONDS, LEAD_SECONDS
 
 _SERVERS = (1, 2, 3, 4, 5, 6)
 _RATE_PER_SECOND = 60.0
@@ -115,7 +115,7 @@ class _Stop:
 
 def _forget(service: ServiceStub, standing: list[Envoy]) -> None:
     """Have the Service know of the change as late as it does in a cluster."""
-    threading.Timer(DNS_LAG_SECONDS, service.set_ports, [[envoy.grpc_port for envoy in standing]]).start()
+    threading.Timer(ENDPOINTS_SECONDS, service.set_ports, [[envoy.grpc_port for envoy in standing]]).start()
 
 
 def scenarios(quick: bool) -> list[EnvoyRoll]:

@@ -3,23 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from benchmarks.loopback.sides import DNS_TTL_SECONDS, own_timing
 from benchmarks.loopback.triton import address
 from benchmarks.traffic.stage import Stage
 
 LEAD_SECONDS = 5.0
 """Traffic before the first event."""
-DNS_LAG_SECONDS = 0.5
-"""From a pod's deletion until DNS answers without it, at best: EndpointSlice, watch, no cache in between."""
-CACHE_SECONDS = 5.0
-"""The same behind CoreDNS' own cache, at its default TTL."""
-STALE_SECONDS = 30.0
-"""The same behind the cache of kubeadm's CoreDNS, at worst."""
+ENDPOINTS_SECONDS = 0.5
+"""From a pod's deletion until DNS servers know, at best: EndpointSlice and watch."""
 HANG_SECONDS = 6.0
 _STEP_SECONDS = 8.0
 """Between two stops of a rollout or a scale-in."""
 _SETTLE_SECONDS = 8.0
-_PRE_STOP_SECONDS_MAX = 36.0
-"""The longer of the two sides' preStop hooks: all requests until the last server is gone belong to the event."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +31,8 @@ class Event:
     """Further servers that stand ready, so that their start takes no CPU from what is measured."""
     count: int = 1
     """How many servers it hits."""
+    dns_ttl_seconds: int = DNS_TTL_SECONDS
+    """What the site declares, and what ours therefore waits for."""
     duration_seconds: float
     """Traffic in all."""
     happen: Callable[[Stage], None]
@@ -43,14 +40,17 @@ class Event:
 
 
 def rollout() -> Event:
-    """All three servers are replaced, one every 8 s: DNS has the new one when the old one has left it."""
+    """All three servers are replaced, one every 8 s; DNS has the new one as soon as the old one has left it.
+
+    Nothing caches DNS, which is the best that can happen to a proxy.
+    """
     old, new = (1, 2, 3), (4, 5, 6)
 
     def happen(stage: Stage) -> None:
         for step, leaving in enumerate(old):
             stage.at(LEAD_SECONDS + step * _STEP_SECONDS)
             standing = [*old[step + 1 :], *new[: step + 1]]
-            stage.later(DNS_LAG_SECONDS, [address(index) for index in standing])
+            stage.later(ENDPOINTS_SECONDS, [address(index) for index in standing])
             stage.stop_server(leaving)
 
     return Event(
@@ -59,44 +59,45 @@ def rollout() -> Event:
         servers=old,
         spare=new,
         count=len(old),
-        duration_seconds=_duration(len(old)),
+        duration_seconds=_duration(len(old), DNS_TTL_SECONDS),
         happen=happen,
     )
 
 
-def scale_in(dns_lag_seconds: float) -> Event:
-    """Two of three servers are taken away, 8 s apart, and DNS is late to tell."""
+def scale_in(dns_ttl_seconds: int) -> Event:
+    """Two of three servers are taken away, 8 s apart, behind a DNS cache that was filled just before each."""
     servers = (1, 2, 3)
 
     def happen(stage: Stage) -> None:
         for step, remaining in enumerate((servers[:2], servers[:1])):
             stage.at(LEAD_SECONDS + step * _STEP_SECONDS)
-            stage.later(dns_lag_seconds, [address(index) for index in remaining])
+            stage.later(ENDPOINTS_SECONDS + dns_ttl_seconds, [address(index) for index in remaining])
             stage.stop_server(servers[2 - step])
 
     return Event(
-        name=f"scale-in-dns-{dns_lag_seconds:g}s",
-        title=f"scale-in from 3 to 1, DNS {dns_lag_seconds:g} s late",
+        name=f"scale-in-ttl-{dns_ttl_seconds}s",
+        title=f"scale-in from 3 to 1, DNS cached for {dns_ttl_seconds} s",
         servers=servers,
         count=2,
-        duration_seconds=_duration(2),
+        dns_ttl_seconds=dns_ttl_seconds,
+        duration_seconds=_duration(2, dns_ttl_seconds),
         happen=happen,
     )
 
 
 def crash() -> Event:
-    """`kill -9` of one server of three; DNS has it for 5 s more."""
+    """`kill -9` of one server of three; DNS has it until the cache ends."""
 
     def happen(stage: Stage) -> None:
         stage.at(LEAD_SECONDS)
-        stage.later(CACHE_SECONDS, [address(index) for index in (1, 3)])
+        stage.later(ENDPOINTS_SECONDS + DNS_TTL_SECONDS, [address(index) for index in (1, 3)])
         stage.lab.fleet.crash(2)
 
     return Event(
         name="crash",
         title="crash of 1 of 3 servers (kill -9)",
         servers=(1, 2, 3),
-        duration_seconds=LEAD_SECONDS + CACHE_SECONDS + 2 * _SETTLE_SECONDS,
+        duration_seconds=LEAD_SECONDS + DNS_TTL_SECONDS + 2 * _SETTLE_SECONDS,
         happen=happen,
     )
 
@@ -119,5 +120,7 @@ def hang() -> Event:
     )
 
 
-def _duration(stops: int) -> float:
-    return LEAD_SECONDS + (stops - 1) * _STEP_SECONDS + _PRE_STOP_SECONDS_MAX + _SETTLE_SECONDS
+def _duration(stops: int, dns_ttl_seconds: int) -> float:
+    """Until the last server of ours, which waits longer than theirs, is gone; both sides get the same requests."""
+    pre_stop = own_timing(dns_ttl_seconds).triton_pre_stop_seconds
+    return LEAD_SECONDS + (stops - 1) * _STEP_SECONDS + pre_stop + _SETTLE_SECONDS

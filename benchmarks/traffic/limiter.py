@@ -124,11 +124,12 @@ def _decide(lab: Lab, side: Side | None, prometheus: PrometheusStub) -> dict[str
             outcomes = {}
             for case in CASES:
                 prometheus.body = case.body
-                outcomes[case.title] = _ask_for_index(envoy.target)
+                outcomes[case.title] = ask_for_index(envoy.target)
             return outcomes
 
 
-def _ask_for_index(target: str) -> Outcome:
+def ask_for_index(target: str) -> Outcome:
+    """Ask as a job does, on a connection of its own."""
     with grpc.insecure_channel(target) as channel:
         ask = wire.unary(channel, wire.REPOSITORY_INDEX)
         try:

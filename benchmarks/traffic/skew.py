@@ -22,6 +22,7 @@ KEY = "B3"
 _CONNECTIONS = 8
 _DEADLINE_SECONDS = 120.0
 """Nothing is lost here; whoever waits long shows it."""
+_WARM_UP_REQUESTS = 5
 _PROBE_RATE_PER_SECOND, _PROBE_SECONDS = 5.0, 5.0
 
 
@@ -181,6 +182,8 @@ def _probe(lab: Lab, name: str, index: int) -> Server:
     target = lab.fleet[index].target
     with grpc.insecure_channel(target) as channel:
         statistics_of = wire.unary(channel, wire.STATISTICS)
+        for _ in range(_WARM_UP_REQUESTS):
+            wire.unary(channel, wire.INFER)(wire.paced(1))
         count_before, busy_before = wire.execution_seconds(statistics_of(wire.statistics_request(PACED)))
         samples = lab.send(
             Load(

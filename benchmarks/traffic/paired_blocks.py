@@ -1,0 +1,100 @@
+"""Blocks in which the same request goes directly, through their Envoy and through ours, in turn."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from benchmarks.loopback.envoy import Envoy
+from benchmarks.loopback.lab import Lab
+from benchmarks.loopback.paired import PairedPlan, read_turns, write_plan
+from benchmarks.loopback.process import Process
+from benchmarks.loopback.sides import ours, supersonic
+from benchmarks.loopback.triton import Work
+from benchmarks.statistics import drifted, percentile
+
+DIRECT, THEIRS, OURS = "direct", "theirs", "ours"
+"""The legs."""
+
+_TIMEOUT_SECONDS = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """What one turn of a leg is."""
+
+    work: Work
+    """What the one server does."""
+    body_bytes: int
+    rounds: int
+    """Turns of each leg in a block."""
+    requests: int = 1
+    """Requests of a turn."""
+    in_flight: int = 1
+    """How many of them are in progress at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Seconds of each turn, and CPU seconds of each Envoy in all, by leg."""
+
+    turns_seconds: Mapping[str, Sequence[float]]
+    cpu_seconds: Mapping[str, float]
+
+
+def run_blocks(lab: Lab, name: str, count: int, exchange: Exchange) -> list[Block]:
+    """Run so many blocks, each a step of progress, with fresh Envoys before one server."""
+    blocks = []
+    for number in range(count):
+        with lab.progress.step(f"{name}: block {number + 1} of {count}"):
+            lab.serve({1: exchange.work})
+            with lab.envoy(supersonic(), 1) as theirs, lab.envoy(ours(), 1) as own:
+                blocks.append(_run_block(lab, f"{name}-{number}", exchange, {THEIRS: theirs, OURS: own}, number))
+    return blocks
+
+
+def quantile_ms(blocks: Sequence[Block], leg: str, percent: float) -> float:
+    """A percentile of a leg's turns, of all blocks together."""
+    turns = list(chain.from_iterable(block.turns_seconds[leg] for block in blocks))
+    return percentile(turns, percent) * 1000
+
+
+def added_ms(blocks: Sequence[Block], leg: str, percent: float) -> float:
+    """What a proxy adds to a percentile of the direct leg."""
+    return quantile_ms(blocks, leg, percent) - quantile_ms(blocks, DIRECT, percent)
+
+
+def rejected(blocks: Sequence[Block]) -> str:
+    """Why the figures must not be used; empty if they may."""
+    before, after = quantile_ms(blocks[:1], DIRECT, 50), quantile_ms(blocks[-1:], DIRECT, 50)
+    if not drifted(before, after):
+        return ""
+    return f"the direct p50 moved from {before:.2f} to {after:.2f} ms between the first and the last block"
+
+
+def _run_block(lab: Lab, name: str, exchange: Exchange, envoys: Mapping[str, Envoy], number: int) -> Block:
+    output = lab.results.directory / f"{name}.csv"
+    plan = PairedPlan(
+        legs={DIRECT: lab.fleet[1].target, **{leg: envoy.target for leg, envoy in envoys.items()}},
+        model=exchange.work.model,
+        body_bytes=exchange.body_bytes,
+        rounds=exchange.rounds,
+        requests=exchange.requests,
+        in_flight=exchange.in_flight,
+        seed=lab.seed + number,
+        output=str(output),
+    )
+    path = lab.scratch / f"{name}.plan.json"
+    write_plan(plan, path)
+    before = {leg: envoy.process.usage().cpu_seconds for leg, envoy in envoys.items()}
+    client = Process(
+        [sys.executable, "-m", "benchmarks.loopback.paired", str(path)],
+        log=lab.scratch / f"{name}.log",
+        core=lab.cores.client,
+    )
+    try:
+        client.await_success(f"the client of {name}", _TIMEOUT_SECONDS)
+    finally:
+        client.kill()
+    used = {leg: envoy.process.usage().cpu_seconds - before[leg] for leg, envoy in envoys.items()}
+    return Block(turns_seconds=read_turns(output), cpu_seconds=used)

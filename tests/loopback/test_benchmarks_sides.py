@@ -1,0 +1,84 @@
+"""Both sides of the benchmarks on the real Envoy: what is compared is what it is said to be."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import pytest
+
+from benchmarks import peer
+from benchmarks.loopback.dns_stub import DnsStub, Zone
+from benchmarks.loopback.envoy import Envoy
+from benchmarks.loopback.prometheus_stub import PrometheusStub
+from benchmarks.loopback.sides import SERVICE_NAME, Side, ours, supersonic
+from benchmarks.loopback.triton import GRPC_PORT
+from benchmarks.traffic.limiter import CASES, ask_for_index, supersonic_limited
+from tests.support.real_envoy import binary
+from tests.support.stand_in import StandIn
+
+SERVER = "127.0.1.21"  # no address of the other tests in this ring
+
+
+@pytest.fixture
+def dns() -> Iterator[DnsStub]:
+    with StandIn(SERVER, GRPC_PORT), DnsStub(Zone(name=SERVICE_NAME, addresses=(SERVER,))) as stub:
+        yield stub
+
+
+def started(side: Side, dns: DnsStub, directory: Path) -> Envoy:
+    return Envoy(binary=Path(binary()), side=side, dns_port=dns.port, directory=directory, core=None)
+
+
+@pytest.mark.parametrize("side", [supersonic(), supersonic("ROUND_ROBIN"), ours()], ids=lambda side: side.name)
+def test_each_side_finds_its_servers_by_the_dns_stub(side: Side, dns: DnsStub, tmp_path: Path) -> None:
+    envoy = started(side, dns, tmp_path)
+    try:
+        envoy.await_members(1, timeout_seconds=20)
+        assert ask_for_index(envoy.target).decision == "accept"
+    finally:
+        envoy.process.end()
+
+
+EXPECTED = {
+    "5": "accept",
+    "500": "refuse",
+    "5, whole seconds as time stamp": "refuse",
+    "no series yet": "refuse",
+    "NaN, idle": "refuse",
+    "1e-05": "refuse",
+    "two series, 5 and 500": "accept",
+    "Prometheus is down": "refuse",
+}
+"""What SuperSONIC 0.3.1's own Lua decided, measured with its file."""
+
+
+def test_the_rebuilt_limiter_decides_as_theirs(dns: DnsStub, tmp_path: Path) -> None:
+    with PrometheusStub() as prometheus:
+        envoy = started(supersonic_limited(prometheus.port), dns, tmp_path)
+        try:
+            envoy.await_members(1, timeout_seconds=20)
+            outcomes = {}
+            for case in CASES:
+                prometheus.body = case.body
+                outcomes[case.title] = ask_for_index(envoy.target)
+        finally:
+            envoy.process.end()
+    assert {title: outcome.decision for title, outcome in outcomes.items()} == EXPECTED
+    # Its refusals say OK and carry no message.
+    assert {outcome.status for outcome in outcomes.values()} == {grpc.StatusCode.OK}
+
+
+def test_their_connection_limiter_admits_five_and_tells_nobody_why(dns: DnsStub, tmp_path: Path) -> None:
+    config = peer.bootstrap(host=SERVICE_NAME, port=GRPC_PORT, connection_limit=peer.ConnectionLimit())
+    envoy = started(replace(supersonic(), config=config), dns, tmp_path)
+    try:
+        envoy.await_members(1, timeout_seconds=20)
+        began = time.monotonic()
+        statuses = [ask_for_index(envoy.target).status for _ in range(8)]
+        refilled = int((time.monotonic() - began) // 12)
+    finally:
+        envoy.process.end()
+    assert statuses[:5] == [grpc.StatusCode.OK] * 5
+    assert statuses.count(grpc.StatusCode.UNAVAILABLE) == 3 - refilled

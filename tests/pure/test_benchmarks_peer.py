@@ -1,0 +1,184 @@
+"""Each fact of SuperSONIC 0.3.1 that the benchmarks' peer reproduces, and where the fact is from.
+
+Paths are of fastmachinelearning/SuperSONIC at e578801 (release 0.3.1, 2026-05-25), below helm/supersonic.
+"""
+
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from benchmarks import peer
+
+CONFIGMAPS = "templates/envoy/configmaps.yaml"
+VALUES = "values.yaml"
+LUA = "cfg/envoy-filter.lua"
+TRITON = "templates/triton/deployment.yaml"
+ENVOY = "templates/envoy/deployment.yaml"
+
+LOAD_LIMIT = peer.LoadLimit(prometheus_host="prometheus.test", prometheus_port=9090)
+AUTH = peer.Auth(issuer="https://issuer.test", jwks_uri="https://issuer.test/jwks", audiences=("sonic",), host="h")
+
+
+def default(**arguments: Any) -> dict[str, Any]:
+    return peer.bootstrap(host="supersonic-triton", **arguments)
+
+
+def everything() -> dict[str, Any]:
+    return default(connection_limit=peer.ConnectionLimit(), load_limit=LOAD_LIMIT, auth=AUTH)
+
+
+def listener(config: dict[str, Any]) -> dict[str, Any]:
+    (only,) = config["static_resources"]["listeners"]
+    return dict(only)
+
+
+def manager(config: dict[str, Any]) -> dict[str, Any]:
+    return dict(listener(config)["filter_chains"][0]["filters"][0]["typed_config"])
+
+
+def filters(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {entry["name"]: entry["typed_config"] for entry in manager(config)["http_filters"]}
+
+
+def route(config: dict[str, Any]) -> dict[str, Any]:
+    (only,) = manager(config)["route_config"]["virtual_hosts"][0]["routes"]
+    return dict(only)
+
+
+def cluster(config: dict[str, Any], name: str = "triton_grpc_service") -> dict[str, Any]:
+    return next(entry for entry in config["static_resources"]["clusters"] if entry["name"] == name)
+
+
+def lua() -> str:
+    return str(filters(everything())["envoy.filters.http.lua"]["default_source_code"]["inline_string"])
+
+
+Fact = tuple[str, str, Callable[[], bool]]
+
+FACTS: list[Fact] = [
+    ("servers come from STRICT_DNS", CONFIGMAPS, lambda: cluster(default())["type"] == "STRICT_DNS"),
+    (
+        "DNS is asked every 5 s, Envoy's default, whatever the TTL",
+        CONFIGMAPS,
+        lambda: not {"dns_refresh_rate", "respect_dns_ttl"} & cluster(default()).keys(),
+    ),
+    ("LEAST_REQUEST is the default", VALUES, lambda: cluster(default())["lb_policy"] == "LEAST_REQUEST"),
+    (
+        "ROUND_ROBIN can be chosen, as Purdue does",
+        VALUES,
+        lambda: cluster(default(policy="ROUND_ROBIN"))["lb_policy"] == "ROUND_ROBIN",
+    ),
+    ("no health checks", CONFIGMAPS, lambda: "health_checks" not in cluster(default())),
+    ("no outlier detection", CONFIGMAPS, lambda: "outlier_detection" not in cluster(default())),
+    (
+        "Envoy's default circuit breakers: 1,024 requests and connections, 3 retries",
+        CONFIGMAPS,
+        lambda: "circuit_breakers" not in cluster(default()),
+    ),
+    ("no HTTP/2 pings to servers", CONFIGMAPS, lambda: cluster(default())["http2_protocol_options"] == {}),
+    ("a connection may take 0.25 s", CONFIGMAPS, lambda: cluster(default())["connect_timeout"] == "0.25s"),
+    ("one route for every method", CONFIGMAPS, lambda: route(default())["match"] == {"prefix": "/"}),
+    ("no retries", CONFIGMAPS, lambda: "retry_policy" not in route(default())["route"]),
+    ("no route time-out", VALUES, lambda: route(default())["route"]["timeout"] == "0s"),
+    (
+        "streams end after 5 idle minutes, Envoy's default",
+        CONFIGMAPS,
+        lambda: "stream_idle_timeout" not in manager(default()) and "idle_timeout" not in route(default())["route"],
+    ),
+    ("a random id for each request", CONFIGMAPS, lambda: manager(default())["generate_request_id"] is True),
+    ("no access log", CONFIGMAPS, lambda: "access_log" not in manager(default())),
+    ("HTTP/1 and HTTP/2", CONFIGMAPS, lambda: manager(default())["codec_type"] == "AUTO"),
+    (
+        "the admin interface on every address, port 9901",
+        CONFIGMAPS,
+        lambda: default()["admin"]["address"]["socket_address"] == {"address": "0.0.0.0", "port_value": 9901},  # noqa: S104
+    ),
+    ("no overload manager", CONFIGMAPS, lambda: "overload_manager" not in default()),
+    (
+        "all limits and tokens are off by default",
+        VALUES,
+        lambda: (
+            list(filters(default())) == ["envoy.filters.http.router"] and "listener_filters" not in listener(default())
+        ),
+    ),
+    (
+        "the connection limiter takes a token per new connection: 5, and one more every 12 s",
+        VALUES,
+        lambda: (
+            listener(everything())["listener_filters"][0]["typed_config"]["token_bucket"]
+            == {"max_tokens": 5, "tokens_per_fill": 1, "fill_interval": "12s"}
+        ),
+    ),
+    (
+        "the limiter by load stands before the check of tokens",
+        CONFIGMAPS,
+        lambda: (
+            list(filters(everything()))
+            == ["envoy.filters.http.lua", "envoy.filters.http.JwtAuthentication", "envoy.filters.http.router"]
+        ),
+    ),
+    (
+        "Prometheus is a LOGICAL_DNS cluster in the request path, with 5 s to connect",
+        CONFIGMAPS,
+        lambda: (
+            cluster(everything(), "prometheus_cluster")["type"] == "LOGICAL_DNS"
+            and cluster(everything(), "prometheus_cluster")["connect_timeout"] == "5s"
+        ),
+    ),
+    (
+        "the limiter acts on RepositoryIndex alone",
+        LUA,
+        lambda: "RepositoryIndex" in lua() and "ModelInfer" not in lua(),
+    ),
+    ("Prometheus has 5 s to answer the limiter", LUA, lambda: "WAIT_MS = 5000" in lua()),
+    ("the default threshold is 100, in milliseconds per execution", VALUES, lambda: "<= 100 then" in lua()),
+    (
+        "the metric is queue time over executions, in the last 30 s",
+        "templates/_helpers/_scaling-metric.tpl",
+        lambda: all(word in peer.DEFAULT_QUERY for word in ("queue_duration_us", "exec_count", "[30s]", "* 1000")),
+    ),
+    ("only values with a point are read, after a time with a point", LUA, lambda: '[%d+%.%d+,"([%d%.]+)"%]' in lua()),
+    (
+        "a refusal is status 1 in a header",
+        LUA,
+        lambda: ':headers():replace("grpc-status", "1")' in lua() and ':setBytes("")' in lua(),
+    ),
+    (
+        "one issuer, with audiences, asked of every path",
+        CONFIGMAPS,
+        lambda: (
+            filters(everything())["envoy.filters.http.JwtAuthentication"]["rules"]
+            == [{"match": {"prefix": "/"}, "requires": {"provider_name": "provider_icecube"}}]
+        ),
+    ),
+    (
+        "keys are kept for 300 s and fetched in the request path",
+        CONFIGMAPS,
+        lambda: (
+            filters(everything())["envoy.filters.http.JwtAuthentication"]["providers"]["provider_icecube"][
+                "remote_jwks"
+            ]["cache_duration"]
+            == {"seconds": 300}
+        ),
+    ),
+    (
+        "the key server is not authenticated",
+        CONFIGMAPS,
+        lambda: cluster(everything(), "auth_cluster")["transport_socket"]["typed_config"].keys() == {"@type"},
+    ),
+    (
+        "a server's preStop hook fails at once, for `sh -c` takes one word as its script",
+        TRITON,
+        lambda: subprocess.run(peer.TRITON_PRE_STOP, stderr=subprocess.DEVNULL, timeout=5, check=False).returncode != 0,
+    ),
+    ("a server has 60 s to end", TRITON, lambda: peer.TRITON_GRACE_SECONDS == 60),
+    ("Triton has 60 s to finish", VALUES, lambda: peer.TRITON_EXIT_TIMEOUT_SECONDS == 60),
+    ("an Envoy has no preStop hook", ENVOY, lambda: peer.ENVOY_PRE_STOP == ()),
+]
+
+
+@pytest.mark.parametrize(("fact", "source", "holds"), FACTS, ids=[fact[0] for fact in FACTS])
+def test_the_peer_reproduces(fact: str, source: str, holds: Callable[[], bool]) -> None:
+    assert holds(), f"{fact} ({source})"
