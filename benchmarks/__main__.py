@@ -1,11 +1,17 @@
 """`python -m benchmarks traffic`: SuperSONIC 0.3.1's configuration and ours, real Envoys before real Triton servers."""
 
 import argparse
+import signal
 import sys
+from types import FrameType
 
 from benchmarks.loopback.process import BenchmarkError
 from benchmarks.traffic.run import KEYS, run
 from devcluster.errors import DevClusterError
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt  # so that every process that was started is ended
 
 
 def main() -> int:
@@ -20,6 +26,7 @@ def main() -> int:
     only = tuple(arguments.only.split(","))
     if unknown := sorted(set(only) - set(KEYS)):
         parser.error(f"--only names {', '.join(unknown)}: the benchmarks are {', '.join(KEYS)}")
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         run(only=only, quick=arguments.quick, seed=arguments.seed)
     except (BenchmarkError, DevClusterError) as error:

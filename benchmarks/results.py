@@ -45,9 +45,16 @@ def block_result(
     cpu_seconds: float,
     peak_memory_mib: float,
     direct_p50_ms: float,
+    deadline_seconds: float,
 ) -> BlockResult:
-    """Sum up the requests of a block. A request that failed counts with the time until it did."""
-    milliseconds = [sample.latency_seconds * 1000 for sample in samples]
+    """Sum up the requests of a block.
+
+    One that failed counts with no less than its deadline: it never had its answer, and failing fast is no merit.
+    """
+    milliseconds = [
+        1000 * (sample.latency_seconds if sample.ok else max(sample.latency_seconds, deadline_seconds))
+        for sample in samples
+    ]
     return BlockResult(
         scenario=scenario,
         block=block,

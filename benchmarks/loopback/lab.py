@@ -17,8 +17,8 @@ from benchmarks.results import Results
 from benchmarks.statistics import percentile
 from devcluster.progress import Progress
 
-_DIRECT_RATE_PER_SECOND = 50
-_DIRECT_SECONDS = 4
+_DIRECT_SECONDS = 5
+_DIRECT_GAP_SECONDS = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,15 +94,16 @@ class Lab:
             return client.samples()
 
     def direct_p50_ms(self, name: str, load: Load, index: int = 1) -> float:
-        """Median latency of a load's request, sent past all proxies to one server, at a low rate.
+        """Median latency of a load's request, sent past all proxies to one server, so seldom that no two meet.
 
         Its motion between the first and the last block tells whether the machine stayed the same.
         """
         probe = Load(
             targets=(self.fleet[index].target,),
-            rate_per_second=_DIRECT_RATE_PER_SECOND,
+            rate_per_second=1 / (_DIRECT_GAP_SECONDS + 2 * load.sleep_ms / 1000),
             duration_seconds=_DIRECT_SECONDS,
             seed=self.seed,
+            process="fixed",
             model=load.model,
             sleep_ms=load.sleep_ms,
             body_bytes=load.body_bytes,

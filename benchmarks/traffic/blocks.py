@@ -49,6 +49,7 @@ def compare(
     sides: tuple[Side, Side],
     blocks: int,
     *,
+    deadline_seconds: float,
     direct_p50_ms: Callable[[str], float],
     run: Callable[[Side, str, int], Measured],
 ) -> Comparison:
@@ -59,6 +60,7 @@ def compare(
         scenario: name of the experiment, for files and progress.
         sides: theirs and ours.
         blocks: pairs to run.
+        deadline_seconds: of each request.
         direct_p50_ms: measures the direct leg; is given a name for its files.
         run: runs one block of one side; is given a name for its files, and the seed of the pair.
     """
@@ -77,6 +79,7 @@ def compare(
                 cpu_seconds=measured.cpu_seconds,
                 peak_memory_mib=measured.peak_memory_mib,
                 direct_p50_ms=comparison.direct_p50_ms[-1],
+                deadline_seconds=deadline_seconds,
             )
             lab.results.add(result)
             (comparison.theirs if side is sides[0] else comparison.ours).append(result)

@@ -53,6 +53,7 @@ class Disturbance:
             self.event.name,
             (supersonic(), ours(self.event.dns_ttl_seconds)),
             self.pairs,
+            deadline_seconds=_DEADLINE_SECONDS,
             direct_p50_ms=direct,
             run=lambda side, name, seed: self._block(lab, side, name, seed),
         )

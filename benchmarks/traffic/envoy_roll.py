@@ -20,6 +20,7 @@ _SERVERS = (1, 2, 3, 4, 5, 6)
 _RATE_PER_SECOND = 60.0
 _SLEEP_MS = 400.0
 """Long requests, so that there is something to lose: 24 are in progress on average."""
+_DEADLINE_SECONDS = 10.0
 _BETWEEN_SECONDS = 25.0
 """From one Envoy's deletion to the next one's: longer than ours takes to leave."""
 _DURATION_SECONDS = LEAD_SECONDS + 2 * _BETWEEN_SECONDS
@@ -57,6 +58,7 @@ class EnvoyRoll:
             "envoy-roll",
             (supersonic(), ours()),
             self.pairs,
+            deadline_seconds=_DEADLINE_SECONDS,
             direct_p50_ms=direct,
             run=lambda side, name, seed: self._block(lab, side, name, seed),
         )
@@ -98,7 +100,7 @@ class _Stop:
 
     def __init__(self, envoy: Envoy) -> None:
         self._envoy = envoy
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def usage(self) -> Usage:
@@ -130,5 +132,5 @@ def _load(target: str, seed: int) -> Load:
         duration_seconds=_DURATION_SECONDS,
         seed=seed,
         sleep_ms=_SLEEP_MS,
-        deadline_seconds=10,
+        deadline_seconds=_DEADLINE_SECONDS,
     )

@@ -103,6 +103,7 @@ class Skew:
             self.name,
             (supersonic(), ours()),
             self.pairs,
+            deadline_seconds=_DEADLINE_SECONDS,
             direct_p50_ms=lambda name: lab.direct_p50_ms(name, self._load("", lab.seed)),
             run=block,
         )

@@ -42,5 +42,6 @@ class Stage:
             thread.join()
 
     def _start(self, thread: threading.Thread) -> None:
+        thread.daemon = True  # a run that is given up does not wait for it
         self._running.append(thread)
         thread.start()
