@@ -79,11 +79,11 @@ def deployed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     project.destroy()
 
 
-def ready(cluster: Cluster, component: str) -> int:
-    """Ready replicas of the Deployment of one part."""
+def available(cluster: Cluster, component: str) -> int:
+    """Available replicas of the Deployment of one part."""
     selector = f"--selector=app.kubernetes.io/component={component}"
     (found,) = cluster.kubectl.get("deployments", f"--namespace={NAMESPACE}", selector)["items"]
-    return int(found["status"].get("readyReplicas", 0))
+    return int(found["status"].get("availableReplicas", 0))
 
 
 def config_map_of_envoy(cluster: Cluster) -> set[str]:
@@ -102,8 +102,8 @@ def test_up_ends_when_everything_answers(deployed: PulumiProject, cluster: Clust
     outputs = deployed.outputs()
     assert outputs["grpc_endpoint"] == f"sonic-demo-envoy.{NAMESPACE}.svc.cluster.local:8001"
     assert outputs["siteconf"]["SONIC_LOCAL_BALANCER_PORT"] == "8001"
-    assert (ready(cluster, "envoy"), ready(cluster, "prometheus")) == (2, 1)
-    assert ready(cluster, "triton") >= 1
+    assert (available(cluster, "envoy"), available(cluster, "prometheus")) == (2, 1)
+    assert available(cluster, "triton") >= 1
 
 
 def test_nothing_changes_where_nothing_was_changed(deployed: PulumiProject) -> None:
@@ -113,19 +113,25 @@ def test_nothing_changes_where_nothing_was_changed(deployed: PulumiProject) -> N
 
 def test_the_autoscalers_number_is_no_drift(deployed: PulumiProject, cluster: Cluster) -> None:
     cluster.kubectl.run("scale", "deployment/sonic-demo-triton-node", "--replicas=2", f"--namespace={NAMESPACE}")
+    eventually(lambda: available(cluster, "triton") == 2, "the second server", timeout_seconds=180)
     deployed.run("preview", "--refresh", "--expect-no-changes")
 
 
-def test_a_hand_that_changes_a_declared_field_is_seen(deployed: PulumiProject, cluster: Cluster) -> None:
-    patch = json.dumps({"spec": {"maxReplicaCount": 7}})
-    scaled_object = "scaledobject/sonic-demo-triton-node"
-    cluster.kubectl.run("patch", scaled_object, "--type=merge", f"--patch={patch}", f"--namespace={NAMESPACE}")
-    preview = deployed.preview("--refresh")
-    changed = [step for step in preview.steps if step.op == "update"]
+def test_a_hand_that_changes_a_declared_field_is_seen_and_named(deployed: PulumiProject, cluster: Cluster) -> None:
+    def patch(servers_max: int) -> None:
+        change = json.dumps({"spec": {"maxReplicaCount": servers_max}})
+        object_name = "scaledobject/sonic-demo-triton-node"
+        cluster.kubectl.run("patch", object_name, "--type=merge", f"--patch={change}", f"--namespace={NAMESPACE}")
+
+    patch(7)
+    changed = [step for step in deployed.preview("--refresh").steps if step.op == "update"]
     assert [step.type for step in changed] == ["kubernetes:keda.sh/v1alpha1:ScaledObject"]
+    told = deployed.up("--refresh", fails=True).output
+    assert "kubectl-patch" in told
+    assert ".spec.maxReplicaCount" in told
+    patch(2)
     deployed.up("--refresh")
-    spec = cluster.kubectl.get(scaled_object, f"--namespace={NAMESPACE}")["spec"]
-    assert spec["maxReplicaCount"] == 2
+    deployed.run("preview", "--refresh", "--expect-no-changes")
 
 
 def test_a_changed_fact_rolls_envoy_with_a_new_configuration(deployed: PulumiProject, cluster: Cluster) -> None:
@@ -158,5 +164,5 @@ def test_a_mistake_is_refused_and_nothing_is_lost(deployed: PulumiProject, clust
     for output in (told, failed):
         assert "site.proxy.memory_mb" in output
         assert "Traceback" not in output
-    assert ready(cluster, "envoy") == 2
+    assert available(cluster, "envoy") == 2
     deployed.run("preview", "--expect-no-changes")

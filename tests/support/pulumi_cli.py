@@ -22,6 +22,7 @@ from typing import Any
 
 from devcluster.paths import CHECKOUT
 from devcluster.toolchain import Toolchain
+from tests.support.real_envoy import binary
 
 _STAND_IN = CHECKOUT / "devcluster" / "provider" / "bin"
 _TIMEOUT_SECONDS = 300
@@ -30,10 +31,10 @@ _MACHINE_KEYS = frozenset({"sourcePosition", "stackTrace"})
 
 
 def engine_environment(kubeconfig: Path) -> dict[str, str]:
-    """Pulumi, our Python and always the provider stand-in on PATH, and the cluster of `kubeconfig`."""
+    """Pulumi, our Python and always the provider stand-in on PATH; the cluster of `kubeconfig`; a real Envoy."""
     own = (_STAND_IN, Path(sys.prefix) / "bin", *Toolchain().bin_directories())
     path = os.pathsep.join((*map(str, own), os.environ.get("PATH", os.defpath)))
-    return {"PATH": path, "KUBECONFIG": str(kubeconfig)}
+    return {"PATH": path, "KUBECONFIG": str(kubeconfig), "SONIC_ENVOY": binary()}
 
 
 @dataclass(frozen=True)
