@@ -39,7 +39,7 @@ class Disturbance:
     @property
     def seconds(self) -> float:
         """About how long it takes."""
-        return self.pairs * 2 * (self.event.duration_seconds + 12) + (self.pairs + 1) * 8
+        return self.pairs * 2 * (self.event.duration_seconds + 8) + (self.pairs + 1) * 8
 
     def run(self, lab: Lab) -> list[Row]:
         """Measure it."""
@@ -90,8 +90,8 @@ def scenarios(quick: bool) -> list[Disturbance]:
         return [Disturbance(event=event, pairs=1) for event in (events.crash(), events.hang())]
     return [
         Disturbance(event=events.rollout(), pairs=5),
-        Disturbance(event=events.scale_in(DNS_TTL_SECONDS), pairs=5),
-        Disturbance(event=events.scale_in(_KUBEADM_DNS_TTL_SECONDS), pairs=5),
+        Disturbance(event=events.scale_in(DNS_TTL_SECONDS), pairs=3),
+        Disturbance(event=events.scale_in(_KUBEADM_DNS_TTL_SECONDS), pairs=3),
         Disturbance(event=events.crash(), pairs=5),
         Disturbance(event=events.hang(), pairs=5),
     ]
