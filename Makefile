@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs shell test lint quick cluster lock schema golden clean
+.PHONY: help up down status logs shell test lint quick cluster lock bench-traffic
 
 PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.installed
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(READY): requirements-bootstrap.lock requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on PATH: install Python 3.11, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -45,6 +45,9 @@ quick: lint  ## lint and the tests that need no cluster
 test: quick  ## every test; takes the dev cluster over and leaves it down
 	$(BIN)/python -m devcluster up
 	$(BIN)/pytest -m "engine or live"
+
+bench-traffic: $(READY)  ## what traffic costs and loses, against SuperSONIC's configuration; about 100 minutes, alone on the machine
+	@$(BIN)/python -m benchmarks traffic
 
 lock: $(READY)  ## resolve the dependencies of pyproject.toml anew
 	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url \
