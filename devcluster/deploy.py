@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 
 from devcluster import environment, interrupted
@@ -18,7 +19,8 @@ from devcluster.toolchain import Toolchain
 from devcluster.toolchain.process import run_logged
 
 STACK = "dev"
-DEPLOY_STEPS = 1
+DEPLOY_STEPS = 2
+SERVERS_PATIENCE_SECONDS = 300.0
 PULUMI_TOOLS = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec")
 QUIETLY = ("--non-interactive", "--color=never")
 WITHOUT_DOTS = "--suppress-progress"
@@ -27,16 +29,47 @@ WITHOUT_DOTS = "--suppress-progress"
 def deploy(toolchain: Toolchain, progress: Progress) -> None:
     """Bring the stack to what this checkout says, with `pulumi up`; also one whose last update was killed.
 
+    Pulumi is content with the one server that a new Deployment starts with; this is not, before KEDA has made them as
+    many as always stand.
+
     Raises:
-        DevClusterError: Pulumi failed; the text ends with what it said about it.
+        DevClusterError: Pulumi failed; the text ends with what it said about it. Or servers are missing after 5 min.
     """
+    kubectl = Kubectl(toolchain.path("kubectl"))
     with progress.step(f"deploy the stack: pulumi up --stack {STACK}"):
         toolchain.ensure(PULUMI_TOOLS, progress)
         environment.PULUMI_STATE.mkdir(parents=True, exist_ok=True)
         pulumi = Pulumi(environment.variables(toolchain, progress), progress.waiting)
         pulumi.run("stack", "select", "--create", STACK)
-        pulumi.recover(Kubectl(toolchain.path("kubectl")))
+        pulumi.recover(kubectl)
         pulumi.run("up", "--yes", "--skip-preview", WITHOUT_DOTS, f"--stack={STACK}")
+    with progress.step("wait for the servers that always stand"):
+        _await_servers(kubectl, progress.waiting)
+
+
+def _await_servers(kubectl: Kubectl, waiting: Callable[[str], None]) -> None:
+    deadline = time.monotonic() + SERVERS_PATIENCE_SECONDS
+    while missing := _missing_servers(kubectl):
+        if time.monotonic() > deadline:
+            msg = (
+                f"after {SERVERS_PATIENCE_SECONDS:.0f} s: {missing}; `make shell`, then "
+                "`kubectl describe scaledobject,hpa,pods --namespace NAMESPACE` says why"
+            )
+            raise DevClusterError(msg)
+        waiting(missing)
+        time.sleep(1)
+
+
+def _missing_servers(kubectl: Kubectl) -> str:
+    """What a ScaledObject still lacks of its minimum, in words; empty if none lacks any."""
+    for scaled_object in kubectl.get("scaledobjects", "--all-namespaces")["items"]:
+        namespace, spec = scaled_object["metadata"]["namespace"], scaled_object["spec"]
+        name, wanted = spec["scaleTargetRef"]["name"], spec.get("minReplicaCount", 0)
+        deployment = kubectl.get("deployment", name, f"--namespace={namespace}")
+        available = deployment.get("status", {}).get("availableReplicas", 0)
+        if available < wanted:
+            return f"{namespace}/{name} has {available} of at least {wanted} servers"
+    return ""
 
 
 def check(toolchain: Toolchain, progress: Progress) -> None:
