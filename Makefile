@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs shell test lint quick cluster lock bench-traffic
+.PHONY: help install up down status logs shell test lint quick cluster lock bench-traffic
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -15,6 +15,8 @@ $(READY): requirements-bootstrap.lock requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
 	@$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	@touch $@
+
+install: $(READY)  ## the Python packages alone, in .venv, for work on a site's own cluster
 
 up: $(READY)  ## a real cluster on this machine, with the stack `dev` deployed and checked
 	@$(BIN)/python -m devcluster up
