@@ -16,6 +16,7 @@ from stacks.schema.base import (
     Text,
     twice,
 )
+from stacks.schema.clients import Clients, NetworkClients
 
 
 class BackendSetting(Model):
@@ -197,6 +198,8 @@ class Experiment(Model):
     """The Triton server."""
     models: Models
     """What is served."""
+    clients: Clients = NetworkClients(kind="network")
+    """Who may call."""
     traffic: Traffic = Traffic()
     """What requests are like."""
     scaling: Scaling
