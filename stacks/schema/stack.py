@@ -203,18 +203,25 @@ class StackConfig(Model):
         """What clients show is seen by Envoy, and by nobody on the way."""
         exposure, clients = self.site.exposure, self.experiment.clients
         direct = isinstance(exposure, DirectExposure)
+        tls_secret = exposure.tls_secret if isinstance(exposure, DirectExposure) else None
         fields = ("experiment.clients.kind", "site.exposure")
-        if isinstance(clients, TokenClients) and direct and exposure.tls_secret is None:
+        if isinstance(clients, TokenClients) and direct and tls_secret is None:
             yield BrokenRule(
                 f"experiment.clients.kind is `token` but site.exposure of kind `{exposure.kind}` speaks plain text, "
                 "where whoever sees a token can use it: set site.exposure.tls_secret, or expose by ingress or gateway",
                 fields,
             )
-        if isinstance(clients, CertificateClients) and not (direct and exposure.tls_secret):
+        if isinstance(clients, CertificateClients) and tls_secret is None:
+            reason, way_out = (
+                ("Envoy speaks plain text and sees no certificate", "set site.exposure.tls_secret")
+                if direct
+                else (
+                    "TLS ends before Envoy, which sees no certificate",
+                    "expose by cluster-ip, node-port or load-balancer, with tls_secret",
+                )
+            )
             yield BrokenRule(
-                f"experiment.clients.kind is `certificate` but with site.exposure of kind `{exposure.kind}` "
-                f"{'Envoy speaks plain text' if direct else 'TLS ends before Envoy'}, which then sees no certificate: "
-                f"{'set' if direct else 'expose by cluster-ip, node-port or load-balancer with'} "
-                "site.exposure.tls_secret",
+                f"experiment.clients.kind is `certificate` but with site.exposure of kind `{exposure.kind}` {reason}: "
+                f"{way_out}",
                 fields,
             )
