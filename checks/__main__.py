@@ -73,8 +73,8 @@ def shown(clients: Clients, endpoint: Endpoint, chosen: argparse.Namespace) -> C
         return NOTHING_TO_SHOW
     if not endpoint.tls:
         msg = (
-            f"the stack asks clients for a {clients.kind}, which is shown over TLS only, and {endpoint.address} is to "
-            "be spoken to in plain text: add --tls, or leave --endpoint out"
+            f"the stack asks clients for a {clients.kind}, shown over TLS only, and {endpoint.address} is called in "
+            "plain text: add --tls"
         )
         raise CheckError(msg)
     if isinstance(clients, TokenClients):

@@ -54,6 +54,24 @@ def log_fields(clients: Clients) -> dict[str, str]:
             return {}
 
 
+def refusals(clients: Clients) -> list[Config]:
+    """What is said in the place of "RBAC: access denied": mappers of Envoy's own answers."""
+    match clients:
+        case TokenClients():
+            sentence = "the token is good, but has none of the groups or scopes that may call here"
+        case CertificateClients():
+            sentence = "the certificate is good, but has none of the names that may call here"
+        case _:
+            return []
+    denied = "response.code_details.startsWith('rbac_access_denied')"
+    by_cause = extension(
+        "envoy.access_loggers.extension_filters.cel",
+        "extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+        expression=denied,
+    )
+    return [{"filter": {"extension_filter": by_cause}, "body": {"inline_string": sentence}}]
+
+
 def issuer_clusters(clients: Clients, timing: Timing) -> list[Config]:
     """Where the keys of the tokens' issuers are fetched: over TLS, from the host that the URL names and no other."""
     if not isinstance(clients, TokenClients):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import grpc
 import pytest
 from cryptography import x509
 
@@ -14,7 +15,7 @@ from components.envoy.typed import Config
 from stacks.schema.clients import TokenClients, TokenIssuer
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.authority import Authority
-from tests.support.client import channel, outcomes
+from tests.support.client import ask, channel, outcomes
 from tests.support.issuer import Issuer, new_key, public_pem
 from tests.support.real_envoy import RealEnvoy, eventually
 from tests.support.stand_in import INFER, StandIn
@@ -229,6 +230,23 @@ def test_a_man_in_the_middle_gives_no_keys(
         assert outcome(proxy, man.token()) == UNAUTHENTICATED
         assert man.fetches == 0
     assert server.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("claims", "sentence"),
+    [
+        ({"iss": "https://evil.example"}, "Jwt issuer is not configured"),
+        ({"aud": "elsewhere"}, "Audiences in Jwt are not allowed"),
+        ({"exp": 1}, "Jwt is expired"),
+        ({}, "the token is good, but has none of the groups or scopes that may call here"),
+    ],
+)
+def test_the_cause_is_told(claims: dict[str, Any], sentence: str, issuer: Issuer, guarded: Guarded) -> None:
+    proxy = guarded(issuer.fact(groups=("/cms",)))
+    with pytest.raises(grpc.RpcError) as raised:
+        ask(channel(proxy.target), token=issuer.token(**claims))
+    assert isinstance(raised.value, grpc.Call)
+    assert raised.value.details() == sentence
 
 
 CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
