@@ -395,6 +395,9 @@ class Images(Model):
     """Envoy; by default the one in components/versions.py."""
     prometheus: ImageReference | None = None
     """Prometheus; by default the one in components/versions.py."""
+    admission: ImageReference | None = None
+    """Python 3.11 or later, for the controller of experiment.admission; by default the one in
+    components/versions.py."""
     pull_secret: DnsLabel | None = None
     """Name of an existing image pull secret of the namespace."""
 

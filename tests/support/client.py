@@ -37,7 +37,7 @@ def outcomes(
 ) -> Counter[str]:
     """Makes calls all at once; counts the servers that answered, and the status codes of those that failed."""
     begun = [begin(client, method, bytes_each, deadline_seconds, token=token) for _ in range(calls)]
-    return Counter(_outcome(call) for call in begun)
+    return Counter(outcome(call) for call in begun)
 
 
 def begin(
@@ -59,7 +59,8 @@ def ask(client: grpc.Channel, method: str = INFER, *, token: str | None = None) 
     return begin(client, method, token=token).result()
 
 
-def _outcome(call: "grpc.Future[bytes]") -> str:
+def outcome(call: "grpc.Future[bytes]") -> str:
+    """The server that answered a call, or the status code that it failed with."""
     try:
         return call.result().decode()
     except grpc.RpcError as error:
