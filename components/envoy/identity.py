@@ -57,7 +57,7 @@ def log_fields(clients: Clients) -> dict[str, str]:
 def refusals(clients: Clients) -> list[Config]:
     """What is said in the place of "RBAC: access denied": mappers of Envoy's own answers."""
     match clients:
-        case TokenClients():
+        case TokenClients(issuers=issuers) if any(map(_asks_for_claims, issuers)):
             sentence = "the token is good, but has none of the groups or scopes that may call here"
         case CertificateClients():
             sentence = "the certificate is good, but has none of the names that may call here"
