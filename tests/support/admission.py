@@ -64,11 +64,11 @@ class Controller:
         """Whether the kubelet would find it ready."""
         return http(self.probe_port, "/ready")[0] == 200
 
-    def resident_kib(self) -> int:
-        """Memory of both processes, what they share counted twice."""
-        return sum(_resident_kib(pid) for pid in filter(None, (self.process.pid, self.program())))
+    def memory_kib(self) -> int:
+        """Memory of both processes that cannot be had back from them: what they map from files can."""
+        return sum(_memory_kib(pid) for pid in filter(None, (self.process.pid, self.program())))
 
 
-def _resident_kib(pid: int) -> int:
+def _memory_kib(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in status if line.startswith("VmRSS")).split()[1])
+    return int(next(line for line in status if line.startswith("RssAnon")).split()[1])
