@@ -70,8 +70,7 @@ def test_a_renewed_certificate_is_shown_without_a_restart(server: StandIn, envoy
     assert outcomes(standing) == {A: 1}
     renewing = Authority("public, next year")
     renewed = renewing.sign_host("localhost")
-    proxy.put(f"{SERVER_FOLDER}/tls.key", renewed.key)
-    proxy.put(f"{SERVER_FOLDER}/tls.crt", renewed.certificate)
+    proxy.mount(SERVER_FOLDER, {"tls.key": renewed.key, "tls.crt": renewed.certificate})
     eventually(lambda: call(proxy, authority=renewing) == {A: 1}, "the new certificate")
     assert outcomes(standing) == {A: 1}, "connections that stand go on"
     assert server.calls == 3
@@ -130,7 +129,7 @@ def test_new_authorities_are_taken_without_a_restart(server: StandIn, envoy: Env
     renewing = Authority("grid, next year")
     jane = renewing.sign("jane")
     assert call(proxy, jane) == {"UNAVAILABLE": 1}
-    proxy.put(f"{AUTHORITIES_FOLDER}/ca.crt", GRID.certificate + renewing.certificate)
+    proxy.mount(AUTHORITIES_FOLDER, {"ca.crt": GRID.certificate + renewing.certificate})
     eventually(lambda: call(proxy, jane) == {A: 1}, "the new authority")
     assert call(proxy, GRID.sign("jane")) == {A: 1}
     assert server.calls >= 2

@@ -195,6 +195,14 @@ def test_calls_ask_the_issuer_nothing(issuer: Issuer, guarded: Guarded) -> None:
     assert issuer.fetches - before <= 2 * (time.monotonic() - begun) + 2
 
 
+def test_an_envoy_that_is_ready_knows_the_keys(issuer: Issuer, guarded: Guarded) -> None:
+    """Else the first calls after a rollout would wait for the issuer."""
+    issuer.delay_seconds = 3
+    proxy = guarded(issuer.fact())
+    assert proxy.stat("http.clients.jwt_authn.jwks_fetch_success") >= 1
+    assert outcome(proxy, issuer.token()) == A
+
+
 def test_an_issuer_that_goes_takes_nobody_away(issuer: Issuer, guarded: Guarded) -> None:
     """The keys are old three times over when the call is made."""
     proxy = guarded(issuer.fact())

@@ -43,6 +43,8 @@ class Issuer:
         self.keys: dict[str, Key] = {"first": rsa.generate_private_key(public_exponent=65537, key_size=2048)}
         self.fetches = 0
         """How often the keys have been asked for."""
+        self.delay_seconds = 0.0
+        """Time that they take to come."""
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.TemporaryDirectory() as directory:
             pem = Path(directory, "server.pem")
@@ -55,6 +57,7 @@ class Issuer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.fetches += 1
+                time.sleep(issuer.delay_seconds)
                 body = json.dumps(issuer.key_set()).encode()
                 self.send_response(200)
                 self.send_header("content-length", str(len(body)))

@@ -50,20 +50,27 @@ class RealEnvoy:
         path = directory / f"envoy-{self.grpc_port}.json"
         self._root = directory / f"pod-{self.grpc_port}"
         self._folders = sorted({str(Path(file).parent) for file in files or {}})
-        for file, content in (files or {}).items():
-            self.put(file, content)
+        for folder in self._folders:
+            self.mount(
+                folder, {Path(f).name: text for f, text in (files or {}).items() if str(Path(f).parent) == folder}
+            )
         path.write_text(self._in_root(json.dumps(_on_loopback(bootstrap, ports))))
         self.log = directory / f"envoy-{self.grpc_port}.log"
         self._command = [binary(), "-c", str(path), "--disable-hot-restart", "--concurrency", "2", *_NODE]
         self._command += arguments
 
-    def put(self, file: str, content: str) -> None:
-        """Write a file of the pod: at its side first, then in one move, as the kubelet renews what it mounts."""
-        path = Path(f"{self._root}{file}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}")
-        beside.write_text(self._in_root(content))
-        beside.replace(path)
+    def mount(self, folder: str, files: Mapping[str, str]) -> None:
+        """Give a folder of the pod its files, or new ones, as the kubelet does: by moving the one link to them all."""
+        mounted = Path(f"{self._root}{folder}")
+        version = mounted / f"..{time.monotonic_ns()}"
+        version.mkdir(parents=True)
+        for name, content in files.items():
+            (version / name).write_text(self._in_root(content))
+            if not (mounted / name).is_symlink():
+                (mounted / name).symlink_to(Path("..data", name))
+        moving = mounted / "..data_tmp"
+        moving.symlink_to(version.name)
+        moving.replace(mounted / "..data")
 
     def _in_root(self, text: str) -> str:
         """Paths of the pod's folders as they are here, in text that is JSON."""
