@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from checks.client import TritonClient
+from checks.credentials import NOTHING_TO_SHOW, Credentials, find_token, read
 from checks.errors import CheckError
 from checks.handshake import Expectation, Row, handshake
 from checks.outputs import Endpoint, deployed_endpoint
@@ -16,6 +17,7 @@ from stacks.errors import ConfigurationError
 from stacks.kubeconfig import CONTEXT_VARIABLE
 from stacks.resolve import REFERENCE_DIRECTORY, ROOT, resolve
 from stacks.schema import StackConfig
+from stacks.schema.clients import Clients, NetworkClients, TokenClients
 from stacks.schema.experiment import Models
 
 
@@ -30,6 +32,19 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
         "--endpoint", metavar="HOST:PORT", help="where to ask; by default the stack's output `grpc_endpoint`"
     )
     parser.add_argument("--tls", action="store_true", help="speak TLS to --endpoint")
+    parser.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="token to show, where the stack asks for one; by default as the WLCG discovery finds it",
+    )
+    parser.add_argument(
+        "--client-certificate",
+        type=Path,
+        metavar="FILE",
+        help="certificate to show, where the stack asks for one (PEM)",
+    )
+    parser.add_argument("--client-key", type=Path, metavar="FILE", help="its private key (PEM)")
     chosen = parser.parse_args(arguments)
     if chosen.tls and chosen.endpoint is None:
         parser.error("--tls goes with --endpoint: without it the stack's output `grpc_tls` says how to speak")
@@ -38,13 +53,36 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
         expectations = expected(config.experiment.models, root)
         given = chosen.endpoint and Endpoint(address=chosen.endpoint, tls=chosen.tls)
         endpoint = given or deployed_endpoint(chosen.stack, root)
+        credentials = shown(config.experiment.clients, endpoint, chosen)
     except (ConfigurationError, CheckError) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"stack {chosen.stack} at {endpoint.address} ({'TLS' if endpoint.tls else 'plain text'})\n")
-    with TritonClient(endpoint.address, tls=endpoint.tls) as client:
+    with TritonClient(endpoint.address, tls=endpoint.tls, credentials=credentials) as client:
         rows = Table(expectations, sys.stdout).show(handshake(client, expectations))
     return conclude(config, endpoint, rows)
+
+
+def shown(clients: Clients, endpoint: Endpoint, chosen: argparse.Namespace) -> Credentials:
+    """Give what the stack asks its clients to show, from where the user has it.
+
+    Raises:
+        CheckError: it is not there, or would be seen on the way.
+    """
+    if isinstance(clients, NetworkClients):
+        return NOTHING_TO_SHOW
+    if not endpoint.tls:
+        msg = (
+            f"the stack asks clients for a {clients.kind}, shown over TLS only, and {endpoint.address} is called in "
+            "plain text: add --tls"
+        )
+        raise CheckError(msg)
+    if isinstance(clients, TokenClients):
+        return Credentials(token=find_token(chosen.token_file, os.environ, os.getuid()))
+    if chosen.client_certificate is None or chosen.client_key is None:
+        msg = "the stack asks clients for a certificate: name it with --client-certificate, its key with --client-key"
+        raise CheckError(msg)
+    return Credentials(certificate=read(chosen.client_certificate), key=read(chosen.client_key))
 
 
 def expected(models: Models, root: Path = ROOT) -> list[Expectation]:

@@ -9,6 +9,7 @@ import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
+from checks.credentials import NOTHING_TO_SHOW, Credentials
 from checks.kserve import (
     CallError,
     IndexEntry,
@@ -35,15 +36,16 @@ class TritonClient:
         endpoint: `host:port`.
         tls: whether to speak TLS, trusting the public authorities that gRPC comes with. CMSSW's own
             SONIC_LOCAL_BALANCER speaks plain text.
+        credentials: what to show; only over TLS.
     """
 
-    def __init__(self, endpoint: str, *, tls: bool) -> None:
+    def __init__(self, endpoint: str, *, tls: bool, credentials: Credentials = NOTHING_TO_SHOW) -> None:
         options = [
             ("grpc.max_send_message_length", _MESSAGE_BYTES_MAX),
             ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
         ]
         self._channel = (
-            grpc.secure_channel(endpoint, grpc.ssl_channel_credentials(), options)
+            grpc.secure_channel(endpoint, _channel_credentials(credentials), options)
             if tls
             else grpc.insecure_channel(endpoint, options)
         )
@@ -116,6 +118,13 @@ class TritonClient:
             )
             for statistics in _call(self._stub.ModelStatistics, request).model_stats
         ]
+
+
+def _channel_credentials(credentials: Credentials) -> grpc.ChannelCredentials:
+    channel = grpc.ssl_channel_credentials(None, credentials.key, credentials.certificate)
+    if credentials.token is None:
+        return channel
+    return grpc.composite_channel_credentials(channel, grpc.access_token_call_credentials(credentials.token))
 
 
 def _call(method: Callable[..., Any], request: Any, deadline_seconds: float = CALL_DEADLINE_SECONDS) -> Any:

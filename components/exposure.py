@@ -12,6 +12,7 @@ from components.base import Manifest, SonicComponent
 from components.labels import Labels
 from stacks.schema.site import (
     ClusterIpExposure,
+    DirectExposure,
     Exposure,
     GatewayExposure,
     IngressExposure,
@@ -78,7 +79,7 @@ class ClientEndpoint(SonicComponent):
                 opts=self.options(depends_on=[service]),
             )
         self.service_name = args.name
-        self.grpc_tls = isinstance(exposure, IngressExposure | GatewayExposure)
+        self.grpc_tls = isinstance(exposure, IngressExposure | GatewayExposure) or _ends_tls(exposure)
         named_by_status = isinstance(exposure, LoadBalancerExposure) and args.hostname is None
         self.grpc_endpoint = (
             service.status.apply(lambda status: f"{_balancer_address(status)}:{args.port}")
@@ -110,7 +111,8 @@ def service_spec(args: ClientEndpointArgs) -> Manifest:
         "name": "grpc",
         "port": args.port,
         "targetPort": "grpc",
-        "appProtocol": "kubernetes.io/h2c",  # Gateways and some Ingress controllers take HTTP/1.1 otherwise
+        # Gateways and some Ingress controllers take HTTP/1.1 otherwise.
+        "appProtocol": "https" if _ends_tls(exposure) else "kubernetes.io/h2c",
     }
     spec: Manifest = {"type": "ClusterIP", "selector": args.labels.selector, "ports": [port]}
     if isinstance(exposure, NodePortExposure):
@@ -171,6 +173,11 @@ def endpoint(args: ClientEndpointArgs) -> str:
             return f"{args.hostname}:{args.port}"
         case IngressExposure() | GatewayExposure():
             return f"{args.hostname}:{TLS_PORT}"
+
+
+def _ends_tls(exposure: Exposure) -> bool:
+    """Whether the pods themselves speak TLS."""
+    return isinstance(exposure, DirectExposure) and exposure.tls_secret is not None
 
 
 def _balancer_address(status: Any) -> str:

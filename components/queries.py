@@ -5,6 +5,10 @@ site's (annotation discovery, PodMonitors) put on what they scrape; labels of th
 everywhere. KEDA takes a query only if it returns one element, so the outermost operator of each is an aggregation.
 """
 
+from collections.abc import Sequence
+
+_FRESH_SECONDS = 60
+"""Twice the slowest scrape interval in use at sites."""
 _NAME_BASE_LENGTH_MAX = 58
 """The API server cuts the generated part off a pod's name here, and puts five random characters behind."""
 
@@ -16,6 +20,18 @@ def pending_requests(namespace: str, deployment_name: str) -> str:
     """
     series = f'nv_inference_pending_request_count{{namespace="{namespace}",pod=~"{_pod_pattern(deployment_name)}"}}'
     return f"sum(max by (pod, model, version) ({series}))"
+
+
+def queue_wait_ms(namespace: str, deployment_names: Sequence[str], *, service_time_ms: float) -> str:
+    """How long a request waits that joins the queues now, in milliseconds; see `autoscaling` for the arithmetic.
+
+    Empty while no server was scraped within the last minute: by itself Prometheus would go on for five.
+    """
+    pods = "|".join(_pod_pattern(name) for name in deployment_names)
+    series = f'nv_inference_pending_request_count{{namespace="{namespace}",pod=~"{pods}"}}'
+    fresh = f"({series} and (time() - timestamp({series}) < {_FRESH_SECONDS}))"
+    waiting = f"sum(max by (pod, model, version) ({fresh}))"
+    return f"{waiting} / count(count by (pod) ({fresh})) * {service_time_ms:g}"
 
 
 def _pod_pattern(deployment_name: str) -> str:

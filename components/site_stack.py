@@ -7,10 +7,10 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import names, versions
+from components import names, queries, versions
 from components.autoscaling import Autoscaling, AutoscalingArgs
 from components.base import Manifest, SonicComponent
-from components.envoy import EnvoyProxy, EnvoyProxyArgs, PoolEndpoint
+from components.envoy import AdmissionArgs, EnvoyProxy, EnvoyProxyArgs, PoolEndpoint
 from components.gpu_nodes import GpuNodes, GpuNodesArgs
 from components.labels import Labels, instance_selector
 from components.model_repository import ModelRepository, ModelRepositoryArgs
@@ -19,6 +19,7 @@ from components.network import IN_CLUSTER, pods, policy_spec
 from components.timing import Timing
 from components.triton import GRPC_PORT, TritonPool, TritonPoolArgs
 from stacks.schema import PoolShare, StackConfig
+from stacks.schema.experiment import Admission
 from stacks.schema.site import ClusterIpExposure, OwnPrometheus
 
 
@@ -54,7 +55,7 @@ class SiteStack(SonicComponent):
         repository = self._model_repository(args.secrets, ground)
         monitoring = self._monitoring(ground)
         pools = [self._triton_pool(share, repository, ground + nodes) for share in args.config.pool_shares]
-        proxy = self._envoy_proxy(pools, ground)
+        proxy = self._envoy_proxy(pools, monitoring, ground)
         for share, pool in zip(args.config.pool_shares, pools, strict=True):
             if share.autoscaled:
                 self._autoscaling(share, pool, monitoring)
@@ -152,7 +153,9 @@ class SiteStack(SonicComponent):
         opts = self.options(depends_on=[*after, repository])
         return TritonPool(self.child(f"triton-{share.pool.name}"), args, opts)
 
-    def _envoy_proxy(self, pools: Sequence[TritonPool], after: list[pulumi.Resource]) -> EnvoyProxy:
+    def _envoy_proxy(
+        self, pools: Sequence[TritonPool], monitoring: Monitoring, after: list[pulumi.Resource]
+    ) -> EnvoyProxy:
         """One address for all pools: the first is the first choice, the next takes what it cannot."""
         site, experiment = self._config.site, self._config.experiment
         endpoints = (
@@ -165,14 +168,33 @@ class SiteStack(SonicComponent):
             pools=tuple(endpoints),
             proxy=site.proxy,
             traffic=experiment.traffic,
+            clients=experiment.clients,
             timing=self._timing,
             exposure=site.exposure,
             hostname=self._hostname(),
             image=site.images.envoy or versions.ENVOY_IMAGE,
+            admission=self._admission(pools, monitoring),
             prometheus_peer=self._prometheus_peer(),
             pull_secret=site.images.pull_secret,
         )
         return EnvoyProxy(self.child("envoy"), args, self.options(depends_on=after))
+
+    def _admission(self, pools: Sequence[TritonPool], monitoring: Monitoring) -> AdmissionArgs | None:
+        """What is let in, where the experiment declares anything of it."""
+        site, experiment = self._config.site, self._config.experiment
+        if experiment.admission == Admission():
+            return None
+        deployments = [pool.deployment_name for pool in pools]
+        return AdmissionArgs(
+            declared=experiment.admission,
+            servers_max=experiment.scaling.servers_max,
+            query=queries.queue_wait_ms(
+                self._config.namespace, deployments, service_time_ms=experiment.scaling.service_time_ms
+            ),
+            prometheus_url=monitoring.url,
+            prometheus_peers=[self._prometheus_peer()] if isinstance(site.monitoring, OwnPrometheus) else [],
+            image=site.images.admission or versions.ADMISSION_IMAGE,
+        )
 
     def _autoscaling(self, share: PoolShare, pool: TritonPool, monitoring: Monitoring) -> Autoscaling:
         args = AutoscalingArgs(

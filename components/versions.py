@@ -11,3 +11,9 @@ PROMETHEUS_IMAGE = (
     "docker.io/prom/prometheus:v3.10.0@sha256:4a61322ac1103a0e3aea2a61ef1718422a48fa046441f299d71e660a3bc71ae9"
 )
 """Runs as uid 65534 by default; the stack gives it another."""
+
+# renovate: datasource=docker depName=docker.io/library/python
+ADMISSION_IMAGE = (
+    "docker.io/library/python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b"
+)
+"""Python and its standard library, for the admission controller beside each Envoy."""

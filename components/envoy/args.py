@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from components import names
+from components.envoy.admission import AdmissionArgs
 from components.envoy.cluster import PoolEndpoint
+from components.envoy.tls import secret_files
+from components.envoy.typed import Config
 from components.labels import Labels
 from components.timing import Timing
+from stacks.schema.clients import CertificateClients, Clients, TokenClients
 from stacks.schema.experiment import Traffic
-from stacks.schema.site import Exposure, Proxy
+from stacks.schema.site import DirectExposure, Exposure, Proxy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,8 @@ class EnvoyProxyArgs:
     """Number and size."""
     traffic: Traffic
     """What the clients' requests are like."""
+    clients: Clients
+    """Who may call."""
     timing: Timing
     """Every time."""
     exposure: Exposure
@@ -36,6 +42,8 @@ class EnvoyProxyArgs:
     """Envoy, with bash and sleep beside it, which the drain needs: not a distroless image."""
     prometheus_peer: Mapping[str, Any]
     """NetworkPolicy peer that reads the metrics."""
+    admission: AdmissionArgs | None = None
+    """What is let in; None: all that fits into the memory."""
     pull_secret: str | None = None
     """Image pull secret of the namespace."""
 
@@ -43,6 +51,25 @@ class EnvoyProxyArgs:
     def name(self) -> str:
         """Name of the Deployment, the Service and all that goes with them."""
         return names.join(self.instance, "envoy")
+
+    @property
+    def tls_secret(self) -> str | None:
+        """Secret with the certificate that clients are shown; none where Envoy speaks plain text."""
+        return self.exposure.tls_secret if isinstance(self.exposure, DirectExposure) else None
+
+    @property
+    def authorities_secret(self) -> str | None:
+        """Secret with the authorities of the clients' certificates; none where they show none."""
+        return self.clients.authorities_secret if isinstance(self.clients, CertificateClients) else None
+
+    @property
+    def secret_files(self) -> Mapping[str, Config]:
+        """File name -> description of a secret, for the configuration's folder."""
+        return secret_files(
+            server=self.tls_secret is not None,
+            certificates_of_clients=self.authorities_secret is not None,
+            issuers=isinstance(self.clients, TokenClients),
+        )
 
     @property
     def labels(self) -> Labels:

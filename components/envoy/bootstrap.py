@@ -6,13 +6,16 @@ a rolling, drained restart, so that what runs is always what was reviewed and va
 
 from collections.abc import Sequence
 
+from components.envoy.admission import AdmissionArgs, limit_of_configuration, runtime
 from components.envoy.cluster import PoolEndpoint, cluster
+from components.envoy.identity import issuer_clusters
 from components.envoy.listener import clients_listener
 from components.envoy.stats import admin_cluster, stats_config, stats_listener
 from components.envoy.typed import Config, extension, socket_address
 from components.timing import Timing
+from stacks.schema.clients import Clients
 from stacks.schema.experiment import Traffic
-from stacks.schema.site import Proxy
+from stacks.schema.site import PROXY_BASE_MEMORY_MIB, Proxy
 
 GRPC_PORT = 8001
 """Where clients call."""
@@ -24,17 +27,22 @@ ADMIN_PORT = 9901
 LOOPBACK = "127.0.0.1"
 ANY = "0.0.0.0"  # noqa: S104  within the pod; who may reach it is the NetworkPolicy's to say
 
-BASE_MEMORY_MIB = 128
-"""An idle Envoy takes half of this."""
 CONNECTION_KIB = 64
 """Memory of one client connection. 17 KiB were measured of an idle one; its buffers come on top."""
 REQUEST_KIB = 32
 """Memory of one request in progress without its body. 21 KiB were measured."""
-BODIES_MIN = 4
-"""Largest messages that must fit into an Envoy's memory at the same time."""
 
 
-def bootstrap(*, pools: Sequence[PoolEndpoint], proxy: Proxy, traffic: Traffic, timing: Timing) -> Config:
+def bootstrap(
+    *,
+    pools: Sequence[PoolEndpoint],
+    proxy: Proxy,
+    traffic: Traffic,
+    timing: Timing,
+    clients: Clients,
+    tls: bool,
+    admission: AdmissionArgs | None = None,
+) -> Config:
     """The bootstrap of one Envoy, API v3, in the spelling of its JSON.
 
     Args:
@@ -42,16 +50,38 @@ def bootstrap(*, pools: Sequence[PoolEndpoint], proxy: Proxy, traffic: Traffic, 
         proxy: memory, from which the limits on connections and requests follow.
         traffic: the largest message and the attempts per request.
         timing: every time.
+        clients: who may call.
+        tls: whether clients speak TLS to it.
+        admission: what is let in; None: all that fits into the memory.
     """
+    memory_max = requests_max(proxy)
     return {
         "admin": {"address": socket_address(LOOPBACK, ADMIN_PORT)},
         "static_resources": {
-            "listeners": [clients_listener(ANY, GRPC_PORT, traffic, timing), stats_listener(ANY, STATS_PORT)],
+            "listeners": [
+                clients_listener(
+                    ANY,
+                    GRPC_PORT,
+                    traffic=traffic,
+                    timing=timing,
+                    clients=clients,
+                    tls=tls,
+                    sheds=admission is not None,
+                ),
+                stats_listener(ANY, STATS_PORT),
+            ],
             "clusters": [
-                cluster(pools, timing, requests_max=requests_max(proxy)),
+                cluster(
+                    pools,
+                    timing,
+                    requests_max=limit_of_configuration(admission, envoys=proxy.replicas, memory_max=memory_max),
+                    memory_max=memory_max,
+                ),
+                *issuer_clusters(clients, timing),
                 admin_cluster(LOOPBACK, ADMIN_PORT),
             ],
         },
+        **({"layered_runtime": runtime()} if admission else {}),
         "stats_config": stats_config(),
         "overload_manager": _connection_limit(connections_max(proxy)),
     }
@@ -70,24 +100,8 @@ def requests_max(proxy: Proxy) -> int:
     return _spare_mib(proxy) * 1024 // 2 // REQUEST_KIB
 
 
-def check_memory(proxy: Proxy, traffic: Traffic) -> None:
-    """Bodies are held until the answer begins, so that a request can be sent again: some must fit at least.
-
-    Raises:
-        ValueError: the memory is too small for the declared largest message.
-    """
-    needed = BASE_MEMORY_MIB + BODIES_MIN * traffic.largest_message_mib
-    if proxy.memory_mib < needed:
-        msg = (
-            f"site.proxy.memory_mib is {proxy.memory_mib} but experiment.traffic.largest_message_mib is "
-            f"{traffic.largest_message_mib}, and Envoy holds each request until its answer begins: {BODIES_MIN} of "
-            f"them and Envoy itself need {needed}; raise the first or lower the second"
-        )
-        raise ValueError(msg)
-
-
 def _spare_mib(proxy: Proxy) -> int:
-    return proxy.memory_mib - BASE_MEMORY_MIB
+    return proxy.memory_mib - PROXY_BASE_MEMORY_MIB
 
 
 def _connection_limit(connections: int) -> Config:

@@ -34,13 +34,14 @@ class PoolEndpoint:
     """0 is the first choice; a pool of the next number gets what the healthy servers before it cannot take."""
 
 
-def cluster(pools: Sequence[PoolEndpoint], timing: Timing, *, requests_max: int) -> Config:
+def cluster(pools: Sequence[PoolEndpoint], timing: Timing, *, requests_max: int, memory_max: int) -> Config:
     """All pools as one cluster, so that load, health and retries are seen as a whole.
 
     Args:
         pools: the capacity pools, with priorities 0, 1, … without a gap.
         timing: intervals of checks, pings and DNS.
-        requests_max: how many requests may be in progress. It guards Envoy's memory, and never the servers.
+        requests_max: how many requests may be in progress, unless the admission controller says fewer.
+        memory_max: how many fit into Envoy's memory.
     """
     return {
         "name": CLUSTER,
@@ -75,7 +76,7 @@ def cluster(pools: Sequence[PoolEndpoint], timing: Timing, *, requests_max: int)
         # that DNS no longer lists is about to stop.
         "ignore_health_on_host_removal": True,
         "outlier_detection": _outlier_detection(),
-        "circuit_breakers": {"thresholds": [_thresholds(timing, requests_max)]},
+        "circuit_breakers": {"thresholds": [_thresholds(timing, requests_max, memory_max)]},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(
                 "extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -96,15 +97,6 @@ def _locality(pool: PoolEndpoint) -> Config:
 
 def _dns(timing: Timing) -> Config:
     refresh = seconds(timing.dns_refresh_seconds)
-    resolver = extension(
-        "envoy.network.dns_resolver.cares",
-        "extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
-        # The hosts are full names: the search list of a pod would ask three wrong ones before each.
-        dns_resolver_options={"no_default_search_domain": True},
-        query_timeout_seconds=timing.dns_query_timeout_seconds,
-        # A socket that leads to a DNS pod that is gone is given up, not asked again.
-        reinit_channel_on_timeout=True,
-    )
     return extension(
         "envoy.clusters.dns",
         "extensions.clusters.dns.v3.DnsCluster",
@@ -114,7 +106,20 @@ def _dns(timing: Timing) -> Config:
         respect_dns_ttl=False,
         # One query on IPv4 and dual-stack clusters (`ALL` would list each dual-stack server twice), two on IPv6 ones.
         dns_lookup_family="V4_PREFERRED",
-        typed_dns_resolver_config=resolver,
+        typed_dns_resolver_config=dns_resolver(timing),
+    )
+
+
+def dns_resolver(timing: Timing) -> Config:
+    """The pod's resolver, for full names."""
+    return extension(
+        "envoy.network.dns_resolver.cares",
+        "extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+        # The search list of a pod would ask three wrong ones before each.
+        dns_resolver_options={"no_default_search_domain": True},
+        query_timeout_seconds=timing.dns_query_timeout_seconds,
+        # A socket that leads to a DNS pod that is gone is given up, not asked again.
+        reinit_channel_on_timeout=True,
     )
 
 
@@ -150,8 +155,8 @@ def _outlier_detection() -> Config:
     }
 
 
-def _thresholds(timing: Timing, requests_max: int) -> Config:
-    """Circuit breakers. How much the servers can take is not decided here.
+def _thresholds(timing: Timing, requests_max: int, memory_max: int) -> Config:
+    """Circuit breakers. How much the servers can take is declared (`admission`), and not decided here.
 
     The retry budget must hold what a dying server had in progress, all at once: half of everything where there are
     two, and more where one hangs. So 100 %, counted over the requests of as long a time as a hang goes unnoticed. What
@@ -159,8 +164,8 @@ def _thresholds(timing: Timing, requests_max: int) -> Config:
     """
     noticed = timing.keepalive_interval_seconds + timing.keepalive_timeout_seconds
     return {
-        "max_connections": requests_max,
-        "max_pending_requests": requests_max,
+        "max_connections": memory_max,
+        "max_pending_requests": memory_max,
         "max_requests": requests_max,
         "retry_budget": {
             "budget_percent": percent(100),

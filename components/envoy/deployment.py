@@ -6,15 +6,16 @@ from typing import Any
 import pulumi
 
 from components.base import Manifest
+from components.envoy.admission import container
 from components.envoy.args import EnvoyProxyArgs
 from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT
 from components.envoy.stats import METRICS_PATH, READY_PATH
+from components.envoy.tls import AUTHORITIES_FOLDER, CONFIG_FOLDER, SERVER_FOLDER
 
 BOOTSTRAP_FILE = "envoy.json"
 DRAIN_FILE = "drain.sh"
 """Keys of the ConfigMap, files of the folder it is mounted at."""
 
-_CONFIG_FOLDER = "/etc/sonic-envoy"
 _USER_ID = 10101
 """Any would do: Envoy's binary is everybody's to run, and it writes nothing but stdout."""
 _LOGS_MIB = 256
@@ -46,7 +47,7 @@ def arguments(args: EnvoyProxyArgs) -> list[str]:
     """Command line of Envoy."""
     # Options and values are separate words: Envoy's parser takes no `--option=value`.
     return [
-        *("--config-path", f"{_CONFIG_FOLDER}/{BOOTSTRAP_FILE}"),
+        *("--config-path", f"{CONFIG_FOLDER}/{BOOTSTRAP_FILE}"),
         *("--service-node", "$(POD_NAME)"),
         *("--service-cluster", args.instance),
         # One worker per core, or Envoy would start one per core of the node.
@@ -70,7 +71,7 @@ def drain_command(args: EnvoyProxyArgs) -> list[str]:
     """
     timing = args.timing
     numbers = (ADMIN_PORT, timing.envoy_leave_seconds, timing.envoy_goaway_seconds, timing.envoy_drain_seconds)
-    return ["/bin/bash", f"{_CONFIG_FOLDER}/{DRAIN_FILE}", *(str(number) for number in numbers)]
+    return ["/bin/bash", f"{CONFIG_FOLDER}/{DRAIN_FILE}", *(str(number) for number in numbers)]
 
 
 def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manifest:
@@ -98,8 +99,14 @@ def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manif
             "runAsGroup": _USER_ID,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(args)],
-        "volumes": [{"name": "config", "configMap": {"name": config_map_name}}],
+        "containers": [
+            _container(args),
+            *([container(args.admission, admin_port=ADMIN_PORT)] if args.admission else []),
+        ],
+        "volumes": [
+            {"name": "config", "configMap": {"name": config_map_name}},
+            *({"name": name, "secret": {"secretName": secret}} for name, secret, _ in _secrets(args)),
+        ],
     }
 
 
@@ -124,8 +131,17 @@ def _container(args: EnvoyProxyArgs) -> dict[str, Any]:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [{"name": "config", "mountPath": _CONFIG_FOLDER, "readOnly": True}],
+        "volumeMounts": [
+            {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},
+            *({"name": name, "mountPath": folder, "readOnly": True} for name, _, folder in _secrets(args)),
+        ],
     }
+
+
+def _secrets(args: EnvoyProxyArgs) -> list[tuple[str, str, str]]:
+    """Volume, Secret and folder of each Secret that is mounted: whole, so that the kubelet renews it in place."""
+    mounted = [("tls", args.tls_secret, SERVER_FOLDER), ("authorities", args.authorities_secret, AUTHORITIES_FOLDER)]
+    return [(volume, secret, folder) for volume, secret, folder in mounted if secret]
 
 
 def _probes() -> dict[str, Any]:

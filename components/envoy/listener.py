@@ -2,20 +2,27 @@
 
 from collections.abc import Mapping
 
+from components.envoy.admission import refusal_of_new_jobs, refusal_of_requests
 from components.envoy.cluster import CLUSTER, CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES
+from components.envoy.identity import HEALTH_CHECK_PATH, identity_filters, log_fields, refusals
+from components.envoy.tls import server_side
 from components.envoy.typed import Config, extension, mib, seconds, socket_address
 from components.timing import Timing
+from stacks.schema.clients import CertificateClients, Clients
 from stacks.schema.experiment import Traffic
 
 STAT_PREFIX = "clients"
 """Value of the label `envoy_http_conn_manager_prefix` of the clients' metrics."""
 
 _SERVICE = "inference.GRPCInferenceService"
-_METHODS = (
+_INFER, _STREAM = "ModelInfer", "ModelStreamInfer"
+_QUESTIONS = (
     *("ServerLive", "ServerReady", "ServerMetadata", "RepositoryIndex"),
-    *("ModelReady", "ModelMetadata", "ModelConfig", "ModelStatistics", "ModelInfer", "ModelStreamInfer"),
+    *("ModelReady", "ModelMetadata", "ModelConfig", "ModelStatistics"),
 )
-"""Methods counted one by one; calls of any other method are counted together."""
+"""Methods that clients may call, which are all that do not change a server: model control, settings of log and trace,
+and shared memory would each let one client decide for all. They are counted one by one; calls of any other method are
+counted together."""
 
 _SAFE_ALWAYS = "connect-failure,refused-stream"
 _SAFE_WITHOUT_STATE = f"{_SAFE_ALWAYS},reset,unavailable,cancelled"
@@ -25,11 +32,16 @@ cancellation never comes from upstream). Not on RESOURCE_EXHAUSTED, INTERNAL or 
 every server, and repeating them multiplies an overload."""
 
 
-def clients_listener(address: str, port: int, traffic: Traffic, timing: Timing) -> Config:
-    """Plain-text HTTP/2 on one port, every connection in the same filter chain.
+def clients_listener(
+    address: str, port: int, *, traffic: Traffic, timing: Timing, clients: Clients, tls: bool, sheds: bool
+) -> Config:
+    """HTTP/2 on one port, with TLS or without, every connection in the same filter chain.
 
-    Only gRPC is routed; any other request is answered 404.
+    Only gRPC is routed; any other request is answered 404. Where it `sheds`, runtime keys say what is refused.
     """
+    own_words = [*refusals(clients), *([refusal_of_requests()] if sheds else [])]
+    mutual = isinstance(clients, CertificateClients)
+    transport = {"transport_socket": server_side(certificates_of_clients=mutual)} if tls else {}
     manager = extension(
         "envoy.filters.network.http_connection_manager",
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -51,19 +63,23 @@ def clients_listener(address: str, port: int, traffic: Traffic, timing: Timing) 
         generate_request_id=False,
         route_config={
             "name": "servers",
-            "virtual_hosts": [{"name": "servers", "domains": ["*"], "routes": _routes(traffic, timing)}],
+            "virtual_hosts": [{"name": "servers", "domains": ["*"], "routes": _routes(traffic, timing, sheds=sheds)}],
         },
+        **({"local_reply_config": {"mappers": own_words}} if own_words else {}),
         http_filters=[
             extension(
                 "envoy.filters.http.grpc_stats",
                 "extensions.filters.http.grpc_stats.v3.FilterConfig",
-                individual_method_stats_allowlist={"services": [{"name": _SERVICE, "method_names": list(_METHODS)}]},
+                individual_method_stats_allowlist={
+                    "services": [{"name": _SERVICE, "method_names": [_INFER, _STREAM, *_QUESTIONS]}]
+                },
             ),
+            *identity_filters(clients),
             extension(
                 "envoy.filters.http.router", "extensions.filters.http.router.v3.Router", suppress_envoy_headers=True
             ),
         ],
-        access_log=[_failed_calls()],
+        access_log=[_failed_calls({**_LOG_FIELDS, **log_fields(clients)})],
     )
     return {
         "name": "clients",
@@ -73,19 +89,21 @@ def clients_listener(address: str, port: int, traffic: Traffic, timing: Timing) 
         "drain_type": "MODIFY_ONLY",
         # Connections of jobs are few and long: give them to the workers in turn, not by chance.
         "connection_balance_config": {"exact_balance": {}},
-        "filter_chains": [{"filters": [manager]}],
+        "filter_chains": [{"filters": [manager], **transport}],
     }
 
 
-def _routes(traffic: Traffic, timing: Timing) -> list[Config]:
-    """Streams live as long as they are used and are not repeated once begun; every other call is one request."""
+def _routes(traffic: Traffic, timing: Timing, *, sheds: bool) -> list[Config]:
+    """What may be called, most frequent first; then what is answered here.
+
+    Streams live as long as they are used and are not repeated once begun; every other call is one request.
+    """
     longest = seconds(timing.request_duration_max_seconds)
     stream = {
-        "match": {"path": f"/{_SERVICE}/ModelStreamInfer", "grpc": {}},
+        "match": {"path": f"/{_SERVICE}/{_STREAM}", "grpc": {}},
         "route": {**_to_servers(timing), "retry_policy": _retry_policy(_SAFE_ALWAYS, traffic)},
     }
     request = {
-        "match": {"prefix": "/", "grpc": {}},
         "route": {
             **_to_servers(timing),
             # Without the second, Envoy would tell the server its own limit in the place of the client's deadline.
@@ -96,7 +114,30 @@ def _routes(traffic: Traffic, timing: Timing) -> list[Config]:
         # The largest message gets 1 MiB more, for its frame and for the fields beside the tensors.
         "request_body_buffer_limit": mib(traffic.largest_message_mib + 1),
     }
-    return [stream, request]
+    # One by one: as a regular expression they are more than Envoy takes.
+    questions = [*(f"/{_SERVICE}/{method}" for method in _QUESTIONS), HEALTH_CHECK_PATH]
+    return [
+        {"match": {"path": f"/{_SERVICE}/{_INFER}", "grpc": {}}, **request},
+        stream,
+        *([refusal_of_new_jobs()] if sheds else []),
+        *({"match": {"path": path, "grpc": {}}, **request} for path in questions),
+        _answered(
+            f"/{_SERVICE}/",
+            403,
+            "clients may ask for inference, health, metadata, configuration, index and statistics: model control, log "
+            "and trace settings and shared memory are the operator's",
+        ),
+        # So a client's own health watch hears, as from Triton, that there is none, and does without.
+        _answered("/", 404, "there is no such method here"),
+    ]
+
+
+def _answered(prefix: str, http_status: int, sentence: str) -> Config:
+    """Envoy's own answer, which it translates for gRPC: 403 is PERMISSION_DENIED, 404 is UNIMPLEMENTED."""
+    return {
+        "match": {"prefix": prefix, "grpc": {}},
+        "direct_response": {"status": http_status, "body": {"inline_string": sentence}},
+    }
 
 
 def _to_servers(timing: Timing) -> Config:
@@ -139,7 +180,7 @@ _LOG_FIELDS: Mapping[str, str] = {
 }
 
 
-def _failed_calls() -> Config:
+def _failed_calls(fields: Mapping[str, str]) -> Config:
     """One JSON line on stdout for each call that did not end with OK.
 
     Calls that succeed are counted, not logged: at 1,000 requests a second they would be some 50 GB a day of lines that
@@ -148,6 +189,6 @@ def _failed_calls() -> Config:
     log = extension(
         "envoy.access_loggers.stdout",
         "extensions.access_loggers.stream.v3.StdoutAccessLog",
-        log_format={"json_format": dict(_LOG_FIELDS)},
+        log_format={"json_format": dict(fields)},
     )
     return {**log, "filter": {"grpc_status_filter": {"statuses": ["OK"], "exclude": True}}}

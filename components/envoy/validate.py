@@ -10,10 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from components.envoy.tls import CONFIG_FOLDER
+from components.envoy.typed import Config
+
 BINARY_VARIABLE = "SONIC_ENVOY"
 """Environment variable that names an Envoy which is not on PATH."""
 
 _TIMEOUT_SECONDS = 60
+_NODE = ("--service-node", "validation", "--service-cluster", "validation")
+"""Envoy wants to be named where it reads secrets, as its pod names it."""
 
 
 class InvalidBootstrapError(ValueError):
@@ -25,20 +30,23 @@ def find_envoy() -> str | None:
     return os.environ.get(BINARY_VARIABLE) or shutil.which("envoy")
 
 
-def validate_bootstrap(bootstrap: Mapping[str, Any], *, envoy: str) -> None:
+def validate_bootstrap(bootstrap: Mapping[str, Any], *, envoy: str, files: Mapping[str, Config]) -> None:
     """Load the bootstrap as Envoy would at its start, without listening or connecting. It takes about 0.2 s.
 
     Args:
         bootstrap: the configuration.
         envoy: path of the binary.
+        files: name -> content of the files that it finds beside the bootstrap in the pod.
 
     Raises:
         InvalidBootstrapError: Envoy refuses it, or the binary cannot be run; with the reason, in one sentence.
     """
     with tempfile.TemporaryDirectory(prefix="sonic-envoy-") as directory:
         path = Path(directory, "envoy.json")
-        path.write_text(json.dumps(bootstrap))
-        command = [envoy, "--mode", "validate", "--config-path", str(path), "--log-level", "warning"]
+        path.write_text(json.dumps(bootstrap).replace(f"{CONFIG_FOLDER}/", f"{directory}/"))
+        for name, content in files.items():
+            Path(directory, name).write_text(json.dumps(content))
+        command = [envoy, "--mode", "validate", "--config-path", str(path), "--log-level", "warning", *_NODE]
         try:
             run = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:

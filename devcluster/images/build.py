@@ -7,7 +7,7 @@ from pathlib import Path
 
 from devcluster.images.debian import ensure_root
 from devcluster.images.kept import Waiting, keep, run
-from devcluster.images.table import IMAGES, Image, ProgramImage, WheelImage
+from devcluster.images.table import IMAGES, DebianImage, Image, ProgramImage, WheelImage
 from devcluster.images.wheels import ensure_wheels
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
@@ -55,7 +55,7 @@ def ensure_images(
     return {reference: _ensure_archive(IMAGES[reference], toolchain, progress) for reference in references}
 
 
-def provide_inputs(image: ProgramImage | WheelImage, toolchain: Toolchain, progress: Progress) -> Inputs:
+def provide_inputs(image: ProgramImage | WheelImage | DebianImage, toolchain: Toolchain, progress: Progress) -> Inputs:
     """Make or await what goes into an image.
 
     Raises:
@@ -70,6 +70,10 @@ def provide_inputs(image: ProgramImage | WheelImage, toolchain: Toolchain, progr
             toolchain.ensure(["debootstrap"], progress)
             root, wheels = ensure_root(progress.waiting), ensure_wheels(image, progress.waiting)
             return Inputs(context=root, named={"wheels": wheels}, fingerprint=[root.name, wheels.name])
+        case DebianImage():
+            toolchain.ensure(["debootstrap"], progress)
+            root = ensure_root(progress.waiting)
+            return Inputs(context=root, fingerprint=[root.name])
 
 
 def image_key(image: Image, inputs: Inputs) -> str:
@@ -109,7 +113,7 @@ def build(image: Image, inputs: Inputs, output: str, directory: Path, waiting: W
     shutil.rmtree(scratch)
 
 
-def _ensure_archive(image: ProgramImage | WheelImage, toolchain: Toolchain, progress: Progress) -> Path:
+def _ensure_archive(image: ProgramImage | WheelImage | DebianImage, toolchain: Toolchain, progress: Progress) -> Path:
     inputs = provide_inputs(image, toolchain, progress)
     archive = f"{image.name}.tar"
 

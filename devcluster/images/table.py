@@ -46,17 +46,25 @@ class WheelImage(Image):
         return IMAGES_DIRECTORY / self.name / "requirements.txt"
 
 
+@dataclass(frozen=True, kw_only=True)
+class DebianImage(Image):
+    """Debian's root file system, and nothing else."""
+
+
 PAUSE = ProgramImage(name="pause", tag="1")
 COREDNS = ProgramImage(name="coredns", tag="1.15.0")
 ENVOY = WheelImage(name="envoy", tag="1.40.0")
 TRITON = WheelImage(name="triton", tag="24.10")
+PYTHON = DebianImage(name="python", tag="3.11")
 PROMETHEUS = ProgramImage(name="prometheus", tag="3.10.0")
 KEDA_OPERATOR = ProgramImage(name="keda-operator", tag="2.21.0")
 KEDA_METRICS_APISERVER = ProgramImage(name="keda-metrics-apiserver", tag="2.21.0")
 
-_ALL: list[ProgramImage | WheelImage] = [
-    *(PAUSE, COREDNS, ENVOY, TRITON, PROMETHEUS, KEDA_OPERATOR, KEDA_METRICS_APISERVER),
+_ALL: list[ProgramImage | WheelImage | DebianImage] = [
+    *(PAUSE, COREDNS, ENVOY, PYTHON, TRITON, PROMETHEUS, KEDA_OPERATOR, KEDA_METRICS_APISERVER),
 ]
 
-IMAGES: Mapping[str, ProgramImage | WheelImage] = MappingProxyType({image.reference: image for image in _ALL})
+IMAGES: Mapping[str, ProgramImage | WheelImage | DebianImage] = MappingProxyType(
+    {image.reference: image for image in _ALL}
+)
 """Every image by its reference, in the order in which a cluster that starts needs them."""

@@ -16,6 +16,7 @@ from stacks.schema.base import (
     Text,
     twice,
 )
+from stacks.schema.clients import Clients, NetworkClients
 
 
 class BackendSetting(Model):
@@ -188,6 +189,19 @@ class Scaling(Model):
             )
 
 
+class Admission(Model):
+    """How much work is let in. What is over it is refused at once, with UNAVAILABLE, so that a client can turn to
+    another site or its own CPU, instead of waiting here in vain. Nothing is refused that is not declared here."""
+
+    requests_in_flight_per_server_max: Count | None = None
+    """Requests in progress for each healthy server, waiting ones included; more are refused. A request that finds so
+    many before it waits for this x service_time_ms: choose what a client would still wait for. None: as many as fit
+    into Envoy's memory."""
+    queue_refuse_new_jobs_ms: Annotated[float, Field(gt=0)] | None = None
+    """Wait in the servers' queues, in milliseconds, from which on a new job is refused the list of models (CMSSW then
+    computes on its own CPU), until it is below half of that. Jobs that run go on. None: no job is refused for it."""
+
+
 class Experiment(Model):
     """The facts of a collaboration whose jobs call the servers."""
 
@@ -197,7 +211,21 @@ class Experiment(Model):
     """The Triton server."""
     models: Models
     """What is served."""
+    clients: Clients = NetworkClients(kind="network")
+    """Who may call."""
     traffic: Traffic = Traffic()
     """What requests are like."""
     scaling: Scaling
     """How many servers."""
+    admission: Admission = Admission()
+    """How much work is let in."""
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """Servers are added before jobs are refused."""
+        refuse_ms, target_ms = self.admission.queue_refuse_new_jobs_ms, self.scaling.queue_target_ms
+        if refuse_ms is not None and refuse_ms <= target_ms:
+            yield BrokenRule(
+                f"admission.queue_refuse_new_jobs_ms is {refuse_ms:g} but scaling.queue_target_ms is {target_ms:g}, "
+                "and jobs would be refused before servers are added: raise the first or lower the second",
+                ("admission.queue_refuse_new_jobs_ms", "scaling.queue_target_ms"),
+            )

@@ -245,7 +245,11 @@ class Storage(Model):
 
 class _DirectExposure(Model):
     client_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1)]
-    """Address ranges from which clients may call. The port speaks plain text: keep it to the machines that run jobs."""
+    """Address ranges from which clients may call. Without tls_secret the port speaks plain text: keep it to the
+    machines that run jobs."""
+    tls_secret: DnsLabel | None = None
+    """Secret of the namespace, of type kubernetes.io/tls, with the certificate that Envoy shows to clients; a renewed
+    one is taken without a restart. None: plain text, which is all that CMSSW speaks."""
 
 
 class ClusterIpExposure(_DirectExposure):
@@ -317,6 +321,15 @@ Exposure = Annotated[
 ]
 
 
+DirectExposure = ClusterIpExposure | NodePortExposure | LoadBalancerExposure
+"""Ways in which clients' connections end at Envoy itself."""
+
+PROXY_BASE_MEMORY_MIB = 128
+"""What an Envoy needs beside its traffic, in MiB: an idle one takes half of this."""
+PROXY_BODIES_MIN = 4
+"""Largest messages that must fit into an Envoy's memory at the same time."""
+
+
 class Proxy(Model):
     """Size and place of the Envoy that stands before the servers."""
 
@@ -382,6 +395,9 @@ class Images(Model):
     """Envoy; by default the one in components/versions.py."""
     prometheus: ImageReference | None = None
     """Prometheus; by default the one in components/versions.py."""
+    admission: ImageReference | None = None
+    """Python 3.11 or later, for the controller of experiment.admission; by default the one in
+    components/versions.py."""
     pull_secret: DnsLabel | None = None
     """Name of an existing image pull secret of the namespace."""
 

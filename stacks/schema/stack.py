@@ -5,8 +5,17 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from stacks.schema.base import BrokenRule, DnsLabel, Model, Text
+from stacks.schema.clients import CertificateClients, TokenClients
 from stacks.schema.experiment import CvmfsRepository, Experiment, S3Repository, VolumeRepository
-from stacks.schema.site import InterLinkPool, KubernetesPool, Pool, Site
+from stacks.schema.site import (
+    PROXY_BASE_MEMORY_MIB,
+    PROXY_BODIES_MIN,
+    DirectExposure,
+    InterLinkPool,
+    KubernetesPool,
+    Pool,
+    Site,
+)
 
 
 class PoolShare(NamedTuple):
@@ -111,6 +120,8 @@ class StackConfig(Model):
         yield from self._broken_pools()
         yield from self._broken_counts()
         yield from self._broken_repository()
+        yield from self._broken_memory()
+        yield from self._broken_identity()
 
     def _broken_names(self) -> Iterator[BrokenRule]:
         if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", self.namespace):
@@ -174,4 +185,43 @@ class StackConfig(Model):
                 f"experiment.models.repository.kind is `{repository.kind}` but site `{self.site_name}` says nothing "
                 f"of it: add site.storage.{fact}",
                 ("experiment.models.repository.kind", "site.storage"),
+            )
+
+    def _broken_memory(self) -> Iterator[BrokenRule]:
+        """Envoy holds a request until its answer begins, so that it can be sent again: some must fit at least."""
+        memory, largest = self.site.proxy.memory_mib, self.experiment.traffic.largest_message_mib
+        needed = PROXY_BASE_MEMORY_MIB + PROXY_BODIES_MIN * largest
+        if memory < needed:
+            yield BrokenRule(
+                f"site.proxy.memory_mib is {memory} but experiment.traffic.largest_message_mib is {largest}, and Envoy "
+                f"holds each request until its answer begins: {PROXY_BODIES_MIN} of them and Envoy itself need "
+                f"{needed}: raise the first or lower the second",
+                ("site.proxy.memory_mib", "experiment.traffic.largest_message_mib"),
+            )
+
+    def _broken_identity(self) -> Iterator[BrokenRule]:
+        """What clients show is seen by Envoy, and by nobody on the way."""
+        exposure, clients = self.site.exposure, self.experiment.clients
+        direct = isinstance(exposure, DirectExposure)
+        tls_secret = exposure.tls_secret if isinstance(exposure, DirectExposure) else None
+        fields = ("experiment.clients.kind", "site.exposure")
+        if isinstance(clients, TokenClients) and direct and tls_secret is None:
+            yield BrokenRule(
+                f"experiment.clients.kind is `token` but site.exposure of kind `{exposure.kind}` speaks plain text, "
+                "where whoever sees a token can use it: set site.exposure.tls_secret, or expose by ingress or gateway",
+                fields,
+            )
+        if isinstance(clients, CertificateClients) and tls_secret is None:
+            reason, way_out = (
+                ("Envoy speaks plain text and sees no certificate", "set site.exposure.tls_secret")
+                if direct
+                else (
+                    "TLS ends before Envoy, which sees no certificate",
+                    "expose by cluster-ip, node-port or load-balancer, with tls_secret",
+                )
+            )
+            yield BrokenRule(
+                f"experiment.clients.kind is `certificate` but with site.exposure of kind `{exposure.kind}` {reason}: "
+                f"{way_out}",
+                fields,
             )

@@ -1,6 +1,8 @@
 """What the proxy registers, validated by the real Envoy on the way."""
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
@@ -8,8 +10,6 @@ import pytest
 
 import components.envoy
 from components.envoy import EnvoyProxy, PoolEndpoint
-from stacks.schema.experiment import Traffic
-from stacks.schema.site import Proxy
 from tests.support.configs import stack_config
 from tests.support.envoy import HOST, proxy_args
 from tests.support.fields import unknown_fields
@@ -100,23 +100,61 @@ def test_without_an_envoy_a_warning_says_how_to_get_one(recorder: Recorder, monk
     assert warnings == [expected]
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        (
-            {"pools": (PoolEndpoint(name="gpu", host="", port=8001, priority=0),)},
-            r"^Envoy refuses the configuration that was made for it: .*Address: value length must be at least 1",
-        ),
-        (
-            {"proxy": Proxy(memory_mib=256), "traffic": Traffic(largest_message_mib=64)},
-            r"^site.proxy.memory_mib is 256 but experiment.traffic.largest_message_mib is 64",
-        ),
+TOKENS = {
+    "kind": "token",
+    "issuers": [
+        {"issuer": "https://one.example", "audiences": ["sonic"], "jwks_url": "https://one.example/jwk"},
+        {"issuer": "https://two.example", "audiences": ["sonic"], "jwks_url": "https://two.example:8443/jwk"},
     ],
+}
+CERTIFICATES = {"kind": "certificate", "authorities_secret": "grid", "names": ["CN=jane"]}
+
+
+def secured(recorder: Recorder, monkeypatch: pytest.MonkeyPatch, clients: Mapping[str, object]) -> Recorder:
+    """The proxy, with TLS, for clients that say who they are."""
+    monkeypatch.setenv("SONIC_ENVOY", binary())
+    exposure = {"kind": "cluster-ip", "client_cidrs": ["10.0.0.0/8"], "tls_secret": "sonic-tls"}
+    config = stack_config(site={"exposure": exposure}, experiment={"clients": clients})
+    proxies: list[EnvoyProxy] = []
+    recorder.run(lambda: proxies.append(EnvoyProxy("envoy", proxy_args(config))))
+    assert proxies[0].grpc_tls
+    return recorder
+
+
+@pytest.mark.parametrize(
+    ("clients", "secrets"),
+    [(TOKENS, {"sonic-tls"}), (CERTIFICATES, {"sonic-tls", "grid"})],
+    ids=["token", "certificate"],
 )
+def test_what_tells_clients_apart_is_in_the_pod(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, clients: Mapping[str, object], secrets: set[str]
+) -> None:
+    """Every secret that the configuration speaks of is described in the map, and its files are mounted."""
+    proxy = secured(recorder, monkeypatch, clients)
+    pod = proxy.manifest("Deployment")["spec"]["template"]["spec"]
+    folder_of = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    volumes = {v["secret"]["secretName"]: folder_of[v["name"]] for v in pod["volumes"] if "secret" in v}
+    assert volumes.keys() == secrets
+    data = proxy.one("kubernetes:core/v1:ConfigMap").inputs["data"]
+    named = set(re.findall(rf'"{folder_of["config"]}/([^"]+)"', data["envoy.json"]))
+    assert named == data.keys() - {"envoy.json", "drain.sh"}
+    files = re.findall(r'"filename": "([^"]+)"', "".join(data[name] for name in named))
+    in_the_image = {"/etc/ssl/certs/ca-certificates.crt"} if clients is TOKENS else set()
+    assert {str(Path(file).parent) for file in set(files) - in_the_image} == set(volumes.values())
+    assert {r.name: unknown_fields(r) for r in proxy.resources_by_urn.values() if r.custom and unknown_fields(r)} == {}
+
+
+def test_keys_of_tokens_are_fetched_through_the_policy(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    *_, issuers = secured(recorder, monkeypatch, TOKENS).manifest("NetworkPolicy")["spec"]["egress"]
+    assert issuers == {"ports": [{"port": port, "protocol": "TCP"} for port in (443, 8443)]}
+
+
 def test_what_cannot_run_is_refused_before_anything_is_made(
-    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], message: str
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SONIC_ENVOY", binary())
-    with pytest.raises(pulumi.RunError, match=message):
-        recorder.run(lambda: EnvoyProxy("envoy", proxy_args(stack_config(), **changes)))
+    nowhere = PoolEndpoint(name="gpu", host="", port=8001, priority=0)
+    refusal = r"^Envoy refuses the configuration that was made for it: .*Address: value length must be at least 1"
+    with pytest.raises(pulumi.RunError, match=refusal):
+        recorder.run(lambda: EnvoyProxy("envoy", proxy_args(stack_config(), pools=(nowhere,))))
     assert not [r for r in recorder.resources_by_urn.values() if r.custom]

@@ -125,7 +125,8 @@ def test_every_image_is_pinned_and_those_of_the_program_by_digest(stack: str) ->
         for container in pod["containers"]:
             assert re.search(r":[^:/]+(@sha256:[0-9a-f]{64})?$", container["image"]), name
             assert ":latest" not in container["image"], name
-    assert all("@sha256:" in image for image in (versions.ENVOY_IMAGE, versions.PROMETHEUS_IMAGE))
+    pinned = (versions.ENVOY_IMAGE, versions.PROMETHEUS_IMAGE, versions.ADMISSION_IMAGE)
+    assert all("@sha256:" in image for image in pinned)
 
 
 @every_stack
@@ -218,6 +219,8 @@ def test_both_ends_of_every_edge_agree(stack: str) -> None:
     edges = [("envoy", "triton", 8001)]
     if isinstance(config.site.monitoring, OwnPrometheus):
         edges += [("prometheus", "triton", 8002), ("prometheus", "envoy", 9902)]
+        if config.experiment.admission.queue_refuse_new_jobs_ms is not None:
+            edges.append(("envoy", "prometheus", 9090))
     for client, server, port in edges:
         assert admits(policies, "egress", parts[client], {"labels": parts[server]}, port), (client, server)
         assert admits(policies, "ingress", parts[server], {"labels": parts[client]}, port), (client, server)
@@ -273,6 +276,16 @@ def test_servers_wait_for_the_labels_that_they_ask_for() -> None:
     patch = recorder.one("kubernetes:core/v1:NodePatch")
     triton = next(d for d in recorder.of_type("kubernetes:apps/v1:Deployment") if "triton" in d.name)
     assert patch.urn in triton.depends_on
+
+
+def test_a_controller_stands_beside_envoy_where_something_is_declared_and_only_there() -> None:
+    def containers(**experiment: object) -> list[str]:
+        envoy = record(stack_config(experiment=experiment)).manifests("Deployment")
+        return [c["name"] for d in envoy if "envoy" in d["metadata"]["name"] for c in template(d)["spec"]["containers"]]
+
+    assert containers() == ["envoy"]
+    assert containers(admission={"requests_in_flight_per_server_max": 10}) == ["envoy", "admission"]
+    assert containers(admission={"queue_refuse_new_jobs_ms": 1000}) == ["envoy", "admission"]
 
 
 def test_a_namespace_says_what_it_enforces() -> None:

@@ -1,20 +1,24 @@
 """Real Envoy on loopback before stand-ins for Triton on 127.0.1.N."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from components.envoy.admission import AdmissionArgs
 from components.envoy.bootstrap import bootstrap
 from components.envoy.cluster import PoolEndpoint
+from components.envoy.tls import SERVER_FOLDER
 from components.envoy.typed import Config
 from components.timing import Timing
+from stacks.schema.clients import Clients, NetworkClients
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import Proxy
 from tests.support.real_envoy import RealEnvoy, free_port
 from tests.support.stand_in import StandIn
 
+ANYONE = NetworkClients(kind="network")
 Servers = Callable[[int], list[StandIn]]
 Envoys = Callable[..., RealEnvoy]
 
@@ -43,7 +47,12 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
     """Starts an Envoy before pools given as tuples of addresses, in order of preference."""
 
     def start(
-        *pools: tuple[str, ...], arguments: tuple[str, ...] = (), change: Callable[[Config], None] | None = None
+        *pools: tuple[str, ...],
+        arguments: tuple[str, ...] = (),
+        change: Callable[[Config], None] | None = None,
+        clients: Clients = ANYONE,
+        files: Mapping[str, str] | None = None,
+        admission: AdmissionArgs | None = None,
     ) -> RealEnvoy:
         traffic = Traffic()
         endpoints = [
@@ -52,10 +61,16 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
             for host in hosts
         ]
         config = bootstrap(
-            pools=endpoints, proxy=Proxy(), traffic=traffic, timing=Timing.of(traffic, dns_ttl_seconds=5)
+            pools=endpoints,
+            proxy=Proxy(),
+            traffic=traffic,
+            timing=Timing.of(traffic, dns_ttl_seconds=5),
+            clients=clients,
+            tls=f"{SERVER_FOLDER}/tls.crt" in (files or {}),
+            admission=admission,
         )
         if change:
             change(config)
-        return started.enter_context(RealEnvoy(config, tmp_path, *arguments))
+        return started.enter_context(RealEnvoy(config, tmp_path, *arguments, files=files))
 
     return start

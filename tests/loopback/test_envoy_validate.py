@@ -11,6 +11,7 @@ from components.envoy.cluster import PoolEndpoint
 from components.envoy.deployment import arguments
 from components.envoy.validate import InvalidBootstrapError, validate_bootstrap
 from components.timing import Timing
+from stacks.schema.clients import NetworkClients
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import Proxy
 from tests.support.configs import stack_config
@@ -35,8 +36,15 @@ def test_envoy_takes_it_without_a_warning(
     pools: tuple[PoolEndpoint, ...], proxy: Proxy, traffic: Traffic, tmp_path: Path
 ) -> None:
     """No deprecated field, no unlimited connections: Envoy warns of both."""
-    config = bootstrap(pools=pools, proxy=proxy, traffic=traffic, timing=Timing.of(traffic, dns_ttl_seconds=5))
-    validate_bootstrap(config, envoy=binary())
+    config = bootstrap(
+        pools=pools,
+        proxy=proxy,
+        traffic=traffic,
+        timing=Timing.of(traffic, dns_ttl_seconds=5),
+        clients=NetworkClients(kind="network"),
+        tls=False,
+    )
+    validate_bootstrap(config, envoy=binary(), files={})
 
     path = tmp_path / "envoy.json"
     path.write_text(json.dumps(config))
@@ -47,7 +55,15 @@ def test_envoy_takes_it_without_a_warning(
 def test_envoy_takes_the_command_line_of_its_pod(tmp_path: Path) -> None:
     args = proxy_args(stack_config())
     path = tmp_path / "envoy.json"
-    path.write_text(json.dumps(bootstrap(pools=args.pools, proxy=args.proxy, traffic=args.traffic, timing=args.timing)))
+    config = bootstrap(
+        pools=args.pools,
+        proxy=args.proxy,
+        traffic=args.traffic,
+        timing=args.timing,
+        clients=args.clients,
+        tls=False,
+    )
+    path.write_text(json.dumps(config))
     words = [str(path) if word.endswith("/envoy.json") else word for word in arguments(args)]
     run = subprocess.run([binary(), "--mode", "validate", *words], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
@@ -65,7 +81,7 @@ def test_envoy_takes_the_command_line_of_its_pod(tmp_path: Path) -> None:
 )
 def test_a_refusal_is_one_sentence_with_envoys_reason(config: dict[str, object], reason: str) -> None:
     with pytest.raises(InvalidBootstrapError, match=reason) as raised:
-        validate_bootstrap(config, envoy=binary())
+        validate_bootstrap(config, envoy=binary(), files={})
     sentence = str(raised.value)
     assert sentence.startswith("Envoy refuses the configuration that was made for it: ")
     assert "\n" not in sentence
@@ -75,4 +91,4 @@ def test_a_refusal_is_one_sentence_with_envoys_reason(config: dict[str, object],
 
 def test_an_envoy_that_cannot_be_run_is_named() -> None:
     with pytest.raises(InvalidBootstrapError, match=r"by /no/envoy: .*; name another in SONIC_ENVOY$"):
-        validate_bootstrap({}, envoy="/no/envoy")
+        validate_bootstrap({}, envoy="/no/envoy", files={})

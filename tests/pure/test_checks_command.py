@@ -1,6 +1,5 @@
 """`python -m checks dev` as a person sees it, against a stand-in that answers as the references say."""
 
-import datetime as dt
 import os
 import subprocess
 import sys
@@ -8,18 +7,19 @@ from pathlib import Path
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from checks.__main__ import expected, main
+from checks.credentials import find_token
 from checks.errors import CheckError
 from checks.handshake import Expectation
 from checks.kserve import Tensor
 from checks.outputs import Endpoint, deployed_endpoint, endpoint_of
 from stacks.resolve import ROOT, resolve
+from tests.support.authority import Authority
+from tests.support.config_cases import lay_out_happy
 from tests.support.triton_standin import Arrays, StandInModel, TritonStandIn
+
+ECHO = StandInModel(inputs={"x": [1]}, outputs={"x": [1]}, compute=lambda given: given)
 
 
 def demo() -> TritonStandIn:
@@ -90,41 +90,122 @@ def test_nobody_there_is_the_first_cause_and_the_pods_come_next(
 
 
 def test_a_stack_behind_tls(tmp_path: Path) -> None:
-    key, certificate = self_signed("localhost")
-    (tmp_path / "roots.pem").write_bytes(certificate)
-    with demo().serving(grpc.ssl_server_credentials([(key, certificate)])) as address:
+    authority = Authority("roots")
+    shown = authority.sign_host("localhost")
+    server = grpc.ssl_server_credentials([(shown.key.encode(), shown.certificate.encode())])
+    with demo().serving(server) as address:
         endpoint = address.replace("127.0.0.1", "localhost")
-        run = subprocess.run(
-            [sys.executable, "-m", "checks", "dev", "--endpoint", endpoint, "--tls"],
-            cwd=ROOT,
-            env={**os.environ, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(tmp_path / "roots.pem")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        run = as_a_person(tmp_path, ROOT, authority, "dev", "--endpoint", endpoint, "--tls")
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.startswith(f"stack dev at {endpoint} (TLS)")
 
 
-def self_signed(host: str) -> tuple[bytes, bytes]:
-    """A private key and a certificate for a host, both in PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .sign(key, hashes.SHA256())
+def as_a_person(
+    tmp_path: Path, root: Path, authority: Authority, *words: str, **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """Runs the check in a process of its own, where the authority's certificates are trusted."""
+    roots = tmp_path / "roots.pem"
+    roots.write_text(authority.certificate)
+    program = "import sys; from pathlib import Path; from checks.__main__ import main; sys.exit(main({}, Path({})))"
+    return subprocess.run(
+        [sys.executable, "-c", program.format("sys.argv[2:]", "sys.argv[1]"), str(root), *words],
+        cwd=ROOT,
+        env={**os.environ, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(roots), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return private, certificate.public_bytes(pem)
+
+
+@pytest.mark.parametrize("by", ["file", "environment"])
+def test_a_stack_that_asks_for_a_token_is_shown_one(by: str, tmp_path: Path) -> None:
+    lay_out_happy("tokens", tmp_path)
+    (tmp_path / "token").write_text("a.b.c\n")
+    authority = Authority("roots")
+    shown = authority.sign_host("localhost")
+    triton = TritonStandIn(models={"m": ECHO})
+    with triton.serving(grpc.ssl_server_credentials([(shown.key.encode(), shown.certificate.encode())])) as address:
+        words = ["case", "--endpoint", address.replace("127.0.0.1", "localhost"), "--tls"]
+        if by == "file":
+            run = as_a_person(tmp_path, tmp_path, authority, *words, "--token-file", str(tmp_path / "token"))
+        else:
+            run = as_a_person(tmp_path, tmp_path, authority, *words, BEARER_TOKEN="a.b.c")  # noqa: S106
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert triton.authorization == "Bearer a.b.c"
+    assert "a.b.c" not in run.stdout + run.stderr
+
+
+def test_a_stack_that_asks_for_a_certificate_is_shown_one(tmp_path: Path) -> None:
+    lay_out_happy("load-balancer", tmp_path)
+    authority = Authority("roots")
+    shown, mine = authority.sign_host("localhost"), authority.sign("jane")
+    (tmp_path / "cert.pem").write_text(mine.certificate)
+    (tmp_path / "key.pem").write_text(mine.key)
+    triton = TritonStandIn(models={"m": ECHO})
+    server = grpc.ssl_server_credentials(
+        [(shown.key.encode(), shown.certificate.encode())], authority.certificate.encode(), require_client_auth=True
+    )
+    with triton.serving(server) as address:
+        words = ["case", "--endpoint", address.replace("127.0.0.1", "localhost"), "--tls"]
+        files = ["--client-certificate", str(tmp_path / "cert.pem"), "--client-key", str(tmp_path / "key.pem")]
+        run = as_a_person(tmp_path, tmp_path, authority, *words, *files)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert triton.client_names == ["jane"]
+
+
+@pytest.mark.parametrize(
+    ("case", "words", "sentence"),
+    [
+        (
+            "tokens",
+            [],
+            "the stack asks clients for a token, shown over TLS only, and here:1 is called in plain text: add --tls",
+        ),
+        (
+            "tokens",
+            ["--tls"],
+            "the stack asks clients for a token and there is none: name a file with --token-file, or set BEARER_TOKEN",
+        ),
+        (
+            "tokens",
+            ["--tls", "--token-file", "/no/token"],
+            "/no/token cannot be read (No such file or directory): name a file that can",
+        ),
+        (
+            "load-balancer",
+            ["--tls"],
+            "the stack asks clients for a certificate: name it with --client-certificate, its key with --client-key",
+        ),
+    ],
+)
+def test_what_a_stack_asks_for_and_is_not_there(
+    case: str,
+    words: list[str],
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for variable in ("BEARER_TOKEN", "BEARER_TOKEN_FILE", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: -1)
+    lay_out_happy(case, tmp_path)
+    assert main(["case", "--endpoint", "here:1", *words], tmp_path) == 1
+    assert capsys.readouterr().err == f"{sentence}\n"
+
+
+def test_a_token_is_searched_in_the_order_of_the_wlcg(tmp_path: Path) -> None:
+    for name in ("named", "told", "bt_u7"):
+        (tmp_path / name).write_text(f"{name}\n")
+    told = {"BEARER_TOKEN_FILE": str(tmp_path / "told"), "XDG_RUNTIME_DIR": str(tmp_path)}
+    both = told | {"BEARER_TOKEN": " held "}
+    assert find_token(tmp_path / "named", both, 7) == "named"
+    assert find_token(None, both, 7) == "held"
+    assert find_token(None, told, 7) == "told"
+    assert find_token(None, {"XDG_RUNTIME_DIR": str(tmp_path)}, 7) == "bt_u7"
+    (tmp_path / "empty").write_text("\n")
+    with pytest.raises(CheckError, match=r"empty is empty, and a token is needed"):
+        find_token(tmp_path / "empty", {}, 7)
 
 
 def test_an_unknown_stack(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,10 +9,10 @@ import pytest
 from stacks.__main__ import main
 from stacks.errors import ConfigurationError
 from stacks.resolve import resolve
-from stacks.schema import base, experiment, site, stack
+from stacks.schema import base, clients, experiment, site, stack
 from tests.support.config_cases import STACK, error_cases, lay_out_error, lay_out_happy
 
-SCHEMA_MODULES = (base, site, experiment, stack)
+SCHEMA_MODULES = (base, site, clients, experiment, stack)
 
 
 @pytest.mark.parametrize("case", error_cases())

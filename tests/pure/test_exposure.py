@@ -110,6 +110,12 @@ def test_the_port_says_that_it_speaks_http2(exposure: dict[str, Any]) -> None:
     assert (port["port"], port["appProtocol"]) == (8001, "kubernetes.io/h2c")
 
 
+@pytest.mark.parametrize("exposure", [IN_CLUSTER, NODE_PORT, BALANCER])
+def test_the_port_says_that_it_speaks_tls(exposure: dict[str, Any]) -> None:
+    (port,) = service_spec(args_of(exposure | {"tls_secret": "sonic-tls"}))["ports"]
+    assert (port["port"], port["appProtocol"]) == (8001, "https")
+
+
 @pytest.mark.parametrize("secret", [None, "sonic-tls"])
 def test_an_ingress_always_has_tls(secret: str | None) -> None:
     args = args_of(INGRESS | {"tls_secret": secret}, "sonic-cms.example.org")

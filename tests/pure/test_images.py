@@ -10,7 +10,7 @@ import pytest
 from devcluster.images import kept
 from devcluster.images.build import Inputs, image_key
 from devcluster.images.host import chroot_command
-from devcluster.images.table import IMAGES, Image, WheelImage
+from devcluster.images.table import IMAGES, Image, ProgramImage, WheelImage
 from devcluster.toolchain.store import Store
 from devcluster.toolchain.table import TOOLS
 
@@ -49,7 +49,7 @@ class TestTable:
             assert wheels
             for wheel in wheels:
                 assert re.fullmatch(r"[\w-]+==[\d.]+ +--hash=sha256:[0-9a-f]{64}", wheel)
-        else:
+        if isinstance(image, ProgramImage):
             assert f"COPY {image.name} " in image.containerfile.read_text()
             assert image.name in TOOLS
 

@@ -42,6 +42,11 @@ CASES: Mapping[str, tuple[Mapping[str, str], float | None]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_pending_requests(case: str, tmp_path: Path) -> None:
     series, expected = CASES[case]
+    evaluate(QUERY, series, expected, "2s", tmp_path)
+
+
+def evaluate(query: str, series: Mapping[str, str], expected: float | None, at: str, tmp_path: Path) -> None:
+    """Prometheus' own engine gives the expected value, or nothing, at that time after the first sample."""
     samples = [] if expected is None else [{"labels": "{}", "value": expected}]
     suite = {
         "evaluation_interval": "2s",
@@ -49,7 +54,7 @@ def test_pending_requests(case: str, tmp_path: Path) -> None:
             {
                 "interval": "2s",
                 "input_series": [{"series": name, "values": values} for name, values in series.items()],
-                "promql_expr_test": [{"expr": QUERY, "eval_time": "2s", "exp_samples": samples}],
+                "promql_expr_test": [{"expr": query, "eval_time": at, "exp_samples": samples}],
             }
         ],
     }
@@ -57,6 +62,27 @@ def test_pending_requests(case: str, tmp_path: Path) -> None:
     command = [str(tool("promtool")), "test", "rules", str(tmp_path / "suite.yml")]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+POOLS = ("sonic-cms-triton-gpu", "sonic-cms-triton-cpu")
+THIRD = f"{POOLS[1]}-7d4b9c6f5-x2lqp"
+WAITS: Mapping[str, tuple[Mapping[str, str], float | None]] = {
+    "3 and 5 wait before two servers, for 10 ms each": ({pending(FIRST): "3x90", pending(SECOND): "5x90"}, 40),
+    "all pools": ({pending(FIRST): "3x90", pending(THIRD): "5x90"}, 40),
+    "all models of a server": ({pending(FIRST): "3x90", pending(FIRST, model="deepmet"): "4x90"}, 70),
+    "a server that two jobs scrape": ({pending(FIRST, job="a"): "3x90", pending(FIRST, job="b"): "3x90"}, 30),
+    "another namespace": ({pending(FIRST): "3x90", pending(FIRST, namespace="sonic-atlas"): "100x90"}, 30),
+    "a server that is gone": ({pending(FIRST): "3x10 stale", pending(SECOND): "5x90"}, 50),
+    "a server last scraped two minutes ago": ({pending(FIRST): "100x30", pending(SECOND): "5x90"}, 50),
+    "nothing scraped for two minutes": ({pending(FIRST): "100x30"}, None),
+    "no server": ({'up{job="sonic"}': "0x90"}, None),
+}
+
+
+@pytest.mark.parametrize("case", WAITS)
+def test_wait_in_the_queues(case: str, tmp_path: Path) -> None:
+    series, expected = WAITS[case]
+    evaluate(queries.queue_wait_ms("sonic-cms", POOLS, service_time_ms=10), series, expected, "180s", tmp_path)
 
 
 SAFE = "bcdfghjklmnpqrstvwxz2456789"  # what Kubernetes makes random names of

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import grpc
 
+from tests.support.authority import Credentials
 from tests.support.stand_in import INFER
 
 _OPTIONS: Sequence[tuple[str, int]] = (
@@ -19,23 +20,47 @@ def channel(target: str) -> grpc.Channel:
     return grpc.insecure_channel(target, options=_OPTIONS)
 
 
+def tls_channel(target: str, authorities: str, shown: Credentials | None = None) -> grpc.Channel:
+    """A channel of its own over TLS: trusts the authorities (PEM), and shows a certificate if there is one."""
+    mine = (shown.key.encode(), shown.certificate.encode()) if shown else (None, None)
+    return grpc.secure_channel(target, grpc.ssl_channel_credentials(authorities.encode(), *mine), options=_OPTIONS)
+
+
 def outcomes(
-    client: grpc.Channel, calls: int = 1, *, method: str = INFER, bytes_each: int = 10, deadline_seconds: float = 60
+    client: grpc.Channel,
+    calls: int = 1,
+    *,
+    method: str = INFER,
+    bytes_each: int = 10,
+    deadline_seconds: float = 60,
+    token: str | None = None,
 ) -> Counter[str]:
     """Makes calls all at once; counts the servers that answered, and the status codes of those that failed."""
-    begun = [begin(client, method, bytes_each, deadline_seconds) for _ in range(calls)]
-    return Counter(_outcome(call) for call in begun)
+    begun = [begin(client, method, bytes_each, deadline_seconds, token=token) for _ in range(calls)]
+    return Counter(outcome(call) for call in begun)
 
 
 def begin(
-    client: grpc.Channel, method: str = INFER, bytes_each: int = 0, deadline_seconds: float = 60
+    client: grpc.Channel,
+    method: str = INFER,
+    bytes_each: int = 0,
+    deadline_seconds: float = 60,
+    *,
+    token: str | None = None,
 ) -> "grpc.Future[bytes]":
-    """Begins one call."""
+    """Begins one call. A token goes with it as `authorization: Bearer …`."""
     call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = client.unary_unary(method)
-    return call.future(bytes(bytes_each), timeout=deadline_seconds)
+    metadata = () if token is None else (("authorization", f"Bearer {token}"),)
+    return call.future(bytes(bytes_each), timeout=deadline_seconds, metadata=metadata)
 
 
-def _outcome(call: "grpc.Future[bytes]") -> str:
+def ask(client: grpc.Channel, method: str = INFER, *, token: str | None = None) -> bytes:
+    """Makes one call and gives its answer; fails as gRPC does."""
+    return begin(client, method, token=token).result()
+
+
+def outcome(call: "grpc.Future[bytes]") -> str:
+    """The server that answered a call, or the status code that it failed with."""
     try:
         return call.result().decode()
     except grpc.RpcError as error:

@@ -19,6 +19,7 @@ def proxy_args(config: StackConfig, **changes: Any) -> EnvoyProxyArgs:
         "pools": (PoolEndpoint(name="gpu", host=HOST, port=8001, priority=0),),
         "proxy": config.site.proxy,
         "traffic": config.experiment.traffic,
+        "clients": config.experiment.clients,
         "timing": Timing.of(config.experiment.traffic, dns_ttl_seconds=config.site.dns_ttl_seconds),
         "exposure": config.site.exposure,
         "hostname": None,

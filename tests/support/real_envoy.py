@@ -3,18 +3,21 @@
 import functools
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from components.envoy.bootstrap import ADMIN_PORT, ANY, GRPC_PORT, LOOPBACK, STATS_PORT
+
+_NODE = ("--service-node", "test", "--service-cluster", "test")
 
 
 @functools.cache
@@ -30,15 +33,50 @@ def binary() -> str:
 
 
 class RealEnvoy:
-    """A running Envoy: the given bootstrap, but for ports that are free here, and loopback instead of every address."""
+    """A running Envoy: the given bootstrap, but for ports that are free here, and loopback instead of every address.
 
-    def __init__(self, bootstrap: dict[str, Any], directory: Path, *arguments: str) -> None:
+    Args:
+        bootstrap: the configuration.
+        directory: gets configuration and log.
+        arguments: further words of the command line.
+        files: path in the pod -> content of what it reads there. Its folder is made below `directory`.
+    """
+
+    def __init__(
+        self, bootstrap: dict[str, Any], directory: Path, *arguments: str, files: Mapping[str, str] | None = None
+    ) -> None:
         self.grpc_port, self.stats_port, self.admin_port = free_port(), free_port(), free_port()
         ports = {GRPC_PORT: self.grpc_port, STATS_PORT: self.stats_port, ADMIN_PORT: self.admin_port}
         path = directory / f"envoy-{self.grpc_port}.json"
-        path.write_text(json.dumps(_on_loopback(bootstrap, ports)))
+        self._root = directory / f"pod-{self.grpc_port}"
+        self._folders = sorted({str(Path(file).parent) for file in files or {}})
+        for folder in self._folders:
+            self.mount(
+                folder, {Path(f).name: text for f, text in (files or {}).items() if str(Path(f).parent) == folder}
+            )
+        path.write_text(self._in_root(json.dumps(_on_loopback(bootstrap, ports))))
         self.log = directory / f"envoy-{self.grpc_port}.log"
-        self._command = [binary(), "-c", str(path), "--disable-hot-restart", "--concurrency", "2", *arguments]
+        self._command = [binary(), "-c", str(path), "--disable-hot-restart", "--concurrency", "2", *_NODE]
+        self._command += arguments
+
+    def mount(self, folder: str, files: Mapping[str, str]) -> None:
+        """Give a folder of the pod its files, or new ones, as the kubelet does: by moving the one link to them all."""
+        mounted = Path(f"{self._root}{folder}")
+        version = mounted / f"..{time.monotonic_ns()}"
+        version.mkdir(parents=True)
+        for name, content in files.items():
+            (version / name).write_text(self._in_root(content))
+            if not (mounted / name).is_symlink():
+                (mounted / name).symlink_to(Path("..data", name))
+        moving = mounted / "..data_tmp"
+        moving.symlink_to(version.name)
+        moving.replace(mounted / "..data")
+
+    def _in_root(self, text: str) -> str:
+        """Paths of the pod's folders as they are here, in text that is JSON."""
+        for folder in self._folders:
+            text = re.sub(rf'"({re.escape(folder)}(?=[/"]))', rf'"{self._root}\1', text)
+        return text
 
     @property
     def target(self) -> str:
@@ -58,7 +96,8 @@ class RealEnvoy:
         self.process.wait(timeout=60)
 
     def ready(self) -> bool:
-        """Whether the kubelet would find it ready."""
+        """Whether the kubelet would find it ready; fails where it has ended, with the end of its log."""
+        assert self.process.poll() is None, self.log.read_text()[-2000:]
         try:
             return self.stats("/ready")[0] == 200
         except OSError:

@@ -26,6 +26,8 @@ class StandIn:
         """Calls begun, health checks not counted."""
         self.seconds_left = 0.0
         """Until the deadline of the last call, as the server was told."""
+        self.metadata: dict[str, str | bytes] = {}
+        """What came with the last call."""
         self._stopping = threading.Event()
         self._server = grpc.server(
             ThreadPoolExecutor(max_workers=256),
@@ -58,6 +60,7 @@ class StandIn:
     def answer(self, _request: bytes, context: grpc.ServicerContext) -> bytes:
         self.calls += 1
         self.seconds_left = context.time_remaining()
+        self.metadata = dict(context.invocation_metadata())
         if self.status is not None:
             context.abort(self.status, f"{self.name} was told to fail")
         self._stopping.wait(self.delay_seconds)

@@ -49,6 +49,10 @@ class TritonStandIn(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
     """Call -> the status and details that it ends with."""
     counts: bool = True
     """Whether inference shows in the statistics."""
+    authorization: str | None = None
+    """What came as such with the last call."""
+    client_names: list[str] = field(default_factory=list)
+    """Common name of the certificate that the last call's client showed, if it did."""
 
     @contextmanager
     def serving(self, credentials: grpc.ServerCredentials | None = None) -> Iterator[str]:
@@ -120,6 +124,8 @@ class TritonStandIn(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
         return answer
 
     def _fail(self, call: str, context: Any) -> None:
+        self.authorization = dict(context.invocation_metadata()).get("authorization")
+        self.client_names = [name.decode() for name in context.auth_context().get("x509_common_name", [])]
         if call in self.failures:
             context.abort(*self.failures[call])
 

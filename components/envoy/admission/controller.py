@@ -1,0 +1,248 @@
+"""Decides once a second how much work the Envoy beside it lets in. Standard library only: a pod runs this very file.
+
+No request waits for this program: it writes two runtime keys of Envoy, and Envoy decides by these alone.
+
+| what is seen                                   | requests in progress          | new jobs                       |
+|------------------------------------------------|-------------------------------|--------------------------------|
+| servers that Envoy uses                        | limit per server x servers    |                                |
+|                                                | / Envoys, for one at least    |                                |
+| wait in the queues at the threshold or above   |                               | refused                        |
+| 90 % of the limit in progress, or more         |                               | refused                        |
+| all that is known is below half of that        |                               | taken                          |
+| in between                                     |                               | as before; after a start taken |
+| wait unknown: Prometheus down, slow, empty,    | as ever: nothing of it is     | by what is in progress alone   |
+| stale, NaN; of several series the worst counts | Prometheus' to say            |                                |
+| Envoy's admin interface does not answer        | as it was                     | as it was                      |
+| this program ends, crashes or hangs            | as Envoy's configuration says | taken                          |
+
+What is over the limit, and a new job (`RepositoryIndex`), is refused with UNAVAILABLE: "try elsewhere".
+"""
+
+import http.client
+import json
+import math
+import sys
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+CLUSTER = "servers"
+"""Envoy's name of the cluster of all servers."""
+LIMIT_KEY = f"circuit_breakers.{CLUSTER}.default.max_requests"
+"""Envoy's runtime key of that cluster's circuit breaker."""
+REFUSE_NEW_JOBS_KEY = "admission.refuse_new_jobs"
+"""Per cent of the calls of RepositoryIndex that are refused: 0 or 100."""
+
+FULL_SHARE = 0.9
+"""Of the limit: with so much in progress no new job comes in, before requests of those that run are refused."""
+HYSTERESIS = 0.5
+"""New jobs come in again below this share of what refuses them."""
+OVERPROVISIONING = 1.4
+"""Envoy's own factor: with 1 / 1.4 of its servers healthy a pool takes all requests, with fewer the next helps."""
+
+PERIOD_SECONDS = 1.0
+ADMIN_TIMEOUT_SECONDS = 1.0
+PROMETHEUS_TIMEOUT_SECONDS = 2.0
+STALE_SECONDS = 30.0
+"""An answer about another time than the last half minute says nothing of now."""
+ANSWER_BYTES_MAX = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What is declared."""
+
+    requests_in_flight_per_server_max: int | None
+    """Requests in progress for each server that Envoy uses, over all Envoys; None: no limit but Envoy's memory."""
+    envoys: int
+    """Envoys that share the servers."""
+    requests_max: int
+    """The limit in Envoy's configuration, which none that is computed exceeds."""
+    queue_refuse_new_jobs_ms: float | None
+    """Wait from which on new jobs are refused; None: the wait is not asked for."""
+    prometheus_url: str
+    """Asked only where a wait refuses."""
+    query: str
+    """The wait in the queues in milliseconds, in PromQL."""
+    admin_port: int
+    """Of Envoy, on loopback."""
+
+
+class Observation(NamedTuple):
+    """What is seen at one time."""
+
+    in_flight: int
+    """Requests in progress in this Envoy."""
+    servers: int
+    """Servers that Envoy uses."""
+    queue_ms: float | None
+    """Wait in the servers' queues; None: nobody knows."""
+
+
+class Decision(NamedTuple):
+    """What Envoy is told."""
+
+    requests_max: int
+    """Requests that may be in progress."""
+    refuse_new_jobs: bool
+    """Whether a job that asks what is served is sent elsewhere."""
+
+
+def decide(seen: Observation, policy: Policy, *, refusing: bool) -> Decision:
+    """The table above, as a function.
+
+    Args:
+        seen: what is seen now.
+        policy: what is declared.
+        refusing: whether new jobs are being refused; False after a start.
+    """
+    limit, loads = policy.requests_max, []
+    if policy.requests_in_flight_per_server_max is not None:
+        share = policy.requests_in_flight_per_server_max * max(seen.servers, 1) / policy.envoys
+        limit = min(math.ceil(share), policy.requests_max)
+        loads.append(seen.in_flight / (FULL_SHARE * limit))
+    if policy.queue_refuse_new_jobs_ms is not None and seen.queue_ms is not None:
+        loads.append(seen.queue_ms / policy.queue_refuse_new_jobs_ms)
+    load = max(loads, default=0.0)
+    return Decision(limit, load >= 1 or (refusing and load >= HYSTERESIS))
+
+
+def servers_in_use(hosts: Sequence[Mapping[str, Any]]) -> int:
+    """Healthy servers of the pools that Envoy sends requests to, of `host_statuses` of its `/clusters`.
+
+    A pool that stands by for others to fail takes nothing, so its servers are no reason to let more in.
+    """
+    servers, missing = 0, 1.0
+    for priority in sorted({host.get("priority", 0) for host in hosts}):
+        health = [host["health_status"] for host in hosts if host.get("priority", 0) == priority]
+        checked = [status for status in health if "pending_active_hc" not in status]
+        healthy = sum(status == {"eds_health_status": "HEALTHY"} for status in checked)
+        servers += healthy
+        missing -= OVERPROVISIONING * healthy / max(len(checked), 1)
+        if missing <= 0:
+            break
+    return servers
+
+
+def queue_ms_of(answer: bytes, *, now_seconds: float) -> float | None:
+    """The wait that Prometheus tells, the longest if it tells several; None where it tells none that counts.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: it is no answer of Prometheus' HTTP API.
+    """
+    reply = json.loads(answer)
+    if reply["status"] != "success":
+        return None
+    samples = [(float(at), float(value)) for at, value in (series["value"] for series in reply["data"]["result"])]
+    fresh = [value for at, value in samples if abs(now_seconds - at) <= STALE_SECONDS and math.isfinite(value)]
+    return max(fresh, default=None)
+
+
+class Prometheus(threading.Thread):
+    """Asks once a second, in a thread of its own: however long an answer takes, nothing waits for it."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(daemon=True)
+        words = urllib.parse.urlencode({"query": policy.query})
+        self._url = f"{policy.prometheus_url.rstrip('/')}/api/v1/query?{words}"
+        self._last: tuple[float, float | None] = (-math.inf, None)
+
+    def queue_ms(self) -> float | None:
+        """The last wait that was told, unless it is stale."""
+        at_seconds, queue_ms = self._last
+        return queue_ms if time.monotonic() - at_seconds <= STALE_SECONDS else None
+
+    def run(self) -> None:
+        """Ask for ever."""
+        while True:
+            try:
+                with urllib.request.urlopen(self._url, timeout=PROMETHEUS_TIMEOUT_SECONDS) as answer:  # noqa: S310
+                    queue_ms = queue_ms_of(answer.read(ANSWER_BYTES_MAX), now_seconds=time.time())
+            except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError, AttributeError):
+                queue_ms = None
+            self._last = (time.monotonic(), queue_ms)
+            time.sleep(PERIOD_SECONDS)
+
+
+def ask_envoy(policy: Policy, method: str, path: str) -> bytes:
+    """The answer of Envoy's admin interface.
+
+    Raises:
+        OSError, http.client.HTTPException: there is none, or not in time.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", policy.admin_port, timeout=ADMIN_TIMEOUT_SECONDS)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        body = answer.read()
+    finally:
+        connection.close()
+    if answer.status != http.HTTPStatus.OK:
+        msg = f"{method} {path} was answered {answer.status}"
+        raise OSError(msg)
+    return body
+
+
+def observe(policy: Policy, queue_ms: float | None) -> Observation:
+    """What Envoy's admin interface shows.
+
+    Raises:
+        OSError, http.client.HTTPException, ValueError, KeyError: it does not answer, or not as it should.
+    """
+    clusters = json.loads(ask_envoy(policy, "GET", "/clusters?format=json"))["cluster_statuses"]
+    hosts = next(cluster for cluster in clusters if cluster["name"] == CLUSTER).get("host_statuses", [])
+    active = [stat for host in hosts for stat in host["stats"] if stat["name"] == "rq_active"]
+    return Observation(sum(int(stat.get("value", 0)) for stat in active), servers_in_use(hosts), queue_ms)
+
+
+def tell_envoy(policy: Policy, decision: Decision) -> None:
+    """Set the runtime keys.
+
+    Raises:
+        OSError, http.client.HTTPException: Envoy's admin interface does not answer, or refuses.
+    """
+    keys = {LIMIT_KEY: decision.requests_max, REFUSE_NEW_JOBS_KEY: 100 if decision.refuse_new_jobs else 0}
+    ask_envoy(policy, "POST", f"/runtime_modify?{urllib.parse.urlencode(keys)}")
+
+
+def control(policy: Policy) -> None:
+    """Observe, decide and tell, for ever; a byte on stdout after each round is the sign of life.
+
+    Envoy is told in every round, not only of changes: one that was started again has forgotten.
+    """
+    prometheus = Prometheus(policy)
+    if policy.queue_refuse_new_jobs_ms is not None:
+        prometheus.start()
+    decision, told = Decision(policy.requests_max, refuse_new_jobs=False), ""
+    while True:
+        try:
+            seen = observe(policy, prometheus.queue_ms())
+            decision = decide(seen, policy, refusing=decision.refuse_new_jobs)
+            tell_envoy(policy, decision)
+            jobs = "refused" if decision.refuse_new_jobs else "taken"
+            news = f"at most {decision.requests_max} requests in progress, new jobs {jobs}"
+            facts = seen._asdict()
+        except (OSError, http.client.HTTPException, ValueError, KeyError, StopIteration) as error:
+            news, facts = f"Envoy's admin interface: {error!r}", {}
+        if news != told:
+            say(news, facts)
+            told = news
+        sys.stdout.write(".")
+        sys.stdout.flush()
+        time.sleep(PERIOD_SECONDS)
+
+
+def say(news: str, facts: Mapping[str, object]) -> None:
+    """One JSON line of log."""
+    line = {"time": time.strftime("%FT%TZ", time.gmtime()), "admission": news, **facts}
+    sys.stderr.write(json.dumps(line) + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    control(Policy(**json.loads(Path(sys.argv[1]).read_text())))

@@ -1,0 +1,201 @@
+"""Who may call: tokens of several issuers, or names of certificates. It is decided before a call costs anything, and
+without asking anyone: keys are fetched beside the calls, never during one.
+
+What is not decided here: who can reach the port at all (NetworkPolicy), and who has a certificate (TLS handshake).
+"""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from components.envoy.cluster import dns_resolver
+from components.envoy.tls import client_side
+from components.envoy.typed import Config, extension, seconds, socket_address
+from components.timing import Timing
+from stacks.schema.clients import CertificateClients, Clients, TokenClients, TokenIssuer
+
+CLAIMS_FILTER, CLAIMS_KEY = "envoy.filters.http.jwt_authn", "claims"
+"""Where the filters that follow find the claims of a call's token: namespace and key of its dynamic metadata. `scope`
+is a list there."""
+
+HEALTH_CHECK_PATH = "/grpc.health.v1.Health/Check"
+
+CLOCK_SKEW_SECONDS = 60
+"""How far the clocks of issuer and site may be apart: what the WLCG token profile says."""
+KEYS_REFRESH_SECONDS = 3600
+"""Time between fetches of an issuer's keys: the least that the WLCG token profile allows (1 to 6 hours), since some
+issuers sign with a new key from the moment they publish it. While an issuer cannot be reached the last keys stay."""
+KEYS_RETRY_SECONDS = 5
+"""Time between fetches after one that failed."""
+KEYS_TIMEOUT_SECONDS = 5
+"""Time that a fetch may take, and that an Envoy that starts waits for its first keys."""
+
+
+def identity_filters(clients: Clients) -> list[Config]:
+    """HTTP filters that let a call pass or answer it: UNAUTHENTICATED without a valid token, PERMISSION_DENIED to those
+    who are known and may not call. They stand before every filter and route that costs more."""
+    match clients:
+        case TokenClients(issuers=issuers):
+            return [_tokens(issuers), *([_claims(issuers)] if any(map(_asks_for_claims, issuers)) else [])]
+        case CertificateClients(names=names):
+            return [_permissions([_named(pattern) for pattern in names])]
+        case _:
+            return []
+
+
+def log_fields(clients: Clients) -> dict[str, str]:
+    """Fields of the access log that tell who called."""
+    match clients:
+        case TokenClients():
+            claim = f"%DYNAMIC_METADATA({CLAIMS_FILTER}:{CLAIMS_KEY}:{{}})%"
+            return {"issuer": claim.format("iss"), "subject": claim.format("sub")}
+        case CertificateClients():
+            return {"subject": "%DOWNSTREAM_PEER_SUBJECT%"}
+        case _:
+            return {}
+
+
+def refusals(clients: Clients) -> list[Config]:
+    """What is said in the place of "RBAC: access denied": mappers of Envoy's own answers."""
+    match clients:
+        case TokenClients(issuers=issuers) if any(map(_asks_for_claims, issuers)):
+            sentence = "the token is good, but has none of the groups or scopes that may call here"
+        case CertificateClients():
+            sentence = "the certificate is good, but has none of the names that may call here"
+        case _:
+            return []
+    denied = "response.code_details.startsWith('rbac_access_denied')"
+    by_cause = extension(
+        "envoy.access_loggers.extension_filters.cel",
+        "extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+        expression=denied,
+    )
+    return [{"filter": {"extension_filter": by_cause}, "body": {"inline_string": sentence}}]
+
+
+def issuer_clusters(clients: Clients, timing: Timing) -> list[Config]:
+    """Where the keys of the tokens' issuers are fetched: over TLS, from the host that the URL names and no other."""
+    if not isinstance(clients, TokenClients):
+        return []
+    return [_issuer_cluster(number, issuer, timing) for number, issuer in enumerate(clients.issuers)]
+
+
+def issuer_ports(clients: Clients) -> list[int]:
+    """TCP ports of the issuers' key servers, sorted; none without tokens."""
+    if not isinstance(clients, TokenClients):
+        return []
+    return sorted({_host_and_port(issuer)[1] for issuer in clients.issuers})
+
+
+def _tokens(issuers: Sequence[TokenIssuer]) -> Config:
+    providers = {_name(number): _provider(number, issuer) for number, issuer in enumerate(issuers)}
+    each = [{"provider_name": name} for name in providers]
+    any_issuer = {"requires_any": {"requirements": each}} if len(each) > 1 else each[0]
+    return extension(
+        CLAIMS_FILTER,
+        "extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+        providers=providers,
+        # Probes of load balancers and of gRPC itself can send no token, and learn nothing but SERVING.
+        rules=[{"match": {"path": HEALTH_CHECK_PATH}}, {"match": {"prefix": "/"}, "requires": any_issuer}],
+    )
+
+
+def _provider(number: int, issuer: TokenIssuer) -> Config:
+    return {
+        "issuer": issuer.issuer,
+        "audiences": list(issuer.audiences),
+        "require_expiration": True,
+        "clock_skew_seconds": CLOCK_SKEW_SECONDS,
+        "remote_jwks": {
+            "http_uri": {
+                "uri": issuer.jwks_url,
+                "cluster": _name(number),
+                "timeout": seconds(KEYS_TIMEOUT_SECONDS),
+            },
+            # In the background, for all workers. An Envoy that starts waits for the first answer or failure, so none
+            # refuses good tokens in the moment after a rollout; it then serves whatever has become of the fetch, so an
+            # issuer that is down keeps nobody else out.
+            "async_fetch": {"fast_listener": False, "failed_refetch_duration": seconds(KEYS_RETRY_SECONDS)},
+            "cache_duration": seconds(KEYS_REFRESH_SECONDS),
+        },
+        # Not in a parameter of the URL, which Envoy takes too by default and which ends in logs.
+        "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
+        # The servers have no use for it, and it could be used elsewhere.
+        "forward": False,
+        "payload_in_metadata": CLAIMS_KEY,
+        "normalize_payload_in_metadata": {"space_delimited_claims": ["scope"]},
+    }
+
+
+def _issuer_cluster(number: int, issuer: TokenIssuer, timing: Timing) -> Config:
+    host, port = _host_and_port(issuer)
+    refresh = seconds(KEYS_TIMEOUT_SECONDS)
+    name = _name(number)
+    return {
+        "name": name,
+        "cluster_type": extension(
+            "envoy.clusters.dns",
+            "extensions.clusters.dns.v3.DnsCluster",
+            dns_failure_refresh_rate={"base_interval": refresh, "max_interval": refresh},
+            respect_dns_ttl=True,
+            # All addresses as one endpoint, tried in turn (RFC 8305).
+            all_addresses_in_single_endpoint=True,
+            dns_lookup_family="ALL",
+            typed_dns_resolver_config=dns_resolver(timing),
+        ),
+        "connect_timeout": seconds(timing.connect_timeout_seconds),
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket_address(host, port)}}]}],
+        },
+        "transport_socket": client_side(host),
+    }
+
+
+def _asks_for_claims(issuer: TokenIssuer) -> bool:
+    return bool(issuer.groups or issuer.scopes)
+
+
+def _claims(issuers: Sequence[TokenIssuer]) -> Config:
+    health = {"url_path": {"path": {"exact": HEALTH_CHECK_PATH}}}
+    return _permissions([health, *(_of_issuer(issuer) for issuer in issuers)])
+
+
+def _of_issuer(issuer: TokenIssuer) -> Config:
+    """Principal: a token of the issuer that has one of the groups or one of the scopes, where any are asked for."""
+    signed = _claim("iss", {"string_match": {"exact": issuer.issuer}})
+    wanted = [("wlcg.groups", group) for group in issuer.groups] + [("scope", scope) for scope in issuer.scopes]
+    if not wanted:
+        return signed
+    one_of = [_claim(claim, {"list_match": {"one_of": {"string_match": {"exact": value}}}}) for claim, value in wanted]
+    return {"and_ids": {"ids": [signed, {"or_ids": {"ids": one_of}}]}}
+
+
+def _claim(name: str, value: Config) -> Config:
+    path = [{"key": CLAIMS_KEY}, {"key": name}]
+    return {"metadata": {"filter": CLAIMS_FILTER, "path": path, "value": value}}
+
+
+def _named(pattern: str) -> Config:
+    return {"authenticated": {"principal_name": {"safe_regex": {"regex": pattern}}}}
+
+
+def _permissions(principals: Sequence[Config]) -> Config:
+    """Any of the principals may call; others hear PERMISSION_DENIED."""
+    return extension(
+        "envoy.filters.http.rbac",
+        "extensions.filters.http.rbac.v3.RBAC",
+        rules={
+            "action": "ALLOW",
+            "policies": {"clients": {"permissions": [{"any": True}], "principals": list(principals)}},
+        },
+    )
+
+
+def _host_and_port(issuer: TokenIssuer) -> tuple[str, int]:
+    url = urlsplit(issuer.jwks_url)
+    return str(url.hostname), url.port or 443
+
+
+def _name(number: int) -> str:
+    """Name of an issuer's provider and of its cluster; an issuer's own name is no name for a metric."""
+    return f"issuer-{number}"

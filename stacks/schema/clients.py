@@ -1,0 +1,105 @@
+"""Who may call the servers: the part of an experiment that says how its clients show who they are."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from stacks.schema.base import BrokenRule, DnsLabel, Model, twice
+
+
+def _expression(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        msg = f"must be a regular expression ({error}): write one such as .*CN=Jane Doe.*"
+        raise ValueError(msg) from error
+    return pattern
+
+
+Claim = Annotated[
+    str,
+    Field(
+        pattern=r"^[^\s,]+$",
+        title="one word without comma, as it stands in the claim",
+        examples=["/cms/production"],
+        max_length=512,
+    ),
+]
+"""A value of a token's claim."""
+
+CertificateName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        title="a regular expression (RE2)",
+        examples=[".*CN=Jane Doe.*"],
+        max_length=512,
+    ),
+    AfterValidator(_expression),
+]
+"""A pattern for a name of a certificate."""
+
+
+class NetworkClients(Model):
+    """Clients that show nothing, such as CMSSW, which can send no token."""
+
+    kind: Literal["network"]
+    """Whoever reaches the port may call: a site keeps it to its own machines."""
+
+
+class TokenIssuer(Model):
+    """Who signs tokens, and which of them may call."""
+
+    issuer: Annotated[
+        str, Field(pattern=r"^https://[^\s]+$", title="a URL by https", examples=["https://cms-auth.cern.ch/"])
+    ]
+    """The claim `iss`, to the letter: with its last slash or without."""
+    audiences: Annotated[tuple[Claim, ...], Field(min_length=1)]
+    """Values of the claim `aud`; a token must have one of them."""
+    jwks_url: Annotated[
+        str,
+        Field(
+            pattern=r"^https://([a-z0-9]([-a-z0-9.]*[a-z0-9])?)(:[0-9]{1,5})?/[^\s]*$",
+            title="a URL by https with a DNS name in lower case and a path",
+            examples=["https://cms-auth.cern.ch/jwk"],
+        ),
+    ]
+    """Where the issuer publishes its keys: `jwks_uri` of its /.well-known/openid-configuration."""
+    groups: tuple[Claim, ...] = ()
+    """Values of the claim `wlcg.groups`. With groups or scopes a token must have one of the two lists' values."""
+    scopes: tuple[Claim, ...] = ()
+    """Words of the claim `scope`."""
+
+
+class TokenClients(Model):
+    """Clients that send a token (JWT) as `authorization: Bearer …`. Health checks (grpc.health.v1) need none."""
+
+    kind: Literal["token"]
+    """Envoy checks signature, issuer, audience and times of each call's token."""
+    issuers: Annotated[tuple[TokenIssuer, ...], Field(min_length=1)]
+    """Whose tokens are taken; one of them is enough."""
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """An issuer is described once."""
+        for issuer in twice([issuer.issuer for issuer in self.issuers]):
+            yield BrokenRule(
+                f"the issuer `{issuer}` stands more than once: describe it once, with all its audiences",
+                ("issuers",),
+            )
+
+
+class CertificateClients(Model):
+    """Clients that have an X.509 certificate (mTLS)."""
+
+    kind: Literal["certificate"]
+    """Envoy takes no connection without a certificate of the authorities."""
+    authorities_secret: DnsLabel
+    """Secret of the namespace whose `ca.crt` holds the certificates of the authorities, in PEM."""
+    names: Annotated[tuple[CertificateName, ...], Field(min_length=1)]
+    """Who of them may call: regular expressions, one of which must match the whole of the subject (RFC 2253, such as
+    `CN=Jane Doe,O=CERN`), or of a URI or DNS name among the subject's alternative names."""
+
+
+Clients = Annotated[NetworkClients | TokenClients | CertificateClients, Field(discriminator="kind")]

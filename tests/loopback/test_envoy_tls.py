@@ -1,0 +1,135 @@
+"""TLS at Envoy: the certificate that clients are shown, and the one that they show."""
+
+import json
+from collections import Counter
+
+import pytest
+from cryptography import x509
+
+from components.envoy.tls import AUTHORITIES_FOLDER, CONFIG_FOLDER, PUBLIC_AUTHORITIES, SERVER_FOLDER, secret_files
+from stacks.schema.clients import CertificateClients, Clients, NetworkClients, TokenClients
+from tests.loopback.conftest import Envoys, Servers
+from tests.support.authority import Authority, Credentials
+from tests.support.client import ask, channel, outcomes, tls_channel
+from tests.support.issuer import Issuer
+from tests.support.real_envoy import RealEnvoy, eventually
+from tests.support.stand_in import StandIn
+
+A = "127.0.1.1"
+PUBLIC, GRID = Authority("public"), Authority("grid")
+GRID_CLIENTS = CertificateClients(
+    kind="certificate",
+    authorities_secret="grid",  # noqa: S106  the name of one
+    names=(r"CN=jane,O=Test", r"[a-z0-9]+\.site\.example", r"spiffe://site\.example/job/.*"),
+)
+
+
+@pytest.fixture
+def server(servers: Servers) -> StandIn:
+    return servers(1)[0]
+
+
+def start(envoy: Envoys, clients: Clients) -> RealEnvoy:
+    shown = PUBLIC.sign_host("localhost")
+    described = secret_files(
+        server=True,
+        certificates_of_clients=isinstance(clients, CertificateClients),
+        issuers=isinstance(clients, TokenClients),
+    )
+    proxy = envoy(
+        (A,),
+        clients=clients,
+        files={
+            **{f"{CONFIG_FOLDER}/{name}": json.dumps(content) for name, content in described.items()},
+            f"{SERVER_FOLDER}/tls.key": shown.key,
+            f"{SERVER_FOLDER}/tls.crt": shown.certificate,
+            f"{AUTHORITIES_FOLDER}/ca.crt": GRID.certificate,
+            PUBLIC_AUTHORITIES: PUBLIC.certificate,
+        },
+    )
+    eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
+    return proxy
+
+
+def call(proxy: RealEnvoy, shown: Credentials | None = None, *, authority: Authority = PUBLIC) -> Counter[str]:
+    with tls_channel(proxy.target, authority.certificate, shown) as client:
+        return outcomes(client)
+
+
+def test_clients_speak_tls_and_nothing_else(server: StandIn, envoy: Envoys) -> None:
+    proxy = start(envoy, NetworkClients(kind="network"))
+    assert call(proxy) == {A: 1}
+    assert call(proxy, authority=GRID) == {"UNAVAILABLE": 1}
+    assert outcomes(channel(proxy.target)) == {"UNAVAILABLE": 1}
+    assert server.calls == 1
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart(server: StandIn, envoy: Envoys) -> None:
+    proxy = start(envoy, NetworkClients(kind="network"))
+    standing = tls_channel(proxy.target, PUBLIC.certificate)
+    assert outcomes(standing) == {A: 1}
+    renewing = Authority("public, next year")
+    renewed = renewing.sign_host("localhost")
+    proxy.mount(SERVER_FOLDER, {"tls.key": renewed.key, "tls.crt": renewed.certificate})
+    eventually(lambda: call(proxy, authority=renewing) == {A: 1}, "the new certificate")
+    assert outcomes(standing) == {A: 1}, "connections that stand go on"
+    assert server.calls == 3
+
+
+def test_a_token_over_tls(server: StandIn, envoy: Envoys) -> None:
+    with Issuer("https://issuer.example", PUBLIC.sign_host("localhost")) as issuer:
+        proxy = start(envoy, TokenClients(kind="token", issuers=(issuer.fact(),)))
+        client = tls_channel(proxy.target, PUBLIC.certificate)
+        assert outcomes(client) == {"UNAUTHENTICATED": 1}
+        assert server.calls == 0
+        assert ask(client, token=issuer.token()).decode() == A
+
+
+RIGHT = {
+    "subject": GRID.sign("jane"),
+    "DNS name": GRID.sign("anything", x509.DNSName("node7.site.example")),
+    "one of two DNS names": GRID.sign("host", x509.DNSName("elsewhere.example"), x509.DNSName("n1.site.example")),
+    "URI": GRID.sign("job", x509.UniformResourceIdentifier("spiffe://site.example/job/7")),
+}
+WRONG: dict[str, tuple[Credentials | None, str]] = {
+    "none": (None, "UNAVAILABLE"),
+    "of another authority": (PUBLIC.sign("jane"), "UNAVAILABLE"),
+    "another subject": (GRID.sign("john"), "PERMISSION_DENIED"),
+    "a longer subject": (GRID.sign("jane, too"), "PERMISSION_DENIED"),
+    "a name below": (GRID.sign("x", x509.DNSName("node7.site.example.evil.example")), "PERMISSION_DENIED"),
+    "an e-mail address": (GRID.sign("x", x509.RFC822Name("jane@site.example")), "PERMISSION_DENIED"),
+}
+
+
+def test_certificates_of_clients(server: StandIn, envoy: Envoys) -> None:
+    proxy = start(envoy, GRID_CLIENTS)
+    assert {case: call(proxy, shown) for case, shown in RIGHT.items()} == {case: {A: 1} for case in RIGHT}
+    assert {case: call(proxy, shown) for case, (shown, _) in WRONG.items()} == {
+        case: {status: 1} for case, (_, status) in WRONG.items()
+    }
+    assert server.calls == len(RIGHT)
+
+
+def test_who_was_refused_is_logged(server: StandIn, envoy: Envoys) -> None:
+    proxy = start(envoy, GRID_CLIENTS)
+    assert server.calls == 0
+    call(proxy, GRID.sign("john"))
+
+    def lines() -> list[str]:
+        return [line for line in proxy.log.read_text().splitlines() if line.startswith("{")]
+
+    eventually(lambda: bool(lines()), "a line of the log", timeout_seconds=30)
+    line = json.loads(lines()[-1])
+    assert (line["grpc_status"], line["subject"]) == ("PERMISSION_DENIED", "CN=john,O=Test")
+    assert line["grpc_message"] == "the certificate is good, but has none of the names that may call here"
+
+
+def test_new_authorities_are_taken_without_a_restart(server: StandIn, envoy: Envoys) -> None:
+    proxy = start(envoy, GRID_CLIENTS)
+    renewing = Authority("grid, next year")
+    jane = renewing.sign("jane")
+    assert call(proxy, jane) == {"UNAVAILABLE": 1}
+    proxy.mount(AUTHORITIES_FOLDER, {"ca.crt": GRID.certificate + renewing.certificate})
+    eventually(lambda: call(proxy, jane) == {A: 1}, "the new authority")
+    assert call(proxy, GRID.sign("jane")) == {A: 1}
+    assert server.calls >= 2

@@ -1,0 +1,281 @@
+"""Whose token is taken: real Envoy, key servers with real TLS, and servers that count what reaches them."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from cryptography import x509
+
+from components.envoy.identity import HEALTH_CHECK_PATH
+from components.envoy.tls import CONFIG_FOLDER, PUBLIC_AUTHORITIES, secret_files
+from components.envoy.typed import Config
+from stacks.schema.clients import TokenClients, TokenIssuer
+from tests.loopback.conftest import Envoys, Servers
+from tests.support.authority import Authority
+from tests.support.client import ask, channel, outcomes
+from tests.support.issuer import Issuer, new_key, public_pem
+from tests.support.real_envoy import RealEnvoy, eventually
+from tests.support.stand_in import INFER, StandIn
+
+A = "127.0.1.1"
+UNAUTHENTICATED, DENIED = "UNAUTHENTICATED", "PERMISSION_DENIED"
+
+Guarded = Callable[..., RealEnvoy]
+
+
+@pytest.fixture
+def authority() -> Authority:
+    """Signs the certificates of the issuers, in the place of the public authorities."""
+    return Authority("public")
+
+
+@pytest.fixture
+def issuer(authority: Authority) -> Iterator[Issuer]:
+    with Issuer("https://issuer.example/realm", authority.sign_host("localhost")) as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def other(authority: Authority) -> Iterator[Issuer]:
+    with Issuer("https://other.example/", authority.sign_host("localhost")) as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def server(servers: Servers) -> StandIn:
+    return servers(1)[0]
+
+
+@pytest.fixture
+def guarded(server: StandIn, envoy: Envoys, authority: Authority) -> Guarded:
+    """Starts an Envoy that takes the tokens of issuers, as it is with hours made seconds."""
+    assert server.calls == 0
+
+    def start(*issuers: TokenIssuer) -> RealEnvoy:
+        described = secret_files(server=False, certificates_of_clients=False, issuers=True)
+        proxy = envoy(
+            (A,),
+            clients=TokenClients(kind="token", issuers=issuers),
+            files={
+                **{f"{CONFIG_FOLDER}/{name}": json.dumps(content) for name, content in described.items()},
+                PUBLIC_AUTHORITIES: authority.certificate,
+            },
+            change=hours_are_seconds,
+        )
+        eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
+        return proxy
+
+    return start
+
+
+def hours_are_seconds(config: Config) -> None:
+    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    (tokens,) = [f for f in manager["http_filters"] if f["name"] == "envoy.filters.http.jwt_authn"]
+    for provider in tokens["typed_config"]["providers"].values():
+        provider["remote_jwks"]["cache_duration"] = "1s"
+        provider["remote_jwks"]["async_fetch"]["failed_refetch_duration"] = "0.200s"
+
+
+def outcome(proxy: RealEnvoy, token: str | None, method: str = INFER) -> str:
+    """The server that answered a call with the token, or the status that the call ended with."""
+    with channel(proxy.target) as client:
+        (outcome,) = outcomes(client, method=method, token=token)
+    return outcome
+
+
+def seconds_from_now(seconds: int) -> int:
+    return int(time.time()) + seconds
+
+
+RIGHT: dict[str, Callable[[Issuer], str]] = {
+    "as it should be": lambda issuer: issuer.token(),
+    "one of several audiences": lambda issuer: issuer.token(aud=["elsewhere", "sonic"]),
+    "ES256": lambda issuer: issuer.token(kid="elliptic"),
+    "expired within the skew": lambda issuer: issuer.token(exp=seconds_from_now(-30)),
+    "not yet valid within the skew": lambda issuer: issuer.token(nbf=seconds_from_now(30)),
+}
+WRONG: dict[str, tuple[Callable[[Issuer], str | None], str]] = {
+    "missing": (lambda _: None, UNAUTHENTICATED),
+    "empty": (lambda _: "", UNAUTHENTICATED),
+    "no token": (lambda _: "jane", UNAUTHENTICATED),
+    "another audience": (lambda issuer: issuer.token(aud="elsewhere"), DENIED),
+    "audience in other letters": (lambda issuer: issuer.token(aud="Sonic"), DENIED),
+    "no audience": (lambda issuer: issuer.token(aud=None), DENIED),
+    "another issuer": (lambda issuer: issuer.token(iss="https://evil.example"), UNAUTHENTICATED),
+    "issuer with a slash more": (lambda issuer: issuer.token(iss=f"{issuer.issuer}/"), UNAUTHENTICATED),
+    "no issuer": (lambda issuer: issuer.token(iss=None), UNAUTHENTICATED),
+    "alg none": (lambda issuer: issuer.token(key=None), UNAUTHENTICATED),
+    "alg none over a signature": (lambda issuer: issuer.token(alg="none"), UNAUTHENTICATED),
+    "HS256 with the public key": (
+        lambda issuer: issuer.token(key=public_pem(issuer.keys["first"])),
+        UNAUTHENTICATED,
+    ),
+    "alg of another family": (lambda issuer: issuer.token(alg="ES256"), UNAUTHENTICATED),
+    "signed by a stranger": (lambda issuer: issuer.token(key=new_key(), alg="ES256"), UNAUTHENTICATED),
+    "unknown kid": (lambda issuer: issuer.token(key=issuer.keys["first"], kid="gone"), UNAUTHENTICATED),
+    "kid of another key": (lambda issuer: issuer.token(key=issuer.keys["first"], kid="elliptic"), UNAUTHENTICATED),
+    "expired": (lambda issuer: issuer.token(exp=seconds_from_now(-90)), UNAUTHENTICATED),
+    "without end": (lambda issuer: issuer.token(exp=None), UNAUTHENTICATED),
+    "not yet valid": (lambda issuer: issuer.token(nbf=seconds_from_now(90)), UNAUTHENTICATED),
+}
+
+
+def test_right_tokens_pass_and_wrong_ones_reach_no_server(issuer: Issuer, server: StandIn, guarded: Guarded) -> None:
+    issuer.keys["elliptic"] = new_key()
+    proxy = guarded(issuer.fact())
+    assert {case: outcome(proxy, make(issuer)) for case, make in RIGHT.items()} == dict.fromkeys(RIGHT, A)
+    passed = server.calls
+    assert {case: outcome(proxy, make(issuer)) for case, (make, _) in WRONG.items()} == {
+        case: status for case, (_, status) in WRONG.items()
+    }
+    assert server.calls == passed
+
+
+def test_a_changed_claim_breaks_the_signature(issuer: Issuer, guarded: Guarded) -> None:
+    proxy = guarded(issuer.fact())
+    header, _, signature = issuer.token(sub="jane").split(".")
+    _, claims, _ = issuer.token(sub="root").split(".")
+    assert outcome(proxy, f"{header}.{claims}.{signature}") == UNAUTHENTICATED
+
+
+def test_a_token_in_the_url_is_none(issuer: Issuer, guarded: Guarded) -> None:
+    proxy = guarded(issuer.fact())
+    assert outcome(proxy, None, f"{INFER}?access_token={issuer.token()}") == UNAUTHENTICATED
+
+
+def test_nothing_but_the_health_check_is_answered_without_a_token(
+    issuer: Issuer, server: StandIn, guarded: Guarded
+) -> None:
+    proxy = guarded(issuer.fact())
+    assert outcome(proxy, None, HEALTH_CHECK_PATH) == "\x08\x01"
+    for method in ("ServerLive", "ServerReady", "RepositoryIndex", "RepositoryModelUnload"):
+        assert outcome(proxy, None, f"/inference.GRPCInferenceService/{method}") == UNAUTHENTICATED
+    assert outcome(proxy, issuer.token(), "/inference.GRPCInferenceService/RepositoryModelUnload") == DENIED
+    assert server.calls == 0
+
+
+def test_the_servers_do_not_see_the_token(issuer: Issuer, server: StandIn, guarded: Guarded) -> None:
+    proxy = guarded(issuer.fact())
+    assert outcome(proxy, issuer.token()) == A
+    assert "authorization" not in server.metadata
+
+
+def test_two_issuers_each_with_its_own_keys_and_audience(issuer: Issuer, other: Issuer, guarded: Guarded) -> None:
+    proxy = guarded(issuer.fact(), other.fact(audiences=("triton", "sonic")))
+    assert outcome(proxy, issuer.token()) == outcome(proxy, other.token()) == A
+    assert outcome(proxy, other.token(aud="triton")) == A
+    assert outcome(proxy, issuer.token(aud="triton")) == DENIED
+    posing = other.token(iss=issuer.issuer)
+    assert outcome(proxy, posing) == UNAUTHENTICATED
+
+
+def test_a_new_key_is_taken_and_one_that_is_withdrawn_is_not(issuer: Issuer, guarded: Guarded) -> None:
+    proxy = guarded(issuer.fact())
+    old = issuer.token()
+    assert outcome(proxy, old) == A
+    issuer.keys["second"] = new_key()
+    eventually(lambda: outcome(proxy, issuer.token(kid="second")) == A, "the new key")
+    assert outcome(proxy, old) == A
+    del issuer.keys["first"]
+    eventually(lambda: outcome(proxy, old) == UNAUTHENTICATED, "the old key is gone")
+    assert outcome(proxy, issuer.token(kid="second")) == A
+
+
+def test_calls_ask_the_issuer_nothing(issuer: Issuer, guarded: Guarded) -> None:
+    """Also not those with unknown keys, by which a stranger could make Envoy ask."""
+    proxy = guarded(issuer.fact())
+    begun = time.monotonic()
+    before = issuer.fetches
+    for _ in range(50):
+        assert outcome(proxy, issuer.token(key=issuer.keys["first"], kid="gone")) == UNAUTHENTICATED
+        assert outcome(proxy, issuer.token()) == A
+    assert issuer.fetches - before <= 2 * (time.monotonic() - begun) + 2
+
+
+def test_an_envoy_that_is_ready_knows_the_keys(issuer: Issuer, guarded: Guarded) -> None:
+    """Else the first calls after a rollout would wait for the issuer."""
+    issuer.delay_seconds = 3
+    proxy = guarded(issuer.fact())
+    assert proxy.stat("http.clients.jwt_authn.jwks_fetch_success") >= 1
+    assert outcome(proxy, issuer.token()) == A
+
+
+def test_an_issuer_that_goes_takes_nobody_away(issuer: Issuer, guarded: Guarded) -> None:
+    """The keys are old three times over when the call is made."""
+    proxy = guarded(issuer.fact())
+    token = issuer.token()
+    issuer.__exit__(None, None, None)
+    failed = "cluster.issuer-0.upstream_cx_connect_fail"
+    eventually(lambda: proxy.stat(failed) >= 3, "fetches that fail")
+    assert outcome(proxy, token) == A
+    assert outcome(proxy, None) == UNAUTHENTICATED
+
+
+def test_an_issuer_that_is_down_at_the_start_keeps_only_its_own_out(
+    issuer: Issuer, other: Issuer, guarded: Guarded
+) -> None:
+    issuer.__exit__(None, None, None)
+    proxy = guarded(issuer.fact(), other.fact())
+    assert outcome(proxy, issuer.token()) == UNAUTHENTICATED
+    assert outcome(proxy, other.token()) == A
+    with issuer:
+        eventually(lambda: outcome(proxy, issuer.token()) == A, "the issuer is back")
+
+
+@pytest.mark.parametrize(("fault", "counted"), [("authority", "fail_verify_error"), ("host", "fail_verify_san")])
+def test_a_man_in_the_middle_gives_no_keys(
+    fault: str, counted: str, issuer: Issuer, authority: Authority, server: StandIn, guarded: Guarded
+) -> None:
+    """He stands where the issuer should, with keys of his own, and a certificate that he could get."""
+    evil = x509.DNSName("evil.example")
+    mine = Authority("mine").sign_host("localhost") if fault == "authority" else authority.sign("evil.example", evil)
+    with Issuer(issuer.issuer, mine) as man:
+        proxy = guarded(man.fact())
+        eventually(lambda: proxy.stat(f"cluster.issuer-0.ssl.{counted}") >= 2, "refused handshakes")
+        assert outcome(proxy, man.token()) == UNAUTHENTICATED
+        assert man.fetches == 0
+    assert server.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("claims", "sentence"),
+    [
+        ({"iss": "https://evil.example"}, "Jwt issuer is not configured"),
+        ({"aud": "elsewhere"}, "Audiences in Jwt are not allowed"),
+        ({"exp": 1}, "Jwt is expired"),
+        ({}, "the token is good, but has none of the groups or scopes that may call here"),
+    ],
+)
+def test_the_cause_is_told(claims: dict[str, Any], sentence: str, issuer: Issuer, guarded: Guarded) -> None:
+    proxy = guarded(issuer.fact(groups=("/cms",)))
+    with pytest.raises(grpc.RpcError) as raised:
+        ask(channel(proxy.target), token=issuer.token(**claims))
+    assert isinstance(raised.value, grpc.Call)
+    assert raised.value.details() == sentence
+
+
+CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
+    "one of the groups": ({"wlcg.groups": ["/cms/users", "/cms/sonic"]}, A),
+    "one of the scopes": ({"scope": "openid inference.use"}, A),
+    "both": ({"wlcg.groups": ["/cms/sonic"], "scope": "inference.use"}, A),
+    "neither": ({}, DENIED),
+    "another group": ({"wlcg.groups": ["/cms/users"]}, DENIED),
+    "a group below": ({"wlcg.groups": ["/cms/sonic/guests"]}, DENIED),
+    "a group as text": ({"wlcg.groups": "/cms/sonic"}, DENIED),
+    "a longer scope": ({"scope": "inference.users"}, DENIED),
+    "the scope as a group": ({"wlcg.groups": ["inference.use"]}, DENIED),
+}
+
+
+def test_groups_and_scopes(issuer: Issuer, other: Issuer, server: StandIn, guarded: Guarded) -> None:
+    asking = issuer.fact(groups=("/cms/sonic", "/cms/production"), scopes=("inference.use",))
+    proxy = guarded(asking, other.fact())
+    assert {case: outcome(proxy, issuer.token(**claims)) for case, (claims, _) in CLAIMS.items()} == {
+        case: expected for case, (_, expected) in CLAIMS.items()
+    }
+    assert outcome(proxy, other.token()) == A, "the other issuer's tokens need neither"
+    assert outcome(proxy, None, HEALTH_CHECK_PATH) == "\x08\x01"
+    assert server.calls == 4

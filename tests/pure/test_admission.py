@@ -1,0 +1,177 @@
+"""The table of what is let in, row by row."""
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.envoy.admission import AdmissionArgs, command, container, egress, files, limit_of_configuration
+from components.envoy.admission.controller import Decision, Observation, Policy, decide, queue_ms_of, servers_in_use
+from stacks.schema.experiment import Admission
+from tests.support.prometheus import NO_ANSWERS, answers
+
+POLICY = Policy(
+    requests_in_flight_per_server_max=100,
+    envoys=2,
+    requests_max=400,
+    queue_refuse_new_jobs_ms=100,
+    prometheus_url="http://prometheus.example:9090",
+    query="wait",
+    admin_port=9901,
+)
+
+
+def policy(**changes: float | None) -> Policy:
+    return Policy(**{**POLICY.__dict__, **changes})
+
+
+def refused(queue_ms: float | None, *, in_flight: int = 0, refusing: bool = False) -> bool:
+    return decide(Observation(in_flight, 4, queue_ms), POLICY, refusing=refusing).refuse_new_jobs
+
+
+@pytest.mark.parametrize("case", answers())
+@pytest.mark.parametrize("refusing", [False, True])
+def test_every_answer_of_prometheus_is_decided_right(case: str, refusing: bool) -> None:
+    """A measured wait counts; anything else refuses nobody, whatever was decided before."""
+    answer, expected = answers()[case]
+    assert refused(queue_ms_of(answer, now_seconds=time.time()), refusing=refusing) is expected
+
+
+@pytest.mark.parametrize("answer", NO_ANSWERS)
+def test_what_is_no_answer_is_an_error_that_the_controller_expects(answer: bytes) -> None:
+    with pytest.raises((ValueError, TypeError, KeyError, AttributeError)):
+        queue_ms_of(answer, now_seconds=time.time())
+
+
+def test_without_a_wait_what_is_in_progress_decides() -> None:
+    """The limit is 200 here: 100 for each of 4 servers, shared by 2 Envoys."""
+    assert not refused(None, in_flight=179)
+    assert refused(None, in_flight=180)
+
+
+@pytest.mark.parametrize(
+    ("queue_ms", "in_flight", "before", "expected"),
+    [
+        (100.0, 0, False, True),
+        (99.9, 0, False, False),
+        (99.9, 0, True, True),
+        (50.0, 0, True, True),
+        (49.9, 0, True, False),
+        (0.0, 180, False, True),
+        (0.0, 90, True, True),
+        (0.0, 89, True, False),
+        (None, 0, True, False),
+    ],
+)
+def test_a_refusal_lasts_until_the_load_is_half_of_what_began_it(
+    queue_ms: float | None, in_flight: int, before: bool, expected: bool
+) -> None:
+    assert refused(queue_ms, in_flight=in_flight, refusing=before) is expected
+
+
+def test_a_controller_that_begins_anew_takes_jobs_in_between() -> None:
+    assert not refused(75.0, refusing=False)
+
+
+@pytest.mark.parametrize(("servers", "limit"), [(0, 50), (1, 50), (4, 200), (8, 400), (20, 400)])
+def test_the_limit_follows_the_servers_from_one_to_what_envoy_is_configured_for(servers: int, limit: int) -> None:
+    assert decide(Observation(0, servers, None), POLICY, refusing=False).requests_max == limit
+
+
+def test_what_is_not_declared_refuses_nobody() -> None:
+    nothing = policy(requests_in_flight_per_server_max=None, queue_refuse_new_jobs_ms=None)
+    assert decide(Observation(10_000, 0, 1e9), nothing, refusing=False) == Decision(400, refuse_new_jobs=False)
+
+
+@given(
+    in_flight=st.integers(0, 10_000),
+    servers=st.integers(0, 100),
+    queue_ms=st.none() | st.floats(0, 1e9),
+    refusing=st.booleans(),
+    per_server=st.none() | st.integers(1, 10_000),
+    envoys=st.integers(2, 10),
+)
+def test_always_something_is_let_in_and_never_more_than_configured(
+    in_flight: int, servers: int, queue_ms: float | None, refusing: bool, per_server: int | None, envoys: int
+) -> None:
+    declared = policy(requests_in_flight_per_server_max=per_server, envoys=envoys)
+    seen = Observation(in_flight, servers, queue_ms)
+    decision = decide(seen, declared, refusing=refusing)
+    assert 1 <= decision.requests_max <= declared.requests_max
+    assert decide(seen, declared, refusing=decision.refuse_new_jobs) == decision, "the same load, the same decision"
+
+
+def hosts(priority: int, healthy: int, unhealthy: int = 0, unchecked: int = 0) -> list[dict[str, object]]:
+    """As Envoy's `/clusters?format=json` tells them: priority 0 is left out, and so is what is false."""
+    place = {"priority": priority} if priority else {}
+    good = {"eds_health_status": "HEALTHY"}
+    return [
+        *({**place, "health_status": good} for _ in range(healthy)),
+        *({**place, "health_status": {**good, "failed_active_health_check": True}} for _ in range(unhealthy)),
+        *(
+            {**place, "health_status": {**good, "failed_active_health_check": True, "pending_active_hc": True}}
+            for _ in range(unchecked)
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pools", "servers"),
+    [
+        ([], 0),
+        (hosts(0, 3), 3),
+        (hosts(0, 3, unhealthy=1), 3),
+        (hosts(0, 4) + hosts(1, 4), 4),
+        (hosts(0, 3, unhealthy=1) + hosts(1, 4), 3),
+        (hosts(0, 2, unhealthy=2) + hosts(1, 4), 6),
+        (hosts(0, 0, unhealthy=4) + hosts(1, 4), 4),
+        (hosts(0, 2, unchecked=8) + hosts(1, 4), 2),
+        (hosts(0, 1, unhealthy=9) + hosts(1, 1, unhealthy=9) + hosts(2, 5), 7),
+    ],
+)
+def test_servers_count_where_envoy_sends_requests(pools: list[dict[str, object]], servers: int) -> None:
+    assert servers_in_use(pools) == servers
+
+
+def arguments(**declared: float) -> AdmissionArgs:
+    return AdmissionArgs(
+        declared=Admission.model_validate(declared),
+        servers_max=8,
+        query="wait",
+        prometheus_url="http://prometheus.example:9090",
+        prometheus_peers=[{"podSelector": {}}],
+        image="example.org/python:3.13",
+    )
+
+
+@pytest.mark.parametrize(
+    ("declared", "limit"),
+    [(None, 5000), ({"queue_refuse_new_jobs_ms": 500.0}, 5000)]
+    + [({"requests_in_flight_per_server_max": most}, limit) for most, limit in [(100, 400), (2, 8), (10_000, 5000)]],
+)
+def test_without_a_controller_all_servers_that_there_may_be_are_counted(
+    declared: dict[str, float] | None, limit: int
+) -> None:
+    args = None if declared is None else arguments(**declared)
+    assert limit_of_configuration(args, envoys=2, memory_max=5000) == limit
+
+
+def test_the_controller_reads_the_policy_that_is_written_for_it() -> None:
+    made = files(arguments(requests_in_flight_per_server_max=100), envoys=2, memory_max=5000, admin_port=9901)
+    read = Policy(**json.loads(made["admission.json"]))
+    assert (read.requests_in_flight_per_server_max, read.envoys, read.requests_max) == (100, 2, 400)
+    run = command(folder="/folder", admin_port=9901)
+    assert {word.removeprefix("/folder/") for word in run if word.startswith("/folder/")} == made.keys()
+
+
+def test_the_container_is_small() -> None:
+    resources = container(arguments(), admin_port=9901)["resources"]
+    assert (resources["requests"]["cpu"], resources["limits"]["memory"]) == ("20m", "48Mi")
+
+
+def test_prometheus_is_reached_where_a_wait_is_declared_and_only_there() -> None:
+    (edge,) = egress(arguments(queue_refuse_new_jobs_ms=500.0))
+    assert (edge.peers, edge.ports) == ([{"podSelector": {}}], [9090])
+    assert egress(arguments(requests_in_flight_per_server_max=100)) == egress(None) == []
