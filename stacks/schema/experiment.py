@@ -159,7 +159,7 @@ class Traffic(Model):
     """Largest request or answer, in MiB."""
     longest_request_seconds: Count = 600
     """Longest time that a client waits for an answer, queueing included, in seconds; its own deadline may be less."""
-    attempts_max: Annotated[int, Field(ge=1, le=10)] = 3
+    attempts_max: Annotated[int, Field(ge=1, le=10)] = 5
     """How often a request is tried in all, on different servers, when a server fails it before answering."""
     shutdown_seconds: Count = 60
     """How long a server that is to stop may take to finish what it has begun, in seconds."""

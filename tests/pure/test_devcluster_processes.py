@@ -9,7 +9,7 @@ import pytest
 import yaml
 from supervisor.options import ServerOptions
 
-from devcluster import processes
+from devcluster import processes, supervisor
 from devcluster.addresses import HOST_PORTS
 from devcluster.files import write
 from devcluster.node import (
@@ -35,8 +35,9 @@ def _program(name: str) -> Path:
     return Path("/cache") / name
 
 
-def test_supervisord_reads_commands_as_they_were_meant(tmp_path: Path) -> None:
+def test_supervisord_reads_commands_as_they_were_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Spaces, quotes and per cent signs are all special to it."""
+    monkeypatch.setattr(supervisor, "LOGS", tmp_path)  # it looks whether the folder is there
     path = tmp_path / "supervisord.conf"
     path.write_text(configuration([AWKWARD]))
     options = ServerOptions()
