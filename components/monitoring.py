@@ -16,6 +16,7 @@ from components import names, network
 from components.base import Manifest, SonicComponent
 from components.envoy.bootstrap import STATS_PORT
 from components.labels import POOL_LABEL, Labels
+from components.pod import CONTAINER_SECURITY, pod_security, pull_secrets
 from components.triton import METRICS_PORT
 from stacks.schema.site import ExternalPrometheus, OwnPrometheus
 
@@ -196,7 +197,6 @@ def service_spec(args: MonitoringArgs) -> Manifest:
 def deployment_spec(args: MonitoringArgs, prometheus: OwnPrometheus, *, config_map_name: pulumi.Input[str]) -> Manifest:
     """Spec of the one Prometheus. Its pod alone in the stack holds a token of the API server, to list pods."""
     labels = Labels(instance=args.instance, component="prometheus")
-    pull_secrets = {} if args.pull_secret is None else {"imagePullSecrets": [{"name": args.pull_secret}]}
     return {
         "replicas": 1,
         # Two at once would both count as the instance's Prometheus, one of them without samples.
@@ -207,14 +207,8 @@ def deployment_spec(args: MonitoringArgs, prometheus: OwnPrometheus, *, config_m
             "spec": {
                 "serviceAccountName": names.join(args.instance, "prometheus"),
                 "automountServiceAccountToken": True,
-                "securityContext": {
-                    "runAsNonRoot": True,
-                    "runAsUser": USER_ID,
-                    "runAsGroup": USER_ID,
-                    "fsGroup": USER_ID,
-                    "seccompProfile": {"type": "RuntimeDefault"},
-                },
-                **pull_secrets,
+                "securityContext": {**pod_security(USER_ID), "fsGroup": USER_ID},
+                **pull_secrets(args.pull_secret),
                 "containers": [_container(args, prometheus)],
                 "volumes": [
                     {"name": "config", "configMap": {"name": config_map_name}},
@@ -245,11 +239,7 @@ def _container(args: MonitoringArgs, prometheus: OwnPrometheus) -> Manifest:
             "requests": {"cpu": _CPU_REQUEST, **resources},
             "limits": {"cpu": _CPU_LIMIT, **resources},
         },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
             {"name": "config", "mountPath": _CONFIG_FOLDER, "readOnly": True},
             {"name": "data", "mountPath": _DATA_FOLDER},

@@ -18,6 +18,7 @@ from components.envoy.validate import BINARY_VARIABLE, find_envoy, validate_boot
 from components.exposure import ClientEndpoint, ClientEndpointArgs, client_peers
 from components.labels import Labels
 from components.network import DNS, Edge, pods, policy_spec
+from components.pod import disruption_budget_spec
 
 __all__ = ["GRPC_PORT", "STATS_PORT", "AdmissionArgs", "EnvoyProxy", "EnvoyProxyArgs", "PoolEndpoint"]
 
@@ -58,7 +59,10 @@ class EnvoyProxy(SonicComponent):
             self.child("policy"), metadata=metadata, spec=network_policy_spec(args), opts=self.options()
         )
         k8s.policy.v1.PodDisruptionBudget(
-            self.child("budget"), metadata=metadata, spec=disruption_budget_spec(args), opts=self.options()
+            self.child("budget"),
+            metadata=metadata,
+            spec=disruption_budget_spec(args.labels.selector),
+            opts=self.options(),
         )
         endpoint = ClientEndpoint(
             self.child("endpoint"),
@@ -106,15 +110,6 @@ def network_policy_spec(args: EnvoyProxyArgs) -> Manifest:
             *admission.egress(args.admission),
         ],
     )
-
-
-def disruption_budget_spec(args: EnvoyProxyArgs) -> Manifest:
-    """Spec of the PodDisruptionBudget: drained nodes take one proxy at a time; one that is not ready is no loss."""
-    return {
-        "maxUnavailable": 1,
-        "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        "selector": {"matchLabels": args.labels.selector},
-    }
 
 
 def _valid_files(args: EnvoyProxyArgs) -> dict[str, str]:

@@ -11,6 +11,7 @@ from components.envoy.args import EnvoyProxyArgs
 from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT
 from components.envoy.stats import METRICS_PATH, READY_PATH
 from components.envoy.tls import AUTHORITIES_FOLDER, CONFIG_FOLDER, SERVER_FOLDER
+from components.pod import CONTAINER_SECURITY, pod_security, pull_secrets, scrape_annotations, spread_over_nodes
 
 BOOTSTRAP_FILE = "envoy.json"
 DRAIN_FILE = "drain.sh"
@@ -32,11 +33,7 @@ def deployment_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) ->
         "template": {
             "metadata": {
                 "labels": args.labels.all,
-                "annotations": {
-                    "prometheus.io/scrape": "true",
-                    "prometheus.io/port": str(STATS_PORT),
-                    "prometheus.io/path": METRICS_PATH,
-                },
+                "annotations": scrape_annotations(STATS_PORT, METRICS_PATH),
             },
             "spec": _pod_spec(args, config_map_name),
         },
@@ -75,30 +72,16 @@ def drain_command(args: EnvoyProxyArgs) -> list[str]:
 
 
 def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manifest:
-    pull_secrets = {"imagePullSecrets": [{"name": args.pull_secret}]} if args.pull_secret else {}
     return {
         "serviceAccountName": args.name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        **pull_secrets,
+        **pull_secrets(args.pull_secret),
         "terminationGracePeriodSeconds": args.timing.envoy_grace_seconds,
         "nodeSelector": args.proxy.node_selector,
         "tolerations": [toleration.model_dump(exclude_none=True) for toleration in args.proxy.tolerations],
-        "topologySpreadConstraints": [
-            {
-                "maxSkew": 1,
-                "topologyKey": "kubernetes.io/hostname",
-                "whenUnsatisfiable": "ScheduleAnyway",  # two proxies on the one node that is left are still two
-                "labelSelector": {"matchLabels": args.labels.selector},
-                "matchLabelKeys": ["pod-template-hash"],
-            }
-        ],
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER_ID,
-            "runAsGroup": _USER_ID,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "topologySpreadConstraints": spread_over_nodes(args.labels.selector),
+        "securityContext": pod_security(_USER_ID),
         "containers": [
             _container(args),
             *([container(args.admission, admin_port=ADMIN_PORT)] if args.admission else []),
@@ -126,11 +109,7 @@ def _container(args: EnvoyProxyArgs) -> dict[str, Any]:
         "resources": _resources(args),
         **_probes(),
         "lifecycle": {"preStop": {"exec": {"command": drain_command(args)}}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
             {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},
             *({"name": name, "mountPath": folder, "readOnly": True} for name, _, folder in _secrets(args)),

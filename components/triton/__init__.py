@@ -5,6 +5,7 @@ import pulumi_kubernetes as k8s
 
 from components.base import Manifest, SonicComponent
 from components.network import DNS, Edge, pods, policy_spec
+from components.pod import disruption_budget_spec, scrape_annotations
 from components.triton.args import GRPC_PORT, METRICS_PORT, TritonPoolArgs
 from components.triton.pod import pod_spec
 
@@ -52,7 +53,10 @@ class TritonPool(SonicComponent):
             self.child("policy"), metadata=metadata, spec=network_policy_spec(args), opts=self.options()
         )
         k8s.policy.v1.PodDisruptionBudget(
-            self.child("budget"), metadata=metadata, spec=disruption_budget_spec(args), opts=self.options()
+            self.child("budget"),
+            metadata=metadata,
+            spec=disruption_budget_spec(args.labels.selector),
+            opts=self.options(),
         )
         k8s.core.v1.Service(self.child("service"), metadata=metadata, spec=service_spec(args), opts=self.options())
         k8s.apps.v1.Deployment(
@@ -86,11 +90,7 @@ def deployment_spec(args: TritonPoolArgs) -> Manifest:
         "template": {
             "metadata": {
                 "labels": args.labels.all,
-                "annotations": {
-                    "prometheus.io/scrape": "true",
-                    "prometheus.io/port": str(METRICS_PORT),
-                    "prometheus.io/path": "/metrics",
-                },
+                "annotations": scrape_annotations(METRICS_PORT, "/metrics"),
             },
             "spec": pod_spec(args),
         },
@@ -115,15 +115,6 @@ def service_spec(args: TritonPoolArgs) -> Manifest:
         "clusterIP": "None",
         "selector": args.labels.selector,
         "ports": [{"name": "grpc", "port": GRPC_PORT, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"}],
-    }
-
-
-def disruption_budget_spec(args: TritonPoolArgs) -> Manifest:
-    """Spec of the PodDisruptionBudget: drained nodes take one server at a time; one that is not ready is no loss."""
-    return {
-        "maxUnavailable": 1,
-        "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        "selector": {"matchLabels": args.labels.selector},
     }
 
 

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from components.base import Manifest
+from components.pod import CONTAINER_SECURITY, pod_security, pull_secrets, spread_over_nodes
 from components.triton.args import GRPC_PORT, HTTP_PORT, METRICS_PORT, TritonPoolArgs
 from stacks.schema.experiment import Server
 
@@ -42,29 +43,15 @@ def arguments(args: TritonPoolArgs) -> list[str]:
 
 def pod_spec(args: TritonPoolArgs) -> Manifest:
     """Spec of a server's pod: nothing in it needs more than the Pod Security level `restricted`, but a hostPath."""
-    pull_secrets = {"imagePullSecrets": [{"name": args.pull_secret}]} if args.pull_secret else {}
     return {
         "serviceAccountName": args.name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        **pull_secrets,
+        **pull_secrets(args.pull_secret),
         "terminationGracePeriodSeconds": args.timing.triton_grace_seconds,
         **_placement(args),
-        "topologySpreadConstraints": [
-            {
-                "maxSkew": 1,
-                "topologyKey": "kubernetes.io/hostname",
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": args.labels.selector},
-                "matchLabelKeys": ["pod-template-hash"],
-            }
-        ],
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER_ID,
-            "runAsGroup": _USER_ID,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "topologySpreadConstraints": spread_over_nodes(args.labels.selector),
+        "securityContext": pod_security(_USER_ID),
         "containers": [_container(args)],
         "volumes": [
             *args.repository.volumes,
@@ -95,11 +82,7 @@ def _container(args: TritonPoolArgs) -> dict[str, Any]:
         # The kubelet takes the pod out of the Service and calls this at the same moment: until every Envoy has seen
         # the first, the server goes on.
         "lifecycle": {"preStop": {"sleep": {"seconds": args.timing.triton_pre_stop_seconds}}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
             *args.repository.volume_mounts,
             {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108

@@ -17,6 +17,7 @@ from components.envoy.admission import controller, supervisor
 from components.envoy.tls import CONFIG_FOLDER
 from components.envoy.typed import Config
 from components.network import Edge
+from components.pod import CONTAINER_SECURITY
 from stacks.schema.experiment import Admission
 
 PROBE_PORT = 9903
@@ -149,11 +150,7 @@ def container(args: AdmissionArgs, *, admin_port: int) -> Manifest:
         "startupProbe": probe("/started", periodSeconds=1, failureThreshold=60),
         "readinessProbe": probe("/ready", periodSeconds=10, failureThreshold=6),
         "livenessProbe": probe("/live", periodSeconds=20, failureThreshold=6),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [{"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True}],
     }
 
