@@ -10,7 +10,7 @@ import pulumi_kubernetes as k8s
 from components import network
 from components.base import Manifest, SonicComponent
 from components.labels import Labels
-from stacks.schema.site import (
+from stacks.schema.exposure import (
     ClusterIpExposure,
     DirectExposure,
     Exposure,

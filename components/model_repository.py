@@ -17,7 +17,7 @@ from components.base import Manifest, SonicComponent
 from components.labels import Labels
 from components.network import Edge, addresses, namespace_pods
 from stacks.schema.experiment import CvmfsRepository, ImageRepository, Repository, S3Repository, VolumeRepository
-from stacks.schema.site import ClaimVolume, CvmfsHostPath, CvmfsPvc, NfsVolume, S3Endpoint, Storage
+from stacks.schema.storage import ClaimVolume, CvmfsHostPath, CvmfsPvc, NfsVolume, S3Endpoint, Storage
 
 CVMFS_PATH = "/cvmfs"
 """Where CVMFS stands in a server, whatever the site mounts it by."""

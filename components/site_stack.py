@@ -20,7 +20,8 @@ from components.timing import Timing
 from components.triton import GRPC_PORT, TritonPool, TritonPoolArgs
 from stacks.schema import PoolShare, StackConfig
 from stacks.schema.experiment import Admission
-from stacks.schema.site import ClusterIpExposure, OwnPrometheus
+from stacks.schema.exposure import ClusterIpExposure
+from stacks.schema.site import OwnPrometheus
 
 
 @dataclass(frozen=True, kw_only=True)

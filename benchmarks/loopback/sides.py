@@ -20,7 +20,8 @@ from components.timing import Timing
 from components.versions import ENVOY_IMAGE
 from stacks.schema.clients import NetworkClients
 from stacks.schema.experiment import Traffic
-from stacks.schema.site import ClusterIpExposure, Proxy
+from stacks.schema.exposure import ClusterIpExposure
+from stacks.schema.site import Proxy
 
 SERVICE_NAME = "triton.benchmark.test"
 """DNS name of the servers, which only the DNS stub knows."""

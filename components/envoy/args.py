@@ -13,7 +13,8 @@ from components.labels import Labels
 from components.timing import Timing
 from stacks.schema.clients import CertificateClients, Clients, TokenClients
 from stacks.schema.experiment import Traffic
-from stacks.schema.site import DirectExposure, Exposure, Proxy
+from stacks.schema.exposure import DirectExposure, Exposure
+from stacks.schema.site import Proxy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,15 +7,9 @@ from typing import NamedTuple
 from stacks.schema.base import BrokenRule, DnsLabel, Model, Text
 from stacks.schema.clients import CertificateClients, TokenClients
 from stacks.schema.experiment import CvmfsRepository, Experiment, S3Repository, VolumeRepository
-from stacks.schema.site import (
-    PROXY_BASE_MEMORY_MIB,
-    PROXY_BODIES_MIN,
-    DirectExposure,
-    InterLinkPool,
-    KubernetesPool,
-    Pool,
-    Site,
-)
+from stacks.schema.exposure import DirectExposure
+from stacks.schema.pools import InterLinkPool, KubernetesPool, Pool
+from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, Site
 
 
 class PoolShare(NamedTuple):

@@ -16,7 +16,7 @@ from components.exposure import (
     service_spec,
 )
 from components.labels import Labels
-from stacks.schema.site import Exposure, GatewayExposure, IngressExposure
+from stacks.schema.exposure import Exposure, GatewayExposure, IngressExposure
 
 CIDRS = ["10.1.0.0/16", "2001:db8::/32"]
 IN_CLUSTER = {"kind": "cluster-ip", "client_cidrs": CIDRS}

@@ -16,7 +16,7 @@ from checks.kserve import CallError, Tensor
 from devcluster.kubectl import Kubectl
 from stacks.resolve import resolve
 from stacks.schema import StackConfig
-from stacks.schema.site import NodePortExposure
+from stacks.schema.exposure import NodePortExposure
 from tests.support.tools import tool
 
 PROMETHEUS = "sonic-demo-prometheus"

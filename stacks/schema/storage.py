@@ -1,0 +1,103 @@
+"""Where model repositories can be had at a site."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stacks.schema.base import AbsolutePath, BrokenRule, Count, DnsLabel, Hostname, Model, SecretName, Text
+
+
+class CvmfsPvc(Model):
+    """CVMFS by the CSI driver, as a read-only claim."""
+
+    kind: Literal["cvmfs-pvc"]
+    """The claim is mounted at /cvmfs."""
+    claim: DnsLabel = "cvmfs"
+    """Name of the PersistentVolumeClaim."""
+    create: bool = False
+    """Whether the stack makes the claim; otherwise it must exist in the namespace."""
+    storage_class: Text = "cvmfs"
+    """StorageClass of the claim, where the stack makes it."""
+
+
+class CvmfsHostPath(Model):
+    """CVMFS mounted on the nodes. Pod Security forbids hostPath below `privileged`."""
+
+    kind: Literal["cvmfs-hostpath"]
+    """The node's mount is bound into the pod, read-only, with new mounts of the node passed on."""
+    path: AbsolutePath = "/cvmfs"
+    """Where the nodes mount CVMFS."""
+
+
+class ClaimVolume(Model):
+    """A PersistentVolumeClaim that holds models."""
+
+    kind: Literal["pvc"]
+    """The claim is mounted at /models, read-only."""
+    claim: DnsLabel
+    """Name of the PersistentVolumeClaim."""
+    create: bool = False
+    """Whether the stack makes the claim, protected from deletion; otherwise it must exist."""
+    storage_class: Text | None = None
+    """StorageClass, where the stack makes the claim; by default the cluster's own default."""
+    size_gib: Count | None = None
+    """Size in GiB; required where the stack makes the claim."""
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """A claim that the stack makes has a size; one that exists has its own."""
+        if self.create and self.size_gib is None:
+            yield BrokenRule("create is true but size_gib is not set: add size_gib, the size of the claim", ("create",))
+        if not self.create and self.size_gib is not None:
+            yield BrokenRule(
+                f"size_gib is {self.size_gib} but create is false, and a claim that exists has its own size: "
+                "remove size_gib, or set create to true",
+                ("size_gib", "create"),
+            )
+
+
+class NfsVolume(Model):
+    """An NFS export that holds models, as a static PersistentVolume with its claim: `restricted` forbids it inline."""
+
+    kind: Literal["nfs"]
+    """The export is mounted at /models, read-only."""
+    server: Hostname
+    """NFS server."""
+    path: AbsolutePath
+    """Exported path."""
+
+
+class S3Endpoint(Model):
+    """An S3 service of the site."""
+
+    endpoint_url: Annotated[
+        str,
+        Field(pattern=r"^https?://[^/\s]+$", title="a URL without a path", examples=["https://s3.example.org"]),
+    ]
+    """URL without a path."""
+    region: Text = "us-east-1"
+    """Region that requests are signed for."""
+    access_key_secret: SecretName
+    """Name of the Pulumi secret with the access key id."""
+    secret_key_secret: SecretName
+    """Name of the Pulumi secret with the secret access key."""
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """Two secrets have two names."""
+        if self.access_key_secret == self.secret_key_secret:
+            yield BrokenRule(
+                f"access_key_secret and secret_key_secret are both `{self.access_key_secret}`: "
+                "they are two secrets, give each its name",
+                ("secret_key_secret", "access_key_secret"),
+            )
+
+
+class Storage(Model):
+    """Where model repositories can be had at this site. What is left out is not there."""
+
+    cvmfs: Annotated[CvmfsPvc | CvmfsHostPath, Field(discriminator="kind")] | None = None
+    """How CVMFS is mounted."""
+    volume: Annotated[ClaimVolume | NfsVolume, Field(discriminator="kind")] | None = None
+    """A volume with models."""
+    s3: S3Endpoint | None = None
+    """An S3 service."""
