@@ -37,7 +37,8 @@ def _program(name: str) -> Path:
 
 def test_supervisord_reads_commands_as_they_were_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Spaces, quotes and per cent signs are all special to it."""
-    monkeypatch.setattr(supervisor, "LOGS", tmp_path)  # it looks whether the folder is there
+    for folder in ("LOGS", "RUN"):  # it looks whether they are there
+        monkeypatch.setattr(supervisor, folder, tmp_path)
     path = tmp_path / "supervisord.conf"
     path.write_text(configuration([AWKWARD]))
     options = ServerOptions()
