@@ -129,8 +129,8 @@ def _decide(lab: Lab, side: Side | None, prometheus: PrometheusStub) -> dict[str
 
 
 def ask_for_index(target: str) -> Outcome:
-    """Ask as a job does, on a connection of its own."""
-    with grpc.insecure_channel(target) as channel:
+    """Ask as a job does, on a connection of its own: gRPC would share one among the channels of a process."""
+    with grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
         ask = wire.unary(channel, wire.REPOSITORY_INDEX)
         try:
             answer = ask(service_pb2.RepositoryIndexRequest().SerializeToString(), timeout=_TIMEOUT_SECONDS)
