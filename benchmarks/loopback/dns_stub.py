@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Literal, Self
 
@@ -103,12 +103,7 @@ class DnsStub:
 
     def set_addresses(self, addresses: Sequence[str]) -> None:
         """Change what the name resolves to, from now on."""
-        self.zone = Zone(
-            name=self.zone.name,
-            addresses=tuple(addresses),
-            ttl_seconds=self.zone.ttl_seconds,
-            behaviour=self.zone.behaviour,
-        )
+        self.zone = replace(self.zone, addresses=tuple(addresses))
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -6,10 +6,10 @@ import time
 import grpc
 import pytest
 
+from benchmarks.loopback.dns_stub import DnsStub, Zone
 from components.envoy.typed import Config
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.client import channel, outcomes
-from tests.support.dns import Dns
 from tests.support.real_envoy import RealEnvoy, eventually
 from tests.support.stand_in import STREAM
 
@@ -137,8 +137,7 @@ def test_the_second_pool_serves_while_the_first_cannot(servers: Servers, envoy: 
 def test_a_server_that_dns_no_longer_lists_is_forgotten_though_healthy(servers: Servers, envoy: Envoys) -> None:
     """And long before the TTL of the answer (30 s) is over."""
     servers(2)
-    with Dns() as dns:
-        dns.addresses = (A, B)
+    with DnsStub(Zone(name="servers.example", addresses=(A, B), ttl_seconds=30)) as dns:
 
         def ask_it(config: Config) -> None:
             cluster = config["static_resources"]["clusters"][0]
@@ -147,7 +146,7 @@ def test_a_server_that_dns_no_longer_lists_is_forgotten_though_healthy(servers: 
 
         proxy = envoy(("servers.example",), change=ask_it)
         await_healthy(proxy, A, B)
-        dns.addresses = (B,)
+        dns.set_addresses([B])
         eventually(lambda: proxy.healthy_servers() == {B}, "A is forgotten", timeout_seconds=20)
         assert outcomes(channel(proxy.target), 10) == {B: 10}
 
