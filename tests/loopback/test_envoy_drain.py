@@ -7,10 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import components.envoy
+from benchmarks.loopback.service_stub import ServiceStub
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.client import begin, channel, outcomes
 from tests.support.real_envoy import RealEnvoy, eventually, free_port
-from tests.support.service import Service
 
 A = "127.0.1.1"
 SCRIPT = Path(components.envoy.__file__).with_name("drain.sh")
@@ -22,9 +22,9 @@ def drain(admin_port: int, *, leave_seconds: int = 1, goaway_seconds: int = 3, d
     subprocess.run(["bash", str(SCRIPT), *(str(number) for number in numbers)], check=True, timeout=120)
 
 
-def leave(old: RealEnvoy, new: RealEnvoy, service: Service) -> None:
+def leave(old: RealEnvoy, new: RealEnvoy, service: ServiceStub) -> None:
     """What happens to a pod that is deleted: the Service turns away, the hook runs, SIGTERM."""
-    service.port_of_pod = new.grpc_port
+    service.set_ports([new.grpc_port])
     drain(old.admin_port)
     assert old.stat("http.clients.downstream_rq_active") == 0
     old.process.terminate()
@@ -39,12 +39,12 @@ def test_clients_move_to_another_envoy_and_no_call_is_lost(servers: Servers, env
     results: Counter[str] = Counter()
     ended = threading.Event()
 
-    def work(service: Service) -> None:
+    def work(service: ServiceStub) -> None:
         client = channel(service.target)
         while not ended.is_set():
             results.update(outcomes(client, 3))
 
-    with Service(old.grpc_port) as service:
+    with ServiceStub([old.grpc_port]) as service:
         idle = channel(service.target)
         outcomes(idle)
         workers = [threading.Thread(target=work, args=(service,)) for _ in range(8)]
@@ -67,7 +67,7 @@ def test_a_call_in_progress_is_finished_first(servers: Servers, envoy: Envoys) -
     old, new = envoy((A,), arguments=DRAINING), envoy((A,), arguments=DRAINING)
     eventually(lambda: old.healthy_servers() == {A}, "healthy")
     server.delay_seconds = 8
-    with Service(old.grpc_port) as service:
+    with ServiceStub([old.grpc_port]) as service:
         results: Counter[str] = Counter()
         long_call = threading.Thread(target=lambda: results.update(outcomes(channel(service.target))))
         long_call.start()
