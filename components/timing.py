@@ -18,7 +18,7 @@ MARGIN_SECONDS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Times in seconds, and thresholds, of one stack."""
+    """Times, and thresholds, of one stack."""
 
     health_check_interval_seconds: int
     """Between two `grpc.health.v1` checks of a server."""
@@ -28,12 +28,12 @@ class Timing:
     """Failed checks in a row after which a server gets no traffic."""
     healthy_threshold: int
     """Good checks in a row after which it does again."""
-    keepalive_interval_seconds: int
-    """Between two HTTP/2 pings from Envoy to a server. Triton must be told to tolerate them: gRPC servers allow one in
-    five minutes, and cut the connection with all its requests at the third that comes sooner
-    (`--grpc-http2-max-ping-strikes=0`)."""
-    keepalive_timeout_seconds: int
-    """How long a server may take to answer a ping before its connection is given up."""
+    keepalive_interval_ms: int
+    """From the answer to one HTTP/2 ping of Envoy to a server until the next. Triton must be told to tolerate them:
+    gRPC servers allow one in five minutes, and cut the connection with all its requests at the third that comes
+    sooner (`--grpc-http2-max-ping-strikes=0`)."""
+    keepalive_timeout_ms: int
+    """How long a server may send nothing at all, an answer to the ping included, before its connection is given up."""
     client_keepalive_interval_seconds: int
     """Between two HTTP/2 pings from Envoy to a client."""
     client_keepalive_timeout_seconds: int
@@ -76,9 +76,13 @@ class Timing:
         # Checks are cheap and the pods few: once a second. A check that takes 2 s on a server that is merely busy
         # must not be mistaken for an end, hence two in a row. A hang is noticed after 1 + 2 + 1 + 2 s at worst.
         interval, timeout, unhealthy = 1, 2, 2
-        # The ping is answered by the transport, however busy the models are, so it may be stricter: what waits on a
-        # server that hangs is freed, and tried elsewhere, after 1 + 2 s at worst.
-        keepalive, keepalive_timeout = 1, 2
+        # The ping is answered by the transport, however busy the models are, so it may be much stricter: what waits on
+        # a server that hangs is freed, and tried elsewhere, after 0.3 + 0.8 s at worst. Nor is a ping late that stands
+        # behind a large tensor, in either direction: Envoy waits on with every frame that comes, and a server that
+        # reads sends one for each window. TCP repeats a lost packet after 0.2 and 0.6 s, so two in a row fit in, and a
+        # CPU limit stops a server's threads for less than 0.1 s at a time. An Envoy that was itself stopped reads what
+        # has come before it looks at the clock. Three pings a second are nothing.
+        keepalive_ms, keepalive_timeout_ms = 300, 800
         # Envoy asks DNS without regard to the TTL (it would wait for up to 30 s otherwise): then an answer is as old as
         # the caches on the way make it, and Envoy's own wait adds this. Per Envoy and pool it is one query a second.
         # One lost packet costs the query's time-out.
@@ -98,8 +102,8 @@ class Timing:
             health_check_timeout_seconds=timeout,
             unhealthy_threshold=unhealthy,
             healthy_threshold=1,
-            keepalive_interval_seconds=keepalive,
-            keepalive_timeout_seconds=keepalive_timeout,
+            keepalive_interval_ms=keepalive_ms,
+            keepalive_timeout_ms=keepalive_timeout_ms,
             # A batch node that vanished holds memory and a place in a queue until this is over: there is no hurry,
             # and a WAN with some loss must not end a long wait.
             client_keepalive_interval_seconds=30,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.envoy.typed import Config, extension, mib, percent, seconds, socket_address, typed
+from components.envoy.typed import Config, extension, mib, milliseconds, percent, seconds, socket_address, typed
 from components.timing import Timing
 
 CLUSTER = "servers"
@@ -162,14 +162,14 @@ def _thresholds(timing: Timing, requests_max: int, memory_max: int) -> Config:
     two, and more where one hangs. So 100 %, counted over the requests of as long a time as a hang goes unnoticed. What
     bounds the repetition of work is the number of attempts.
     """
-    noticed = timing.keepalive_interval_seconds + timing.keepalive_timeout_seconds
+    noticed_ms = timing.keepalive_interval_ms + timing.keepalive_timeout_ms
     return {
         "max_connections": memory_max,
         "max_pending_requests": memory_max,
         "max_requests": requests_max,
         "retry_budget": {
             "budget_percent": percent(100),
-            "budget_interval": seconds(noticed),
+            "budget_interval": milliseconds(noticed_ms),
             "min_retry_concurrency": RETRY_MIN_CONCURRENCY,
         },
         "track_remaining": True,
@@ -181,7 +181,9 @@ def _http2(timing: Timing) -> Config:
         "initial_stream_window_size": STREAM_WINDOW_BYTES,
         "initial_connection_window_size": CONNECTION_WINDOW_BYTES,
         "connection_keepalive": {
-            "interval": seconds(timing.keepalive_interval_seconds),
-            "timeout": seconds(timing.keepalive_timeout_seconds),
+            "interval": milliseconds(timing.keepalive_interval_ms),
+            "timeout": milliseconds(timing.keepalive_timeout_ms),
+            # By default up to 15 % are added to the interval.
+            "interval_jitter": percent(0),
         },
     }

@@ -21,6 +21,11 @@ def seconds(duration: float) -> str:
     return f"{duration:g}s" if duration < 1 else f"{duration:.0f}s"
 
 
+def milliseconds(duration: int) -> str:
+    """A duration, as protobuf's JSON spells it."""
+    return f"{duration / 1000:.3f}s"
+
+
 def mib(size: int) -> int:
     """MiB as bytes."""
     return size * 1024 * 1024

@@ -38,3 +38,11 @@ def test_the_longest_request_fits_into_every_limit_of_envoy(traffic: Traffic) ->
     assert timing.stream_idle_timeout_seconds > traffic.longest_request_seconds
     assert timing.request_duration_max_seconds > traffic.longest_request_seconds
     assert timing.envoy_drain_seconds >= timing.envoy_goaway_seconds + traffic.longest_request_seconds
+
+
+@given(traffics)
+def test_what_waits_on_a_server_that_hangs_is_tried_elsewhere_within_a_second_and_a_half(traffic: Traffic) -> None:
+    timing = Timing.of(traffic, dns_ttl_seconds=30)
+    longest_wait_before_the_second_attempt_ms = 100
+    noticed_ms = timing.keepalive_interval_ms + timing.keepalive_timeout_ms
+    assert noticed_ms + longest_wait_before_the_second_attempt_ms < 1500

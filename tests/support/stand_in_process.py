@@ -1,0 +1,57 @@
+"""A stand-in for Triton in a process of its own, which can be stopped like one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from tests.support.real_envoy import eventually
+from tests.support.stand_in import StandIn
+
+
+class StandInProcess:
+    """`StandIn` with a fixed delay, from its start to its end."""
+
+    def __init__(self, address: str, port: int, *, delay_seconds: float = 0) -> None:
+        self._arguments = [address, str(port), str(delay_seconds)]
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "tests.support.stand_in_process", *self._arguments]
+        self._process = subprocess.Popen(command)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP: connections stand, nothing answers."""
+        pause(self._process.pid)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._process.send_signal(signal.SIGCONT)
+
+
+def pause(pid: int) -> None:
+    """Stop a process of ours; it has stopped when this returns."""
+    os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None, "it has stopped")
+
+
+def main() -> None:
+    """Serve until killed."""
+    address, port, delay_seconds = sys.argv[1:]
+    with StandIn(address, int(port)) as server:
+        server.delay_seconds = float(delay_seconds)
+        while True:
+            time.sleep(60)
+
+
+if __name__ == "__main__":
+    main()
