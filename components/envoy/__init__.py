@@ -10,10 +10,11 @@ from components.base import Manifest, SonicComponent
 from components.envoy import admission
 from components.envoy.admission import AdmissionArgs
 from components.envoy.args import EnvoyProxyArgs
-from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT, bootstrap, requests_max
+from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT, bootstrap
 from components.envoy.cluster import PoolEndpoint
 from components.envoy.deployment import BOOTSTRAP_FILE, DRAIN_FILE, deployment_spec
 from components.envoy.identity import issuer_ports
+from components.envoy.memory import requests_max
 from components.envoy.validate import BINARY_VARIABLE, find_envoy, validate_bootstrap
 from components.exposure import ClientEndpoint, ClientEndpointArgs, client_peers
 from components.labels import Labels

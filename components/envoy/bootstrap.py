@@ -10,12 +10,13 @@ from components.envoy.admission import AdmissionArgs, limit_of_configuration, ru
 from components.envoy.cluster import PoolEndpoint, cluster
 from components.envoy.identity import issuer_clusters
 from components.envoy.listener import clients_listener
+from components.envoy.memory import overload_manager, requests_max
 from components.envoy.stats import admin_cluster, stats_config, stats_listener
-from components.envoy.typed import Config, extension, socket_address
+from components.envoy.typed import Config, socket_address
 from components.timing import Timing
 from stacks.schema.clients import Clients
 from stacks.schema.experiment import Traffic
-from stacks.schema.site import PROXY_BASE_MEMORY_MIB, Proxy
+from stacks.schema.site import Proxy
 
 GRPC_PORT = 8001
 """Where clients call."""
@@ -26,11 +27,6 @@ ADMIN_PORT = 9901
 
 LOOPBACK = "127.0.0.1"
 ANY = "0.0.0.0"  # noqa: S104  within the pod; who may reach it is the NetworkPolicy's to say
-
-CONNECTION_KIB = 64
-"""Memory of one client connection. 17 KiB were measured of an idle one; its buffers come on top."""
-REQUEST_KIB = 32
-"""Memory of one request in progress without its body. 21 KiB were measured."""
 
 
 def bootstrap(
@@ -47,7 +43,7 @@ def bootstrap(
 
     Args:
         pools: where the servers are, with priorities 0, 1, … without a gap.
-        proxy: memory, from which the limits on connections and requests follow.
+        proxy: memory, from which the limits on connections, requests and heap follow.
         traffic: the largest message and the attempts per request.
         timing: every time.
         clients: who may call.
@@ -83,34 +79,5 @@ def bootstrap(
         },
         **({"layered_runtime": runtime()} if admission else {}),
         "stats_config": stats_config(),
-        "overload_manager": _connection_limit(connections_max(proxy)),
-    }
-
-
-def connections_max(proxy: Proxy) -> int:
-    """How many client connections one Envoy takes: as many as fit into a quarter of its spare memory.
-
-    Beyond it new connections are refused, and those that stand go on.
-    """
-    return _spare_mib(proxy) * 1024 // 4 // CONNECTION_KIB
-
-
-def requests_max(proxy: Proxy) -> int:
-    """How many requests may be in progress in one Envoy: as many as fit, bodies left out, into half of that memory."""
-    return _spare_mib(proxy) * 1024 // 2 // REQUEST_KIB
-
-
-def _spare_mib(proxy: Proxy) -> int:
-    return proxy.memory_mib - PROXY_BASE_MEMORY_MIB
-
-
-def _connection_limit(connections: int) -> Config:
-    return {
-        "resource_monitors": [
-            extension(
-                "envoy.resource_monitors.global_downstream_max_connections",
-                "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
-                max_active_downstream_connections=connections,
-            )
-        ]
+        "overload_manager": overload_manager(proxy, traffic),
     }

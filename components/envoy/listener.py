@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from components.envoy.admission import refusal_of_new_jobs, refusal_of_requests
 from components.envoy.cluster import CLUSTER, CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES
 from components.envoy.identity import HEALTH_CHECK_PATH, identity_filters, log_fields, refusals
+from components.envoy.memory import refusal_without_memory
 from components.envoy.tls import server_side
 from components.envoy.typed import Config, extension, mib, seconds, socket_address
 from components.timing import Timing
@@ -39,7 +40,7 @@ def clients_listener(
 
     Only gRPC is routed; any other request is answered 404. Where it `sheds`, runtime keys say what is refused.
     """
-    own_words = [*refusals(clients), *([refusal_of_requests()] if sheds else [])]
+    own_words = [refusal_without_memory(), *refusals(clients), *([refusal_of_requests()] if sheds else [])]
     mutual = isinstance(clients, CertificateClients)
     transport = {"transport_socket": server_side(certificates_of_clients=mutual)} if tls else {}
     manager = extension(
@@ -65,7 +66,7 @@ def clients_listener(
             "name": "servers",
             "virtual_hosts": [{"name": "servers", "domains": ["*"], "routes": _routes(traffic, timing, sheds=sheds)}],
         },
-        **({"local_reply_config": {"mappers": own_words}} if own_words else {}),
+        local_reply_config={"mappers": own_words},
         http_filters=[
             extension(
                 "envoy.filters.http.grpc_stats",

@@ -32,8 +32,8 @@ def stats_listener(address: str, port: int) -> Config:
     return {
         "name": "stats",
         "address": socket_address(address, port),
-        # Probes and metrics are answered however many clients there are.
-        "ignore_global_conn_limit": True,
+        # Probes and metrics are answered however many clients there are, and however much they send.
+        "bypass_overload_manager": True,
         "filter_chains": [{"filters": [manager]}],
     }
 

@@ -19,6 +19,7 @@ from tests.support.real_envoy import RealEnvoy, free_port
 from tests.support.stand_in import StandIn
 
 ANYONE = NetworkClients(kind="network")
+DEFAULT_PROXY, DEFAULT_TRAFFIC = Proxy(), Traffic()
 Servers = Callable[[int], list[StandIn]]
 Envoys = Callable[..., RealEnvoy]
 
@@ -53,8 +54,9 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
         clients: Clients = ANYONE,
         files: Mapping[str, str] | None = None,
         admission: AdmissionArgs | None = None,
+        proxy: Proxy = DEFAULT_PROXY,
+        traffic: Traffic = DEFAULT_TRAFFIC,
     ) -> RealEnvoy:
-        traffic = Traffic()
         endpoints = [
             PoolEndpoint(name=f"pool-{priority}", host=host, port=server_port, priority=priority)
             for priority, hosts in enumerate(pools)
@@ -62,7 +64,7 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
         ]
         config = bootstrap(
             pools=endpoints,
-            proxy=Proxy(),
+            proxy=proxy,
             traffic=traffic,
             timing=Timing.of(traffic, dns_ttl_seconds=5),
             clients=clients,

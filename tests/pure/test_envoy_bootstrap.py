@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from components.envoy.bootstrap import bootstrap, connections_max, requests_max
+from components.envoy.bootstrap import bootstrap
 from components.envoy.cluster import PoolEndpoint
+from components.envoy.memory import connections_max, requests_max
 from components.timing import Timing
 from stacks.schema.clients import NetworkClients
 from stacks.schema.experiment import Traffic

@@ -1,0 +1,89 @@
+"""What an Envoy's memory is shared out for, and what happens before it is full.
+
+A request is held until its answer begins, so that it can be sent again, and nobody knows how large the next one is: so
+Envoy looks at its heap, and takes no new request where too little is left. The kernel would end all of them at once.
+"""
+
+from components.envoy.admission import RETRY_PUSHBACK_MS
+from components.envoy.typed import Config, extension, mib, seconds
+from stacks.schema.experiment import Traffic
+from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, Proxy
+
+CONNECTION_KIB = 64
+"""Memory of one client connection. 17 KiB were measured of an idle one; its buffers come on top."""
+REQUEST_KIB = 32
+"""Memory of one request in progress without its body. 21 KiB were measured."""
+
+OUTSIDE_HEAP_MIB = 64
+"""What the container's limit counts and the heap does not: 57 MiB were measured, which are the program itself."""
+REFRESH_SECONDS = 0.1
+"""Between two looks at the heap. Envoy's default is a second, in which 10 Gb/s fill a whole Envoy of the default size;
+a look costs microseconds."""
+BURST_MIB = 128
+"""What 10 Gb/s bring from one look to the next, rounded up."""
+
+_HEAP, _CONNECTIONS = "envoy.resource_monitors.fixed_heap", "envoy.resource_monitors.global_downstream_max_connections"
+
+
+def connections_max(proxy: Proxy) -> int:
+    """How many client connections one Envoy takes: as many as fit into a quarter of its spare memory.
+
+    Beyond it new connections are refused, and those that stand go on.
+    """
+    return _spare_mib(proxy) * 1024 // 4 // CONNECTION_KIB
+
+
+def requests_max(proxy: Proxy) -> int:
+    """How many requests may be in progress in one Envoy: as many as fit, bodies left out, into half of that memory."""
+    return _spare_mib(proxy) * 1024 // 2 // REQUEST_KIB
+
+
+def overload_manager(proxy: Proxy, traffic: Traffic) -> Config:
+    """Envoy's overload manager: the limit on connections, and no new requests while the heap is nearly full.
+
+    Room is left for what is on its way when it stops: as many of the largest messages as must fit at least, or what
+    the network brings until the next look, if that is more. So there is always room for a first request: a site's
+    memory is no less than the two rules of the schema ask.
+
+    Two things that Envoy could do are left out. It could reset the requests that hold most: of 40 requests of 16 MiB
+    that began at once before 300 MiB of heap it reset 26, where 19 were served without, and their clients heard
+    INTERNAL. It could give memory back that it keeps for later: it gave back 2 MiB of 164, and what is kept is used
+    again before more is taken.
+    """
+    heap_mib = proxy.memory_mib - OUTSIDE_HEAP_MIB
+    room_mib = max(PROXY_BODIES_MIN * traffic.largest_message_mib, BURST_MIB)
+    nearly_full = [{"name": _HEAP, "threshold": {"value": round(1 - room_mib / heap_mib, 3)}}]
+    return {
+        "refresh_interval": seconds(REFRESH_SECONDS),
+        "resource_monitors": [
+            extension(
+                _CONNECTIONS,
+                "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                max_active_downstream_connections=connections_max(proxy),
+            ),
+            extension(
+                _HEAP,
+                "extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
+                max_heap_size_bytes=mib(heap_mib),
+            ),
+        ],
+        "actions": [{"name": "envoy.overload_actions.stop_accepting_requests", "triggers": nearly_full}],
+    }
+
+
+def refusal_without_memory() -> Config:
+    """What is said in the place of "envoy overloaded", for the same status, UNAVAILABLE: a mapper of own answers."""
+    by_cause = extension(
+        "envoy.access_loggers.extension_filters.cel",
+        "extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+        expression="response.code_details == 'overload'",
+    )
+    return {
+        "filter": {"extension_filter": by_cause},
+        "body": {"inline_string": "requests in progress fill this Envoy's memory: try elsewhere"},
+        "headers_to_add": [{"header": {"key": "grpc-retry-pushback-ms", "value": str(RETRY_PUSHBACK_MS)}}],
+    }
+
+
+def _spare_mib(proxy: Proxy) -> int:
+    return proxy.memory_mib - PROXY_BASE_MEMORY_MIB

@@ -1,0 +1,86 @@
+"""What becomes of a real Envoy, and of its clients, when the requests that it holds fill its memory."""
+
+import json
+import socket
+from contextlib import ExitStack
+
+import grpc
+
+from components.envoy.memory import OUTSIDE_HEAP_MIB, connections_max
+from components.envoy.stats import METRICS_PATH
+from stacks.schema.experiment import Traffic
+from stacks.schema.site import Proxy
+from tests.loopback.conftest import Envoys, Servers
+from tests.support.client import begin, channel, outcome, outcomes
+from tests.support.real_envoy import RealEnvoy, eventually
+
+A = "127.0.1.1"
+SMALL = Proxy(memory_mib=256)
+LARGEST = Traffic(largest_message_mib=16)
+BODY_BYTES = 8 * 1024 * 1024
+BODIES = 30
+"""More than fit into the small one, few enough for one of the default size."""
+
+
+def slow(servers: Servers, envoy: Envoys, size: Proxy) -> RealEnvoy:
+    (server,) = servers(1)
+    server.delay_seconds = 6
+    proxy = envoy((A,), proxy=size, traffic=LARGEST)
+    eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
+    return proxy
+
+
+def fill(proxy: RealEnvoy) -> "list[grpc.Future[bytes]]":
+    """Begins many large calls, each over a connection of its own, as jobs have them."""
+    return [begin(channel(proxy.target), bytes_each=BODY_BYTES) for _ in range(BODIES)]
+
+
+def refuses(proxy: RealEnvoy) -> bool:
+    return proxy.stat("overload.envoy.overload_actions.stop_accepting_requests.active") == 1
+
+
+def test_what_no_longer_fits_is_refused_and_all_else_goes_on(servers: Servers, envoy: Envoys) -> None:
+    proxy = slow(servers, envoy, SMALL)
+    client = channel(proxy.target)
+    held = fill(proxy)
+    eventually(lambda: refuses(proxy), "requests are refused")
+
+    refused = begin(client)
+    error = refused.exception()
+    assert isinstance(error, grpc.Call)
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert error.details() == "requests in progress fill this Envoy's memory: try elsewhere"
+    words = {**dict(error.initial_metadata()), **dict(error.trailing_metadata())}
+    assert words["grpc-retry-pushback-ms"] == "1000"
+
+    assert proxy.stats("/ready")[0] == 200
+    assert proxy.stats(METRICS_PATH)[0] == 200
+    memory = json.loads(proxy.admin("/memory")[1])
+    assert int(memory["heap_size"]) < (SMALL.memory_mib - OUTSIDE_HEAP_MIB) * 1024 * 1024
+
+    ended = [outcome(call) for call in held]
+    assert set(ended) == {A, "UNAVAILABLE"}, "what was taken is served"
+    eventually(lambda: not refuses(proxy), "requests are taken again")
+    assert outcomes(client) == {A: 1}
+
+
+def test_what_fits_is_never_refused(servers: Servers, envoy: Envoys) -> None:
+    proxy = slow(servers, envoy, Proxy())
+    assert {outcome(call) for call in fill(proxy)} == {A}
+    assert proxy.stat("http.clients.downstream_rq_overload_close") == 0
+
+
+def test_connections_beyond_what_fits_are_refused_and_those_that_stand_go_on(
+    servers: Servers, envoy: Envoys, started: ExitStack
+) -> None:
+    servers(1)
+    proxy = envoy((A,), proxy=SMALL, traffic=LARGEST)
+    eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
+    client = channel(proxy.target)
+    assert outcomes(client) == {A: 1}
+    for _ in range(connections_max(SMALL)):
+        started.enter_context(socket.create_connection(("127.0.0.1", proxy.grpc_port)))
+    eventually(lambda: proxy.stat("http.clients.downstream_cx_active") == connections_max(SMALL), "all are taken")
+    assert outcomes(channel(proxy.target)) == {"UNAVAILABLE": 1}
+    assert outcomes(client) == {A: 1}
+    assert proxy.stats("/ready")[0] == 200
