@@ -169,6 +169,7 @@ class SiteStack(SonicComponent):
             pools=tuple(endpoints),
             proxy=site.proxy,
             traffic=experiment.traffic,
+            stateful=experiment.models.stateful,
             clients=experiment.clients,
             timing=self._timing,
             exposure=site.exposure,

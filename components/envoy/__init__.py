@@ -123,6 +123,7 @@ def _valid_files(args: EnvoyProxyArgs) -> dict[str, str]:
         clients=args.clients,
         tls=args.tls_secret is not None,
         admission=args.admission,
+        stateful=args.stateful,
     )
     envoy = find_envoy()
     try:

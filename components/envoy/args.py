@@ -45,6 +45,8 @@ class EnvoyProxyArgs:
     """NetworkPolicy peer that reads the metrics."""
     admission: AdmissionArgs | None = None
     """What is let in; None: all that fits into the memory."""
+    stateful: bool = False
+    """Whether a model keeps state between requests."""
     pull_secret: str | None = None
     """Image pull secret of the namespace."""
 

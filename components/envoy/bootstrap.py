@@ -38,6 +38,7 @@ def bootstrap(
     clients: Clients,
     tls: bool,
     admission: AdmissionArgs | None = None,
+    stateful: bool = False,
 ) -> Config:
     """The bootstrap of one Envoy, API v3, in the spelling of its JSON.
 
@@ -49,6 +50,7 @@ def bootstrap(
         clients: who may call.
         tls: whether clients speak TLS to it.
         admission: what is let in; None: all that fits into the memory.
+        stateful: whether a model keeps state between requests, so that none may be repeated that a server has seen.
     """
     memory_max = requests_max(proxy)
     return {
@@ -63,6 +65,7 @@ def bootstrap(
                     clients=clients,
                     tls=tls,
                     sheds=admission is not None,
+                    stateful=stateful,
                 ),
                 stats_listener(ANY, STATS_PORT),
             ],

@@ -26,19 +26,29 @@ and shared memory would each let one client decide for all. They are counted one
 counted together."""
 
 _SAFE_ALWAYS = "connect-failure,refused-stream"
+"""What no server has begun: any call may be made again that met this."""
 _SAFE_WITHOUT_STATE = f"{_SAFE_ALWAYS},reset,unavailable,cancelled"
-"""What a call is repeated on. Inference keeps no state, so a call that got no answer may be made again: when the
+"""What else a call is repeated on that leaves no state. A call that got no answer may be made again: when the
 connection broke, when the server says UNAVAILABLE, and when it says CANCELLED, as one does that stops (a client's own
 cancellation never comes from upstream). Not on RESOURCE_EXHAUSTED, INTERNAL or DEADLINE_EXCEEDED: they would be so on
 every server, and repeating them multiplies an overload."""
 
 
 def clients_listener(
-    address: str, port: int, *, traffic: Traffic, timing: Timing, clients: Clients, tls: bool, sheds: bool
+    address: str,
+    port: int,
+    *,
+    traffic: Traffic,
+    timing: Timing,
+    clients: Clients,
+    tls: bool,
+    sheds: bool,
+    stateful: bool,
 ) -> Config:
     """HTTP/2 on one port, with TLS or without, every connection in the same filter chain.
 
-    Only gRPC is routed; any other request is answered 404. Where it `sheds`, runtime keys say what is refused.
+    Only gRPC is routed; any other request is answered 404. Where it `sheds`, runtime keys say what is refused. With
+    `stateful` models no inference is repeated that a server may have begun.
     """
     own_words = [refusal_without_memory(), *refusals(clients), *([refusal_of_requests()] if sheds else [])]
     mutual = isinstance(clients, CertificateClients)
@@ -64,7 +74,13 @@ def clients_listener(
         generate_request_id=False,
         route_config={
             "name": "servers",
-            "virtual_hosts": [{"name": "servers", "domains": ["*"], "routes": _routes(traffic, timing, sheds=sheds)}],
+            "virtual_hosts": [
+                {
+                    "name": "servers",
+                    "domains": ["*"],
+                    "routes": _routes(traffic, timing, sheds=sheds, stateful=stateful),
+                }
+            ],
         },
         local_reply_config={"mappers": own_words},
         http_filters=[
@@ -94,34 +110,41 @@ def clients_listener(
     }
 
 
-def _routes(traffic: Traffic, timing: Timing, *, sheds: bool) -> list[Config]:
+def _routes(traffic: Traffic, timing: Timing, *, sheds: bool, stateful: bool) -> list[Config]:
     """What may be called, most frequent first; then what is answered here.
 
-    Streams live as long as they are used and are not repeated once begun; every other call is one request.
+    Streams live as long as they are used and are not repeated once begun; every other call is one request. Which model
+    a request is for stands in its body, which Envoy does not read: one stateful model decides for all.
     """
     longest = seconds(timing.request_duration_max_seconds)
     stream = {
         "match": {"path": f"/{_SERVICE}/{_STREAM}", "grpc": {}},
         "route": {**_to_servers(timing), "retry_policy": _retry_policy(_SAFE_ALWAYS, traffic)},
     }
-    request = {
-        "route": {
-            **_to_servers(timing),
-            # Without the second, Envoy would tell the server its own limit in the place of the client's deadline.
-            "max_stream_duration": {"max_stream_duration": longest, "grpc_timeout_header_max": longest},
-            "retry_policy": _retry_policy(_SAFE_WITHOUT_STATE, traffic),
-        },
-        # To be sent again a request must be held until its answer begins. The default holds no more than one window.
-        # The largest message gets 1 MiB more, for its frame and for the fields beside the tensors.
-        "request_body_buffer_limit": mib(traffic.largest_message_mib + 1),
-    }
+
+    def request(retry_on: str = _SAFE_WITHOUT_STATE) -> Config:
+        return {
+            "route": {
+                **_to_servers(timing),
+                # Without the second, Envoy would tell the server its own limit in the place of the client's deadline.
+                "max_stream_duration": {"max_stream_duration": longest, "grpc_timeout_header_max": longest},
+                "retry_policy": _retry_policy(retry_on, traffic),
+            },
+            # To be sent again a request must be held until its answer begins. The default holds no more than one
+            # window. The largest message gets 1 MiB more, for its frame and for the fields beside the tensors.
+            "request_body_buffer_limit": mib(traffic.largest_message_mib + 1),
+        }
+
     # One by one: as a regular expression they are more than Envoy takes.
     questions = [*(f"/{_SERVICE}/{method}" for method in _QUESTIONS), HEALTH_CHECK_PATH]
     return [
-        {"match": {"path": f"/{_SERVICE}/{_INFER}", "grpc": {}}, **request},
+        {
+            "match": {"path": f"/{_SERVICE}/{_INFER}", "grpc": {}},
+            **request(_SAFE_ALWAYS if stateful else _SAFE_WITHOUT_STATE),
+        },
         stream,
         *([refusal_of_new_jobs()] if sheds else []),
-        *({"match": {"path": path, "grpc": {}}, **request} for path in questions),
+        *({"match": {"path": path, "grpc": {}}, **request()} for path in questions),
         _answered(
             f"/{_SERVICE}/",
             403,

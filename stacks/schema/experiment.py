@@ -128,6 +128,9 @@ class ExpectedModel(Model):
     """Name in the repository index."""
     versions: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
     """Versions that must be served; by default any."""
+    stateful: bool = False
+    """Whether it keeps state from one request of a sequence to the next (Triton's sequence batcher). A request that a
+    server may have begun is then never sent again."""
     reference: Text | None = None
     """File below stacks/experiments/reference with a request and its right answer, for the acceptance check.
     Without one the check sends zeros and looks only at the shapes and types of the answer."""
@@ -142,6 +145,11 @@ class Models(Model):
     """Where the models are."""
     expected: Annotated[tuple[ExpectedModel, ...], Field(min_length=1)]
     """The models that clients ask for."""
+
+    @property
+    def stateful(self) -> bool:
+        """Whether any of them keeps state between requests."""
+        return any(model.stateful for model in self.expected)
 
     def broken_rules(self) -> Iterator[BrokenRule]:
         """Every model is named once."""

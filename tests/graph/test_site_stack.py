@@ -306,3 +306,15 @@ def test_two_pools_stand_behind_one_address_in_the_order_of_the_site() -> None:
     (config,) = [m for m in recorder.manifests("ConfigMap") if "envoy.json" in m["data"]]
     bootstrap = config["data"]["envoy.json"]
     assert bootstrap.index("sonic-demo-triton-new") < bootstrap.index("sonic-demo-triton-old")
+
+
+def test_one_stateful_model_and_envoy_sends_no_inference_twice() -> None:
+    def envoy(second: dict[str, object]) -> str:
+        image = {"kind": "image", "paths": ["/models"]}
+        models = {"repository": image, "expected": [{"name": "first"}, {"name": "second", **second}]}
+        recorder = record(stack_config(experiment={"models": models}))
+        (config,) = [m for m in recorder.manifests("ConfigMap") if "envoy.json" in m["data"]]
+        return str(config["data"]["envoy.json"])
+
+    conditions = "connect-failure,refused-stream,"
+    assert envoy({}).count(conditions) == envoy({"stateful": True}).count(conditions) + 1

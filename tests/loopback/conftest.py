@@ -56,6 +56,7 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
         admission: AdmissionArgs | None = None,
         proxy: Proxy = DEFAULT_PROXY,
         traffic: Traffic = DEFAULT_TRAFFIC,
+        stateful: bool = False,
     ) -> RealEnvoy:
         endpoints = [
             PoolEndpoint(name=f"pool-{priority}", host=host, port=server_port, priority=priority)
@@ -70,6 +71,7 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
             clients=clients,
             tls=f"{SERVER_FOLDER}/tls.crt" in (files or {}),
             admission=admission,
+            stateful=stateful,
         )
         if change:
             change(config)

@@ -1,0 +1,61 @@
+"""What is sent again, and what is not, where a model keeps state between requests: real Envoy, stand-in servers."""
+
+import grpc
+import pytest
+
+from components.envoy.typed import Config
+from tests.loopback.conftest import Envoys, Servers
+from tests.support.client import begin, channel, outcome, outcomes
+from tests.support.real_envoy import eventually
+
+METADATA = "/inference.GRPCInferenceService/ModelMetadata"
+A, B = "127.0.1.1", "127.0.1.2"
+
+
+@pytest.mark.parametrize(("stateful", "heard", "repeated"), [(False, {B}, 1), (True, {"CANCELLED", "UNAVAILABLE"}, 0)])
+def test_a_call_that_its_server_had_begun(
+    servers: Servers, envoy: Envoys, stateful: bool, heard: set[str], repeated: int
+) -> None:
+    crashing, other = servers(2)
+    crashing.delay_seconds = 60
+    proxy = envoy((A,), (B,), stateful=stateful)
+    eventually(lambda: proxy.healthy_servers() == {A, B}, "healthy")
+    call = begin(channel(proxy.target))
+    eventually(lambda: crashing.calls == 1, "the call has begun")
+    crashing.stop()
+    assert outcome(call) in heard
+    assert other.calls == repeated
+
+
+def test_a_call_that_its_server_turned_down(servers: Servers, envoy: Envoys) -> None:
+    """A model may say UNAVAILABLE after it has taken the step."""
+    for server in (both := servers(2)):
+        server.status = grpc.StatusCode.UNAVAILABLE
+    proxy = envoy((A, B), stateful=True)
+    eventually(lambda: proxy.healthy_servers() == {A, B}, "healthy")
+    assert outcomes(channel(proxy.target)) == {"UNAVAILABLE": 1}
+    assert sum(server.calls for server in both) == 1
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+def test_a_call_that_no_server_has_seen_is_made_elsewhere(servers: Servers, envoy: Envoys, stateful: bool) -> None:
+    """As in the moment after a crash, before any check has failed."""
+
+    def check_nothing(config: Config) -> None:
+        cluster = config["static_resources"]["clusters"][0]
+        del cluster["health_checks"], cluster["outlier_detection"]
+
+    gone, _ = servers(2)
+    gone.stop()
+    proxy = envoy((A, B), stateful=stateful, change=check_nothing)
+    assert outcomes(channel(proxy.target), 20) == {B: 20}
+    assert proxy.stat("cluster.servers.upstream_cx_connect_fail") > 0
+
+
+def test_a_question_that_changes_nothing_is_asked_again(servers: Servers, envoy: Envoys) -> None:
+    failing, _ = servers(2)
+    failing.status = grpc.StatusCode.UNAVAILABLE
+    proxy = envoy((A, B), stateful=True)
+    eventually(lambda: proxy.healthy_servers() == {A, B}, "healthy")
+    assert outcomes(channel(proxy.target), 6, method=METADATA) == {B: 6}
+    assert failing.calls > 0
