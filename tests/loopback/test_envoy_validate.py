@@ -23,22 +23,23 @@ TWO_POOLS = (*ONE_POOL, PoolEndpoint(name="cpu", host="10.0.0.7", port=8001, pri
 
 
 @pytest.mark.parametrize("pools", [ONE_POOL, TWO_POOLS])
-@pytest.mark.parametrize("proxy", [Proxy(), Proxy(memory_mib=256), Proxy(memory_mib=65536)])
 @pytest.mark.parametrize(
-    "traffic",
+    ("memory_mib", "traffic"),
     [
-        Traffic(),
-        Traffic(largest_message_mib=1, longest_request_seconds=1, attempts_max=1, shutdown_seconds=1),
-        Traffic(largest_message_mib=1024, longest_request_seconds=86_400, attempts_max=10),
+        (256, Traffic(largest_message_mib=1, longest_request_seconds=1, attempts_max=1, shutdown_seconds=1)),
+        (384, Traffic()),
+        (1024, Traffic()),
+        (65536, Traffic()),
+        (4224, Traffic(largest_message_mib=1024, longest_request_seconds=86_400, attempts_max=10)),
     ],
 )
 def test_envoy_takes_it_without_a_warning(
-    pools: tuple[PoolEndpoint, ...], proxy: Proxy, traffic: Traffic, tmp_path: Path
+    pools: tuple[PoolEndpoint, ...], memory_mib: int, traffic: Traffic, tmp_path: Path
 ) -> None:
-    """No deprecated field, no unlimited connections: Envoy warns of both."""
+    """No deprecated field, no unlimited connections: Envoy warns of both. 256, 384, 4224 MiB are the least allowed."""
     config = bootstrap(
         pools=pools,
-        proxy=proxy,
+        proxy=Proxy(memory_mib=memory_mib),
         traffic=traffic,
         timing=Timing.of(traffic, dns_ttl_seconds=5),
         clients=NetworkClients(kind="network"),
