@@ -19,6 +19,7 @@ from components.network import IN_CLUSTER, pods, policy_spec
 from components.timing import Timing
 from components.triton import GRPC_PORT, TritonPool, TritonPoolArgs
 from stacks.schema import PoolShare, StackConfig
+from stacks.schema.clients import tenants_of
 from stacks.schema.experiment import Admission
 from stacks.schema.exposure import ClusterIpExposure
 from stacks.schema.site import OwnPrometheus
@@ -195,6 +196,7 @@ class SiteStack(SonicComponent):
             ),
             prometheus_url=monitoring.url,
             prometheus_peers=[self._prometheus_peer()] if isinstance(site.monitoring, OwnPrometheus) else [],
+            tenants=tenants_of(experiment.clients),
             image=site.images.admission or versions.ADMISSION_IMAGE,
         )
 

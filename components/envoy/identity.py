@@ -34,8 +34,9 @@ def identity_filters(clients: Clients) -> list[Config]:
     """HTTP filters that let a call pass or answer it: UNAUTHENTICATED without a valid token, PERMISSION_DENIED to those
     who are known and may not call. They stand before every filter and route that costs more."""
     match clients:
-        case TokenClients(issuers=issuers):
-            return [_tokens(issuers), *([_claims(issuers)] if any(map(_asks_for_claims, issuers)) else [])]
+        case TokenClients(issuers=issuers, tenants=tenants):
+            tokens = _tokens(issuers, route_by_claims=bool(tenants))
+            return [tokens, *([_claims(issuers)] if any(map(_asks_for_claims, issuers)) else [])]
         case CertificateClients(names=names):
             return [_permissions([_named(pattern) for pattern in names])]
         case _:
@@ -45,9 +46,10 @@ def identity_filters(clients: Clients) -> list[Config]:
 def log_fields(clients: Clients) -> dict[str, str]:
     """Fields of the access log that tell who called."""
     match clients:
-        case TokenClients():
+        case TokenClients(tenants=tenants):
             claim = f"%DYNAMIC_METADATA({CLAIMS_FILTER}:{CLAIMS_KEY}:{{}})%"
-            return {"issuer": claim.format("iss"), "subject": claim.format("sub")}
+            tenant = {"tenant": "%ROUTE_NAME%"} if tenants else {}
+            return {"issuer": claim.format("iss"), "subject": claim.format("sub"), **tenant}
         case CertificateClients():
             return {"subject": "%DOWNSTREAM_PEER_SUBJECT%"}
         case _:
@@ -86,8 +88,15 @@ def issuer_ports(clients: Clients) -> list[int]:
     return sorted({_host_and_port(issuer)[1] for issuer in clients.issuers})
 
 
-def _tokens(issuers: Sequence[TokenIssuer]) -> Config:
-    providers = {_name(number): _provider(number, issuer) for number, issuer in enumerate(issuers)}
+def claim_matcher(name: str, value: Config) -> Config:
+    """A `type.matcher.v3.MetadataMatcher` of one claim of the call's token."""
+    return {"filter": CLAIMS_FILTER, "path": [{"key": CLAIMS_KEY}, {"key": name}], "value": value}
+
+
+def _tokens(issuers: Sequence[TokenIssuer], *, route_by_claims: bool) -> Config:
+    # A call's route is chosen before its token is read, and then once more.
+    again = {"clear_route_cache": True} if route_by_claims else {}
+    providers = {_name(number): {**_provider(number, issuer), **again} for number, issuer in enumerate(issuers)}
     each = [{"provider_name": name} for name in providers]
     any_issuer = {"requires_any": {"requirements": each}} if len(each) > 1 else each[0]
     return extension(
@@ -171,8 +180,7 @@ def _of_issuer(issuer: TokenIssuer) -> Config:
 
 
 def _claim(name: str, value: Config) -> Config:
-    path = [{"key": CLAIMS_KEY}, {"key": name}]
-    return {"metadata": {"filter": CLAIMS_FILTER, "path": path, "value": value}}
+    return {"metadata": claim_matcher(name, value)}
 
 
 def _named(pattern: str) -> Config:

@@ -1,15 +1,16 @@
 """The listener for clients: HTTP/2 in, one route table, retries, limits, log of what failed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from components.envoy.admission import refusal_of_new_jobs, refusal_of_requests
 from components.envoy.cluster import CLUSTER, CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES
 from components.envoy.identity import HEALTH_CHECK_PATH, identity_filters, log_fields, refusals
 from components.envoy.memory import refusal_without_memory
+from components.envoy.tenants import routes_by_tenant
 from components.envoy.tls import server_side
 from components.envoy.typed import Config, extension, mib, seconds, socket_address
 from components.timing import Timing
-from stacks.schema.clients import CertificateClients, Clients
+from stacks.schema.clients import CertificateClients, Clients, Tenant, tenants_of
 from stacks.schema.experiment import Traffic
 
 STAT_PREFIX = "clients"
@@ -51,6 +52,7 @@ def clients_listener(
     `stateful` models no inference is repeated that a server may have begun.
     """
     own_words = [refusal_without_memory(), *refusals(clients), *([refusal_of_requests()] if sheds else [])]
+    routes = _routes(traffic, timing, tenants=tenants_of(clients), sheds=sheds, stateful=stateful)
     mutual = isinstance(clients, CertificateClients)
     transport = {"transport_socket": server_side(certificates_of_clients=mutual)} if tls else {}
     manager = extension(
@@ -74,13 +76,7 @@ def clients_listener(
         generate_request_id=False,
         route_config={
             "name": "servers",
-            "virtual_hosts": [
-                {
-                    "name": "servers",
-                    "domains": ["*"],
-                    "routes": _routes(traffic, timing, sheds=sheds, stateful=stateful),
-                }
-            ],
+            "virtual_hosts": [{"name": "servers", "domains": ["*"], "routes": routes}],
         },
         local_reply_config={"mappers": own_words},
         http_filters=[
@@ -110,11 +106,14 @@ def clients_listener(
     }
 
 
-def _routes(traffic: Traffic, timing: Timing, *, sheds: bool, stateful: bool) -> list[Config]:
+def _routes(
+    traffic: Traffic, timing: Timing, *, tenants: Sequence[Tenant], sheds: bool, stateful: bool
+) -> list[Config]:
     """What may be called, most frequent first; then what is answered here.
 
     Streams live as long as they are used and are not repeated once begun; every other call is one request. Which model
-    a request is for stands in its body, which Envoy does not read: one stateful model decides for all.
+    a request is for stands in its body, which Envoy does not read: one stateful model decides for all. A stream counts
+    for no tenant: how much work it will bring nobody knows.
     """
     longest = seconds(timing.request_duration_max_seconds)
     stream = {
@@ -135,13 +134,11 @@ def _routes(traffic: Traffic, timing: Timing, *, sheds: bool, stateful: bool) ->
             "request_body_buffer_limit": mib(traffic.largest_message_mib + 1),
         }
 
+    infer = request(_SAFE_ALWAYS if stateful else _SAFE_WITHOUT_STATE)
     # One by one: as a regular expression they are more than Envoy takes.
     questions = [*(f"/{_SERVICE}/{method}" for method in _QUESTIONS), HEALTH_CHECK_PATH]
     return [
-        {
-            "match": {"path": f"/{_SERVICE}/{_INFER}", "grpc": {}},
-            **request(_SAFE_ALWAYS if stateful else _SAFE_WITHOUT_STATE),
-        },
+        *routes_by_tenant({"match": {"path": f"/{_SERVICE}/{_INFER}", "grpc": {}}, **infer}, tenants),
         stream,
         *([refusal_of_new_jobs()] if sheds else []),
         *({"match": {"path": path, "grpc": {}}, **request()} for path in questions),

@@ -74,6 +74,8 @@ _DEFAULT_TAGS = (
     "envoy.listener_address",
     "envoy.response_code",
     "envoy.response_code_class",
+    "envoy.route",
+    "envoy.virtual_host",
     "envoy.worker_id",
 )
 

@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from stacks.schema.base import BrokenRule, DnsLabel, Model, twice
+from stacks.schema.base import BrokenRule, Count, DnsLabel, Model, twice
+
+OTHERS = "others"
+"""The callers who are of no tenant."""
 
 
 def _expression(pattern: str) -> str:
@@ -73,6 +76,35 @@ class TokenIssuer(Model):
     """Words of the claim `scope`."""
 
 
+class Tenant(Model):
+    """Clients that share the servers' capacity with others, known by their tokens."""
+
+    name: DnsLabel
+    """Name in metrics and logs. `others` is all who are of no tenant."""
+    weight: Count = 1
+    """Share of the capacity, to that of the others, while there is too little for all. What a tenant leaves of its own
+    goes to the rest."""
+    issuer: str | None = None
+    """The claim `iss` that its tokens have, one of `issuers`; none: any of these."""
+    groups: tuple[Claim, ...] = ()
+    """Values of the claim `wlcg.groups`. With groups or scopes its tokens have one of the two lists' values."""
+    scopes: tuple[Claim, ...] = ()
+    """Words of the claim `scope`."""
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """A tenant is some of the callers."""
+        if not (self.issuer or self.groups or self.scopes):
+            yield BrokenRule(
+                f"the tenant `{self.name}` would be everybody: say by issuer, groups or scopes which tokens it has",
+                ("name",),
+            )
+        if self.name == OTHERS:
+            yield BrokenRule(
+                f"the tenant `{OTHERS}` stands for all who are of no tenant, with weight 1: give this one another name",
+                ("name",),
+            )
+
+
 class TokenClients(Model):
     """Clients that send a token (JWT) as `authorization: Bearer …`. Health checks (grpc.health.v1) need none."""
 
@@ -80,9 +112,25 @@ class TokenClients(Model):
     """Envoy checks signature, issuer, audience and times of each call's token."""
     issuers: Annotated[tuple[TokenIssuer, ...], Field(min_length=1)]
     """Whose tokens are taken; one of them is enough."""
+    tenants: tuple[Tenant, ...] = ()
+    """Who shares the capacity while there is too little, besides all others, who are one more with weight 1. A token
+    that would be of several is of the first. Empty: requests are refused by chance."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """An issuer is described once."""
+        """An issuer and a tenant are each described once, and a tenant's issuer is one of those."""
+        for name in twice([tenant.name for tenant in self.tenants]):
+            yield BrokenRule(
+                f"the tenant `{name}` stands more than once: describe it once, with all its groups and scopes",
+                ("tenants",),
+            )
+        issuers = [issuer.issuer for issuer in self.issuers]
+        for tenant in self.tenants:
+            if tenant.issuer is not None and tenant.issuer not in issuers:
+                yield BrokenRule(
+                    f"the tenant `{tenant.name}` has tokens of `{tenant.issuer}`, which is none of the issuers "
+                    f"({', '.join(issuers)}): name one of these, to the letter, or describe it there",
+                    ("tenants", "issuers"),
+                )
         for issuer in twice([issuer.issuer for issuer in self.issuers]):
             yield BrokenRule(
                 f"the issuer `{issuer}` stands more than once: describe it once, with all its audiences",
@@ -103,3 +151,8 @@ class CertificateClients(Model):
 
 
 Clients = Annotated[NetworkClients | TokenClients | CertificateClients, Field(discriminator="kind")]
+
+
+def tenants_of(clients: Clients) -> tuple[Tenant, ...]:
+    """Who shares the capacity, in the order in which a token is matched; empty where nobody is told apart."""
+    return clients.tenants if isinstance(clients, TokenClients) else ()

@@ -16,7 +16,7 @@ from stacks.schema.base import (
     Text,
     twice,
 )
-from stacks.schema.clients import Clients, NetworkClients
+from stacks.schema.clients import Clients, NetworkClients, tenants_of
 
 
 class BackendSetting(Model):
@@ -229,11 +229,18 @@ class Experiment(Model):
     """How much work is let in."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """Servers are added before jobs are refused."""
+        """Servers are added before jobs are refused; a capacity that is shared has a limit."""
         refuse_ms, target_ms = self.admission.queue_refuse_new_jobs_ms, self.scaling.queue_target_ms
         if refuse_ms is not None and refuse_ms <= target_ms:
             yield BrokenRule(
                 f"admission.queue_refuse_new_jobs_ms is {refuse_ms:g} but scaling.queue_target_ms is {target_ms:g}, "
                 "and jobs would be refused before servers are added: raise the first or lower the second",
                 ("admission.queue_refuse_new_jobs_ms", "scaling.queue_target_ms"),
+            )
+        tenants = tenants_of(self.clients)
+        if tenants and self.admission.requests_in_flight_per_server_max is None:
+            yield BrokenRule(
+                f"clients.tenants names {len(tenants)} but admission.requests_in_flight_per_server_max is not set, and "
+                "capacity is shared only while requests are refused for it: set it, or name no tenants",
+                ("clients.tenants", "admission.requests_in_flight_per_server_max"),
             )

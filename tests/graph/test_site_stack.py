@@ -1,5 +1,6 @@
 """What must hold for every stack of the repository, object by object and between objects."""
 
+import json
 import re
 from typing import Any
 
@@ -286,6 +287,19 @@ def test_a_controller_stands_beside_envoy_where_something_is_declared_and_only_t
     assert containers() == ["envoy"]
     assert containers(admission={"requests_in_flight_per_server_max": 10}) == ["envoy", "admission"]
     assert containers(admission={"queue_refuse_new_jobs_ms": 1000}) == ["envoy", "admission"]
+
+
+def test_tenants_are_told_to_envoy_and_to_its_controller() -> None:
+    issuer = {"issuer": "https://issuer.example", "audiences": ["a"], "jwks_url": "https://issuer.example/jwk"}
+    tenants = [{"name": "heavy", "weight": 3, "groups": ["/heavy"]}, {"name": "light", "groups": ["/light"]}]
+    clients = {"kind": "token", "issuers": [issuer], "tenants": tenants}
+    site = {"exposure": {"kind": "cluster-ip", "client_cidrs": ["10.0.0.0/8"], "tls_secret": "sonic-tls"}}
+    recorder = record(
+        stack_config(site=site, experiment={"clients": clients, "admission": {"requests_in_flight_per_server_max": 10}})
+    )
+    (config,) = [m for m in recorder.manifests("ConfigMap") if "envoy.json" in m["data"]]
+    assert json.loads(config["data"]["admission.json"])["weights"] == {"heavy": 3, "light": 1, "others": 1}
+    assert "admission.refuse.heavy" in config["data"]["envoy.json"]
 
 
 def test_a_namespace_says_what_it_enforces() -> None:

@@ -1,6 +1,5 @@
 """Whose token is taken: real Envoy, key servers with real TLS, and servers that count what reaches them."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,8 +9,6 @@ import pytest
 from cryptography import x509
 
 from components.envoy.identity import HEALTH_CHECK_PATH
-from components.envoy.tls import CONFIG_FOLDER, PUBLIC_AUTHORITIES, secret_files
-from components.envoy.typed import Config
 from stacks.schema.clients import TokenClients, TokenIssuer
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.authority import Authority
@@ -19,6 +16,7 @@ from tests.support.client import ask, channel, outcomes
 from tests.support.issuer import Issuer, new_key, public_pem
 from tests.support.real_envoy import RealEnvoy, eventually
 from tests.support.stand_in import INFER, StandIn
+from tests.support.tokens import files_for_tokens, hours_are_seconds
 
 A = "127.0.1.1"
 UNAUTHENTICATED, DENIED = "UNAUTHENTICATED", "PERMISSION_DENIED"
@@ -55,28 +53,16 @@ def guarded(server: StandIn, envoy: Envoys, authority: Authority) -> Guarded:
     assert server.calls == 0
 
     def start(*issuers: TokenIssuer) -> RealEnvoy:
-        described = secret_files(server=False, certificates_of_clients=False, issuers=True)
         proxy = envoy(
             (A,),
             clients=TokenClients(kind="token", issuers=issuers),
-            files={
-                **{f"{CONFIG_FOLDER}/{name}": json.dumps(content) for name, content in described.items()},
-                PUBLIC_AUTHORITIES: authority.certificate,
-            },
+            files=files_for_tokens(authority),
             change=hours_are_seconds,
         )
         eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
         return proxy
 
     return start
-
-
-def hours_are_seconds(config: Config) -> None:
-    manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
-    (tokens,) = [f for f in manager["http_filters"] if f["name"] == "envoy.filters.http.jwt_authn"]
-    for provider in tokens["typed_config"]["providers"].values():
-        provider["remote_jwks"]["cache_duration"] = "1s"
-        provider["remote_jwks"]["async_fetch"]["failed_refetch_duration"] = "0.200s"
 
 
 def outcome(proxy: RealEnvoy, token: str | None, method: str = INFER) -> str:

@@ -20,6 +20,7 @@ POLICY = Policy(
     prometheus_url="http://prometheus.example:9090",
     query="wait",
     admin_port=9901,
+    weights={},
 )
 
 
@@ -162,7 +163,7 @@ def test_the_controller_reads_the_policy_that_is_written_for_it() -> None:
     made = files(arguments(requests_in_flight_per_server_max=100), envoys=2, memory_max=5000, admin_port=9901)
     read = Policy(**json.loads(made["admission.json"]))
     assert (read.requests_in_flight_per_server_max, read.envoys, read.requests_max) == (100, 2, 400)
-    run = command(folder="/folder", admin_port=9901)
+    run = command(arguments(), folder="/folder", admin_port=9901)
     assert {word.removeprefix("/folder/") for word in run if word.startswith("/folder/")} == made.keys()
 
 

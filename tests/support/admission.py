@@ -37,7 +37,11 @@ class Controller:
         for name, content in made.items():
             (self._folder / name).write_text(content)
         self._command = command(
-            folder=str(self._folder), admin_port=envoy.admin_port, probe_port=self.probe_port, python=sys.executable
+            args,
+            folder=str(self._folder),
+            admin_port=envoy.admin_port,
+            probe_port=self.probe_port,
+            python=sys.executable,
         )
 
     def __enter__(self) -> Self:

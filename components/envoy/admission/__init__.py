@@ -18,12 +18,13 @@ from components.envoy.tls import CONFIG_FOLDER
 from components.envoy.typed import Config
 from components.network import Edge
 from components.pod import CONTAINER_SECURITY
+from stacks.schema.clients import OTHERS, Tenant
 from stacks.schema.experiment import Admission
 
 PROBE_PORT = 9903
 """Where the supervisor answers the kubelet."""
 
-RETRY_PUSHBACK_MS = 1000
+PUSHBACK: Config = {"header": {"key": "grpc-retry-pushback-ms", "value": "1000"}}
 """When a refused client may ask again here: gRPC's own header, obeyed by clients with a retry policy."""
 
 POLICY_FILE = "admission.json"
@@ -48,6 +49,8 @@ class AdmissionArgs:
     """Who is asked it."""
     prometheus_peers: Sequence[Mapping[str, Any]]
     """NetworkPolicy peers that it stands for; empty: anywhere."""
+    tenants: Sequence[Tenant] = ()
+    """Who shares the capacity while there is too little, besides all others."""
     image: str
     """Image with python3 on PATH, 3.11 or later."""
 
@@ -86,7 +89,7 @@ def refusal_of_new_jobs() -> Config:
             "status": 503,
             "body": {"inline_string": "the servers have work enough: take another site or the job's own CPU"},
         },
-        "response_headers_to_add": _advice(),
+        "response_headers_to_add": [PUSHBACK],
     }
 
 
@@ -95,7 +98,7 @@ def refusal_of_requests() -> Config:
     return {
         "filter": {"response_flag_filter": {"flags": ["UO"]}},
         "body": {"inline_string": "as many requests are in progress as the servers can take: try elsewhere"},
-        "headers_to_add": _advice(),
+        "headers_to_add": [PUSHBACK],
     }
 
 
@@ -109,6 +112,7 @@ def files(args: AdmissionArgs, *, envoys: int, memory_max: int, admin_port: int)
         prometheus_url=args.prometheus_url,
         query=args.query,
         admin_port=admin_port,
+        weights=weights(args),
     )
     return {
         POLICY_FILE: json.dumps(asdict(policy), indent=2),
@@ -117,9 +121,17 @@ def files(args: AdmissionArgs, *, envoys: int, memory_max: int, admin_port: int)
     }
 
 
-def command(*, folder: str, admin_port: int, probe_port: int = PROBE_PORT, python: str = "python3") -> list[str]:
+def weights(args: AdmissionArgs) -> dict[str, int]:
+    """Tenant -> its share of the capacity, to that of the others; empty where nobody is told apart."""
+    return {**{tenant.name: tenant.weight for tenant in args.tenants}, OTHERS: 1} if args.tenants else {}
+
+
+def command(
+    args: AdmissionArgs, *, folder: str, admin_port: int, probe_port: int = PROBE_PORT, python: str = "python3"
+) -> list[str]:
     """Command line of the container; `-I` keeps Python to its own folders, `-B` from writing."""
-    keys = urllib.parse.urlencode({controller.LIMIT_KEY: "", controller.REFUSE_NEW_JOBS_KEY: ""})
+    told = [controller.LIMIT_KEY, controller.REFUSE_NEW_JOBS_KEY, *map(controller.refuse_key, weights(args))]
+    keys = urllib.parse.urlencode(dict.fromkeys(told, ""))
     run = [python, "-I", "-B"]
     return [
         *run,
@@ -143,7 +155,7 @@ def container(args: AdmissionArgs, *, admin_port: int) -> Manifest:
         "name": "admission",
         "image": args.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": command(folder=CONFIG_FOLDER, admin_port=admin_port),
+        "command": command(args, folder=CONFIG_FOLDER, admin_port=admin_port),
         "ports": [{"name": "admission", "containerPort": PROBE_PORT}],
         # Starting two Pythons takes 0.3 s of a core; from then on a hundredth of one is enough.
         "resources": {"requests": {"cpu": "20m", **fixed}, "limits": {"cpu": "200m", **fixed}},
@@ -162,7 +174,3 @@ def egress(args: AdmissionArgs | None) -> list[Edge]:
     url = urllib.parse.urlsplit(args.prometheus_url)
     port = url.port or (443 if url.scheme == "https" else 80)
     return [Edge(peers=args.prometheus_peers, ports=[port])]
-
-
-def _advice() -> list[Config]:
-    return [{"header": {"key": "grpc-retry-pushback-ms", "value": str(RETRY_PUSHBACK_MS)}}]

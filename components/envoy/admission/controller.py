@@ -1,6 +1,6 @@
 """Decides once a second how much work the Envoy beside it lets in. Standard library only: a pod runs this very file.
 
-No request waits for this program: it writes two runtime keys of Envoy, and Envoy decides by these alone.
+No request waits for this program: it writes runtime keys of Envoy, and Envoy decides by these alone.
 
 | what is seen                                   | requests in progress          | new jobs                       |
 |------------------------------------------------|-------------------------------|--------------------------------|
@@ -16,6 +16,21 @@ No request waits for this program: it writes two runtime keys of Envoy, and Envo
 | this program ends, crashes or hangs            | as Envoy's configuration says | taken                          |
 
 What is over the limit, and a new job (`RepositoryIndex`), is refused with UNAVAILABLE: "try elsewhere".
+
+Where tenants are told apart, of each some fraction of its requests is refused with RESOURCE_EXHAUSTED: "send less".
+
+| what is seen                                              | of a tenant's requests                       |
+|-----------------------------------------------------------|----------------------------------------------|
+| none was refused for the limit                            | all are taken                                |
+| in the last two rounds some were                          | what is over its share is refused            |
+| then less than half of the limit is in progress           | shares double each second, until all are     |
+|                                                           | taken                                        |
+| Envoy has counted from 0 again                            | all are taken, until it is seen to be full   |
+| Envoy's admin interface does not answer                   | as it was                                    |
+| this program ends, crashes or hangs                       | all are taken                                |
+
+Shares are max-min fair by weight, of what was served while full: none gets more than it offers, and what one leaves
+goes to the others. All that is taken is 5 % more than was served, so that the limit goes on to bind, and to measure.
 """
 
 import http.client
@@ -37,11 +52,21 @@ LIMIT_KEY = f"circuit_breakers.{CLUSTER}.default.max_requests"
 """Envoy's runtime key of that cluster's circuit breaker."""
 REFUSE_NEW_JOBS_KEY = "admission.refuse_new_jobs"
 """Per cent of the calls of RepositoryIndex that are refused: 0 or 100."""
+ROUTES = "vhost.servers.route"
+"""Prefix of Envoy's counters of the requests of each tenant."""
+OVERFLOWS = f"cluster.{CLUSTER}.upstream_rq_active_overflow"
+"""Envoy's counter of what was refused for the limit."""
 
 FULL_SHARE = 0.9
 """Of the limit: with so much in progress no new job comes in, before requests of those that run are refused."""
 HYSTERESIS = 0.5
 """New jobs come in again below this share of what refuses them."""
+HEADROOM = 1.05
+"""Of what was served, so much is let in."""
+REFUSED_MAX = 0.999
+"""Of a tenant's requests: of all the rest it could not be seen that there are any."""
+SMOOTHING = 0.3
+"""Weight of the last round in what is offered and served."""
 OVERPROVISIONING = 1.4
 """Envoy's own factor: with 1 / 1.4 of its servers healthy a pool takes all requests, with fewer the next helps."""
 
@@ -71,6 +96,8 @@ class Policy:
     """The wait in the queues in milliseconds, in PromQL."""
     admin_port: int
     """Of Envoy, on loopback."""
+    weights: Mapping[str, float]
+    """Tenant -> its share, to that of the others; empty where nobody is told apart."""
 
 
 class Observation(NamedTuple):
@@ -93,6 +120,41 @@ class Decision(NamedTuple):
     """Whether a job that asks what is served is sent elsewhere."""
 
 
+class Counts(NamedTuple):
+    """What Envoy has counted since it began."""
+
+    at_seconds: float
+    """When it was read."""
+    overflowed: int
+    """Refused for the limit."""
+    served: int
+    """Answered by the servers."""
+    let_through: Mapping[str, int]
+    """Tenant -> what was not refused for its share: to the servers, or refused for the limit."""
+
+
+class Shares(NamedTuple):
+    """What is known of the tenants, and decided, after a round."""
+
+    counts: Counts
+    """The last ones."""
+    full: bool = False
+    """Whether there was more work than the limit."""
+    served: float | None = None
+    """Requests a second while full, smoothed; None while that is not known."""
+    slack: float = 1.0
+    """So many times that is shared."""
+    offered: Mapping[str, float] = {}
+    """Tenant -> its requests a second while full, refused ones included, smoothed."""
+    refused: Mapping[str, float] = {}
+    """Tenant -> fraction of its requests that is refused; 0 for those that are not there."""
+
+
+def refuse_key(tenant: str) -> str:
+    """Envoy's runtime key of the fraction of the tenant's requests that is refused."""
+    return f"admission.refuse.{tenant}"
+
+
 def decide(seen: Observation, policy: Policy, *, refusing: bool) -> Decision:
     """The table above, as a function.
 
@@ -110,6 +172,51 @@ def decide(seen: Observation, policy: Policy, *, refusing: bool) -> Decision:
         loads.append(seen.queue_ms / policy.queue_refuse_new_jobs_ms)
     load = max(loads, default=0.0)
     return Decision(limit, load >= 1 or (refusing and load >= HYSTERESIS))
+
+
+def share(capacity: float, offered: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
+    """Tenant -> what it gets of a capacity: max-min fair by weight, and nothing stays unused that anybody offers."""
+    shares, left, waiting = {}, capacity, sum(weights[tenant] for tenant in offered)
+    for tenant in sorted(offered, key=lambda tenant: offered[tenant] / weights[tenant]):
+        shares[tenant] = min(offered[tenant], left * weights[tenant] / waiting)
+        left -= shares[tenant]
+        waiting -= weights[tenant]
+    return shares
+
+
+def next_shares(before: Shares, counts: Counts, weights: Mapping[str, float], *, half_empty: bool) -> Shares:
+    """The second table above, as a function.
+
+    Args:
+        before: after the last round.
+        counts: what is counted now.
+        weights: of all tenants.
+        half_empty: whether less than half of the limit is in progress.
+    """
+    overflowed = counts.overflowed - before.counts.overflowed
+    if not before.full or overflowed < 0:
+        return Shares(counts, full=overflowed > 0)
+    seconds = counts.at_seconds - before.counts.at_seconds
+    # Servers that have too little to do do not show what they can, but what they are given.
+    idle = half_empty and overflowed == 0
+    slack = 2 * before.slack if idle else 1.0
+    now_served = (counts.served - before.counts.served) / seconds
+    served = before.served if idle and before.served is not None else smoothed(before.served, now_served)
+    offered = {}
+    for tenant in weights:
+        let_through = counts.let_through.get(tenant, 0) - before.counts.let_through.get(tenant, 0)
+        sent = let_through / seconds / (1 - before.refused.get(tenant, 0))
+        offered[tenant] = smoothed(before.offered.get(tenant), sent)
+    # Where they answered nothing at all, one a second is something to begin with.
+    shares = share(slack * HEADROOM * max(served, 1.0), offered, weights)
+    over = {tenant: 1 - shares[tenant] / offered[tenant] for tenant in weights if offered[tenant] > shares[tenant]}
+    refused = {tenant: min(fraction, REFUSED_MAX) for tenant, fraction in over.items()}
+    return Shares(counts, True, served, slack, offered, refused) if refused or not idle else Shares(counts)
+
+
+def smoothed(before: float | None, now: float) -> float:
+    """Exponentially weighted moving average; the first value as it is."""
+    return now if before is None else before + SMOOTHING * (now - before)
 
 
 def servers_in_use(hosts: Sequence[Mapping[str, Any]]) -> int:
@@ -200,14 +307,40 @@ def observe(policy: Policy, queue_ms: float | None) -> Observation:
     return Observation(sum(int(stat.get("value", 0)) for stat in active), servers_in_use(hosts), queue_ms)
 
 
-def tell_envoy(policy: Policy, decision: Decision) -> None:
+def count(policy: Policy) -> Counts:
+    """What Envoy's admin interface has counted.
+
+    Raises:
+        OSError, http.client.HTTPException, ValueError, KeyError: it does not answer, or not as it should.
+    """
+    words = urllib.parse.urlencode({"format": "json", "filter": rf"^({ROUTES}|{OVERFLOWS})"})
+    answer = json.loads(ask_envoy(policy, "GET", f"/stats?{words}"))
+    stats = {stat["name"]: int(stat["value"]) for stat in answer["stats"] if "value" in stat}
+
+    def counted(tenant: str, what: str) -> int:
+        return stats.get(f"{ROUTES}.{tenant}.upstream_rq_{what}", 0)
+
+    return Counts(
+        at_seconds=time.monotonic(),
+        overflowed=stats.get(OVERFLOWS, 0),
+        served=sum(counted(tenant, "2xx") for tenant in policy.weights),
+        let_through={tenant: counted(tenant, "total") + counted(tenant, "503") for tenant in policy.weights},
+    )
+
+
+def tell_envoy(policy: Policy, decision: Decision, refused: Mapping[str, float]) -> None:
     """Set the runtime keys.
 
     Raises:
         OSError, http.client.HTTPException: Envoy's admin interface does not answer, or refuses.
     """
-    keys = {LIMIT_KEY: decision.requests_max, REFUSE_NEW_JOBS_KEY: 100 if decision.refuse_new_jobs else 0}
-    ask_envoy(policy, "POST", f"/runtime_modify?{urllib.parse.urlencode(keys)}")
+    keys = {LIMIT_KEY: decision.requests_max, REFUSE_NEW_JOBS_KEY: 100 if decision.refuse_new_jobs else 0} | {
+        refuse_key(tenant): json.dumps({"numerator": round(1e6 * refused.get(tenant, 0)), "denominator": "MILLION"})
+        for tenant in policy.weights
+    }
+    # Envoy takes a plus for a plus.
+    words = urllib.parse.urlencode(keys, quote_via=urllib.parse.quote)
+    ask_envoy(policy, "POST", f"/runtime_modify?{words}")
 
 
 def control(policy: Policy) -> None:
@@ -219,14 +352,21 @@ def control(policy: Policy) -> None:
     if policy.queue_refuse_new_jobs_ms is not None:
         prometheus.start()
     decision, told = Decision(policy.requests_max, refuse_new_jobs=False), ""
+    shares: Shares | None = None
     while True:
         try:
             seen = observe(policy, prometheus.queue_ms())
             decision = decide(seen, policy, refusing=decision.refuse_new_jobs)
-            tell_envoy(policy, decision)
+            if policy.weights:
+                counts, half_empty = count(policy), seen.in_flight < HYSTERESIS * decision.requests_max
+                shares = next_shares(shares or Shares(counts), counts, policy.weights, half_empty=half_empty)
+            refused = shares.refused if shares else {}
+            tell_envoy(policy, decision, refused)
             jobs = "refused" if decision.refuse_new_jobs else "taken"
             news = f"at most {decision.requests_max} requests in progress, new jobs {jobs}"
-            facts = seen._asdict()
+            if policy.weights:
+                news += f", over their share: {', '.join(sorted(refused)) or 'nobody'}"
+            facts = {**seen._asdict(), **({"refused": refused} if refused else {})}
         except (OSError, http.client.HTTPException, ValueError, KeyError, StopIteration) as error:
             news, facts = f"Envoy's admin interface: {error!r}", {}
         if news != told:

@@ -1,0 +1,53 @@
+"""Routes by tenant: for each one that refuses as many of its requests as a runtime key says, and one that lets through
+and counts. How many are refused is decided in `admission.controller`.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from components.envoy.admission import PUSHBACK, controller
+from components.envoy.identity import claim_matcher
+from components.envoy.typed import Config
+from stacks.schema.clients import OTHERS, Tenant
+
+
+def routes_by_tenant(route: Config, tenants: Sequence[Tenant]) -> list[Config]:
+    """The route in the place of which they stand, for each tenant and for all others; itself where there are none."""
+    if not tenants:
+        return [route]
+    matched = [(tenant.name, claims) for tenant in tenants for claims in _claims(tenant)]
+    return [each for name, claims in [*matched, (OTHERS, [])] for each in _pair(route, name, claims)]
+
+
+def _pair(route: Config, name: str, claims: Sequence[Config]) -> Iterator[Config]:
+    match = {**route["match"], **({"dynamic_metadata": list(claims)} if claims else {})}
+    over_share = {
+        "runtime_key": controller.refuse_key(name),
+        "default_value": {"numerator": 0, "denominator": "MILLION"},
+    }
+    # Envoy makes 429 UNAVAILABLE, which would say: full for everybody.
+    status = {
+        "header": {"key": "grpc-status", "value": "8"},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
+    yield {
+        "name": name,
+        "match": {**match, "runtime_fraction": over_share},
+        "direct_response": {
+            "status": 429,
+            "body": {"inline_string": f"the servers are full, and {name} has its share of them: send less"},
+        },
+        "response_headers_to_add": [status, PUSHBACK],
+    }
+    yield {**route, "name": name, "match": match, "stat_prefix": name}
+
+
+def _claims(tenant: Tenant) -> list[list[Config]]:
+    """Each list is one way to be of the tenant: all of its matchers hold."""
+    signed = [claim_matcher("iss", {"string_match": {"exact": tenant.issuer}})] if tenant.issuer else []
+    wanted = [(claim, values) for claim, values in (("wlcg.groups", tenant.groups), ("scope", tenant.scopes)) if values]
+    return [[*signed, claim_matcher(claim, _contains_one_of(values))] for claim, values in wanted] or [signed]
+
+
+def _contains_one_of(values: Sequence[str]) -> Config:
+    matchers = [{"string_match": {"exact": value}} for value in values]
+    return {"list_match": {"one_of": {"or_match": {"value_matchers": matchers}} if len(matchers) > 1 else matchers[0]}}
