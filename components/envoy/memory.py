@@ -4,7 +4,7 @@ A request is held until its answer begins, so that it can be sent again, and nob
 Envoy looks at its heap, and takes no new request where too little is left. The kernel would end all of them at once.
 """
 
-from components.envoy.admission import RETRY_PUSHBACK_MS
+from components.envoy.admission import PUSHBACK
 from components.envoy.typed import Config, extension, mib, seconds
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, Proxy
@@ -81,7 +81,7 @@ def refusal_without_memory() -> Config:
     return {
         "filter": {"extension_filter": by_cause},
         "body": {"inline_string": "requests in progress fill this Envoy's memory: try elsewhere"},
-        "headers_to_add": [{"header": {"key": "grpc-retry-pushback-ms", "value": str(RETRY_PUSHBACK_MS)}}],
+        "headers_to_add": [PUSHBACK],
     }
 
 
