@@ -48,8 +48,8 @@ test: quick  ## every test; takes the dev cluster over and leaves it down
 	$(BIN)/python -m devcluster up
 	$(BIN)/pytest -m "engine or live"
 
-bench-traffic: $(READY)  ## what traffic costs and loses, against SuperSONIC's configuration; about 100 minutes, alone on the machine
-	@$(BIN)/python -m benchmarks traffic
+bench-traffic: $(READY)  ## what traffic costs and loses, against SuperSONIC's configuration; about two hours, alone on the machine
+	@$(BIN)/python -m benchmarks all
 
 lock: $(READY)  ## resolve the dependencies of pyproject.toml anew
 	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url \

@@ -77,6 +77,7 @@ class Results:
         self.directory = root / started.strftime("%Y-%m-%d") / started.strftime("%H%M%S")
         self.directory.mkdir(parents=True)
         self._blocks = self.directory / "blocks.csv"
+        self._facts: dict[str, object] = {}
 
     def samples_file(self, name: str) -> Path:
         """Where the requests of one client are kept."""
@@ -92,9 +93,10 @@ class Results:
             writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in asdict(block).values())
 
     def describe(self, facts: Mapping[str, object]) -> None:
-        """Keep what was measured with: versions, hashes, arguments, machine."""
+        """Keep what was measured with: versions, hashes, arguments, machine; adds to what was told before."""
+        self._facts.update(facts)
         machine = {"cores": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()}
-        (self.directory / "run.json").write_text(json.dumps({**facts, "machine": machine}, indent=2) + "\n")
+        (self.directory / "run.json").write_text(json.dumps({**self._facts, "machine": machine}, indent=2) + "\n")
 
     def finish(self, rows: Sequence[Row]) -> str:
         """Keep the table, and return it."""

@@ -5,19 +5,18 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from pathlib import Path
 
+from benchmarks.bench import Cores
 from benchmarks.loopback import triton
 from benchmarks.loopback.dns_stub import DnsStub, Zone
 from benchmarks.loopback.envoy import digest
-from benchmarks.loopback.lab import Cores, Lab
+from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.process import BenchmarkError
 from benchmarks.loopback.sides import SERVICE_NAME, ours, supersonic
 from benchmarks.results import Results
 from devcluster.images import envoy_binary, triton_root
 from devcluster.images.table import TRITON
-from devcluster.paths import CHECKOUT
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
 
@@ -26,11 +25,12 @@ STEPS = 1
 
 
 @contextmanager
-def open_lab(progress: Progress, seed: int) -> Iterator[Lab]:
-    """Envoy, Triton, DNS and a folder for results.
+def open_lab(progress: Progress, results: Results, seed: int) -> Iterator[Lab]:
+    """Envoy, Triton and DNS.
 
     Args:
         progress: one step of it is taken.
+        results: where everything is kept.
         seed: draws arrivals and orders.
 
     Raises:
@@ -60,7 +60,7 @@ def open_lab(progress: Progress, seed: int) -> Iterator[Lab]:
             dns=stack.enter_context(DnsStub(Zone(name=SERVICE_NAME))),
             envoy_binary=envoy,
             scratch=scratch,
-            results=Results(datetime.now().astimezone()),
+            results=results,
             progress=progress,
             cores=cores,
             seed=seed,
@@ -68,16 +68,12 @@ def open_lab(progress: Progress, seed: int) -> Iterator[Lab]:
 
 
 def facts(lab: Lab) -> dict[str, object]:
-    """What a run was measured with: versions, hashes of the configurations, commit, cores, seed."""
+    """What a run was measured with: versions, hashes of the configurations, cores."""
+    command = [str(lab.envoy_binary), "--version"]
+    version = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     return {
-        "envoy": _output(str(lab.envoy_binary), "--version").removeprefix(f"{lab.envoy_binary}").strip(),
+        "envoy": version.removeprefix(str(lab.envoy_binary)).strip(),
         "triton": TRITON.tag,
-        "commit": _output("git", "-C", str(CHECKOUT), "describe", "--always", "--dirty"),
         "configurations": {side.slug: digest(side.config) for side in (supersonic(), ours())},
         "cores": {"client": lab.cores.client, "servers": lab.cores.servers},
-        "seed": lab.seed,
     }
-
-
-def _output(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

@@ -29,9 +29,6 @@ SERVICE_NAME = "triton.benchmark.test"
 DNS_TTL_SECONDS = 5
 """TTL of a cluster's DNS: CoreDNS' own default."""
 
-_PEER_ARGUMENTS = ("--concurrency", "1", "--disable-hot-restart")
-"""Two arguments that theirs does not have. One worker thread, as ours has by default, for theirs would start one for
-each core of the node; and no shared memory of that node, which in a pod is the pod's own."""
 _POD_ONLY = ("--config-path", "--service-node", "--service-cluster")
 """Flags of ours, each followed by its value, that only a pod can fill in."""
 
@@ -71,7 +68,7 @@ def supersonic(policy: peer.Policy = "LEAST_REQUEST") -> Side:
         config=peer.bootstrap(host=SERVICE_NAME, port=TRITON_GRPC_PORT, policy=policy),
         cluster=PEER_CLUSTER,
         ports=(PEER_GRPC_PORT, PEER_ADMIN_PORT),
-        envoy_arguments=_PEER_ARGUMENTS,
+        envoy_arguments=peer.ENVOY_ARGUMENTS,
         triton_pre_stop=peer.TRITON_PRE_STOP,
         envoy_pre_stop=peer.ENVOY_PRE_STOP,
     )

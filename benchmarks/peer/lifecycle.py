@@ -13,3 +13,7 @@ TRITON_EXIT_TIMEOUT_SECONDS = 60
 
 ENVOY_PRE_STOP: tuple[str, ...] = ()
 """Its Envoy pods have no preStop hook: SIGTERM comes at once, and Envoy exits on it at once."""
+
+ENVOY_ARGUMENTS = ("--concurrency", "1", "--disable-hot-restart")
+"""Two arguments that theirs does not have. One worker thread, as ours has by default, for theirs would start one for
+each core of the node; and no shared memory of that node, which in a pod is the pod's own."""

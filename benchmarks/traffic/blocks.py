@@ -1,13 +1,29 @@
 """Blocks of two sides in turn, and what may be concluded from them."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
-from benchmarks.loopback.lab import Lab
+from benchmarks.bench import Bench
 from benchmarks.loopback.samples import Sample
-from benchmarks.loopback.sides import Side
 from benchmarks.results import BlockResult, block_result
 from benchmarks.statistics import Interval, block_orders, drifted, ratio, rule_of_three
+
+
+class Side(Protocol):
+    """One of the two that are compared."""
+
+    @property
+    def name(self) -> str:
+        """As tables show it."""
+
+    @property
+    def slug(self) -> str:
+        """As files are named."""
+
+
+OneSide = TypeVar("OneSide", bound=Side)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,10 +31,10 @@ class Measured:
     """What one side's requests were in one block."""
 
     samples: Sequence[Sample]
-    cpu_seconds: float
-    """Of the side's Envoys, while the requests ran."""
-    peak_memory_mib: float
-    """Of the largest of them."""
+    cpu_seconds: float = math.nan
+    """Of the side's Envoys, while the requests ran; NaN: not measured."""
+    peak_memory_mib: float = math.nan
+    """Of the largest of them; NaN: not measured."""
 
 
 @dataclass(kw_only=True)
@@ -44,19 +60,19 @@ class Comparison:
 
 
 def compare(
-    lab: Lab,
+    bench: Bench,
     scenario: str,
-    sides: tuple[Side, Side],
+    sides: tuple[OneSide, OneSide],
     blocks: int,
     *,
     deadline_seconds: float,
     direct_p50_ms: Callable[[str], float],
-    run: Callable[[Side, str, int], Measured],
+    run: Callable[[OneSide, str, int], Measured],
 ) -> Comparison:
     """Run blocks of both sides, A B B A …, with a direct leg before each pair and after the last.
 
     Args:
-        lab: the equipment; each block is one step of its progress.
+        bench: the equipment; each block is one step of its progress.
         scenario: name of the experiment, for files and progress.
         sides: theirs and ours.
         blocks: pairs to run.
@@ -65,12 +81,12 @@ def compare(
         run: runs one block of one side; is given a name for its files, and the seed of the pair.
     """
     comparison = Comparison()
-    for block, order in enumerate(block_orders(blocks, lab.seed)):
-        with lab.progress.step(f"{scenario}: direct, before pair {block + 1} of {blocks}"):
+    for block, order in enumerate(block_orders(blocks, bench.seed)):
+        with bench.progress.step(f"{scenario}: direct, before pair {block + 1} of {blocks}"):
             comparison.direct_p50_ms.append(direct_p50_ms(f"{scenario}-{block}"))
         for side in (sides[index] for index in order):
-            with lab.progress.step(f"{scenario}: {side.name}, block {block + 1} of {blocks}"):
-                measured = run(side, f"{scenario}-{block}-{side.slug}", lab.seed + block)
+            with bench.progress.step(f"{scenario}: {side.name}, block {block + 1} of {blocks}"):
+                measured = run(side, f"{scenario}-{block}-{side.slug}", bench.seed + block)
             result = block_result(
                 measured.samples,
                 scenario=scenario,
@@ -81,9 +97,9 @@ def compare(
                 direct_p50_ms=comparison.direct_p50_ms[-1],
                 deadline_seconds=deadline_seconds,
             )
-            lab.results.add(result)
+            bench.results.add(result)
             (comparison.theirs if side is sides[0] else comparison.ours).append(result)
-    with lab.progress.step(f"{scenario}: direct, after the last pair"):
+    with bench.progress.step(f"{scenario}: direct, after the last pair"):
         comparison.direct_p50_ms.append(direct_p50_ms(f"{scenario}-{blocks}"))
     return comparison
 

@@ -11,10 +11,10 @@ from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
 from benchmarks.loopback.sides import Side, ours, supersonic
 from benchmarks.loopback.triton import Work
+from benchmarks.run import Scenario
 from benchmarks.table import Row
 from benchmarks.traffic.long_wait import LongWait
 from benchmarks.traffic.outcome import KEY, Outcome
-from benchmarks.traffic.scenario import Scenario
 
 _MIB = 1024 * 1024
 _BURST_RATE_PER_SECOND = 1000.0
@@ -78,7 +78,7 @@ class Edge:
             return Outcome(samples=samples, peak_memory_mib=envoy.process.usage().peak_memory_mib)
 
 
-def scenarios(quick: bool) -> list[Scenario]:
+def scenarios(quick: bool) -> list[Scenario[Lab]]:
     """All edges; quick, without the largest and the longest."""
     counts = (1_600,) if quick else (1_600, 10_000)
     bodies_mib = (1, 17) if quick else (1, 15, 17, 64)

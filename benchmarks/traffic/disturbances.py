@@ -1,16 +1,13 @@
 """B1: requests lost when a server stops, crashes or hangs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
 from benchmarks.loopback.sides import DNS_TTL_SECONDS, Side, ours, supersonic
 from benchmarks.loopback.triton import Work
-from benchmarks.results import BlockResult
-from benchmarks.statistics import significant
 from benchmarks.table import Row
-from benchmarks.traffic import blocks, events
+from benchmarks.traffic import blocks, events, rows
 from benchmarks.traffic.events import Event
 from benchmarks.traffic.stage import Stage
 
@@ -57,10 +54,9 @@ class Disturbance:
             direct_p50_ms=direct,
             run=lambda side, name, seed: self._block(lab, side, name, seed),
         )
-        return [
-            _lost_row(self.event, comparison),
-            _latency_row(self.event, comparison),
-        ]
+        stops = rows.Stops(title=self.event.title, count=self.event.count, rate_per_second=_RATE_PER_SECOND)
+        worst_ms_max = _HANG_LATENCY_MS_MAX if self.event.name == "hang" else None
+        return [rows.lost(KEY, stops, comparison), rows.latency(KEY, stops, comparison, worst_ms_max)]
 
     def _prepare(self, lab: Lab) -> None:
         lab.serve({index: Work() for index in (*self.event.servers, *self.event.spare)})
@@ -105,40 +101,4 @@ def _load(target: str, event: Event, seed: int) -> Load:
         seed=seed,
         sleep_ms=_SLEEP_MS,
         deadline_seconds=_DEADLINE_SECONDS,
-    )
-
-
-def _lost_row(event: Event, comparison: blocks.Comparison) -> Row:
-    def told(side: Sequence[BlockResult]) -> str:
-        failed = sum(block.failed for block in side)
-        each = failed / _RATE_PER_SECOND / (len(side) * event.count)
-        return blocks.lost(side) + (f", {significant(each)} s of traffic each" if failed else "")
-
-    return Row(
-        benchmark=KEY,
-        measure=f"{event.title}: lost",
-        theirs=told(comparison.theirs),
-        ours=told(comparison.ours),
-        aim="0",
-        reached=sum(block.failed for block in comparison.ours) == 0,
-        rejected=comparison.rejected,
-    )
-
-
-def _latency_row(event: Event, comparison: blocks.Comparison) -> Row:
-    def told(side: Sequence[BlockResult]) -> str:
-        p99 = sorted(block.p99_ms for block in side)[len(side) // 2]
-        return f"{significant(p99)} / {significant(max(block.max_ms for block in side))}"
-
-    worst = max(block.max_ms for block in comparison.ours)
-    hang = event.name == "hang"
-    return Row(
-        benchmark=KEY,
-        measure=f"{event.title}: p99 / worst, ms",
-        theirs=told(comparison.theirs),
-        ours=told(comparison.ours),
-        ratio=f"p99 {comparison.ratio(lambda block: block.p99_ms)}",
-        aim=f"worst ≤ {_HANG_LATENCY_MS_MAX:,.0f}" if hang else "-",
-        reached=worst <= _HANG_LATENCY_MS_MAX if hang else None,
-        rejected=comparison.rejected,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.triton import PACED, Work
+from benchmarks.run import Scenario
 from benchmarks.statistics import Interval, interval, pooled_interval, quotient, ratio, significant
 from benchmarks.table import Row
 from benchmarks.traffic.paired_blocks import (
@@ -19,7 +20,6 @@ from benchmarks.traffic.paired_blocks import (
     rejected,
     run_blocks,
 )
-from benchmarks.traffic.scenario import Scenario
 
 KEY = "B2"
 
@@ -138,7 +138,7 @@ class Throughput:
         ]
 
 
-def scenarios(quick: bool) -> list[Scenario]:
+def scenarios(quick: bool) -> list[Scenario[Lab]]:
     """All sizes and the throughput; quick, two blocks of the small sizes."""
     blocks = 2 if quick else 9
     sizes = [

@@ -5,6 +5,7 @@ Paths are of fastmachinelearning/SuperSONIC at e578801 (release 0.3.1, 2026-05-2
 
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +54,34 @@ def cluster(config: dict[str, Any], name: str = "triton_grpc_service") -> dict[s
 
 def lua() -> str:
     return str(filters(everything())["envoy.filters.http.lua"]["default_source_code"]["inline_string"])
+
+
+VALUES_OF_A_SITE = peer.Values(
+    name="supersonic",
+    namespace="physics",
+    triton_image="triton",
+    envoy_image="envoy",
+    servers=3,
+    models=Path("/models"),
+    triton_limits={"cpu": "1", "memory": "2G"},
+    envoy_limits={"cpu": "1", "memory": "1G"},
+    requested_cpu="20m",
+    node_port=30802,
+)
+
+
+def spec(kind: str, name: str) -> dict[str, Any]:
+    found = [m for m in peer.objects(VALUES_OF_A_SITE) if (m["kind"], m["metadata"]["name"]) == (kind, name)]
+    return dict(found[0]["spec"])
+
+
+def pod(name: str) -> dict[str, Any]:
+    return dict(spec("Deployment", name)["template"]["spec"])
+
+
+def container(name: str) -> dict[str, Any]:
+    (only,) = pod(name)["containers"]
+    return dict(only)
 
 
 Fact = tuple[str, str, Callable[[], bool]]
@@ -176,6 +205,88 @@ FACTS: list[Fact] = [
     ("a server has 60 s to end", TRITON, lambda: peer.TRITON_GRACE_SECONDS == 60),
     ("Triton has 60 s to finish", VALUES, lambda: peer.TRITON_EXIT_TIMEOUT_SECONDS == 60),
     ("an Envoy has no preStop hook", ENVOY, lambda: peer.ENVOY_PRE_STOP == ()),
+    (
+        "the pods of servers have that hook and that time",
+        TRITON,
+        lambda: (
+            container("supersonic-triton")["lifecycle"]
+            == {"preStop": {"exec": {"command": list(peer.TRITON_PRE_STOP)}}}
+            and pod("supersonic-triton")["terminationGracePeriodSeconds"] == peer.TRITON_GRACE_SECONDS
+        ),
+    ),
+    (
+        "a server is started by a shell",
+        VALUES,
+        lambda: (
+            container("supersonic-triton")["command"] == ["/bin/sh", "-c"]
+            and "--exit-timeout-secs=60" in container("supersonic-triton")["args"][0]
+        ),
+    ),
+    (
+        "a server that starts is asked over HTTP every 10 s, at most 12 times",
+        VALUES,
+        lambda: (
+            container("supersonic-triton")["startupProbe"]
+            == {
+                "httpGet": {"path": "/v2/health/ready", "port": "http"},
+                "initialDelaySeconds": 0,
+                "periodSeconds": 10,
+                "failureThreshold": 12,
+            }
+        ),
+    ),
+    (
+        "readiness is a command, asked for every 10 s from 10 s on, and lost after 10 failures",
+        VALUES,
+        lambda: (
+            {key: value for key, value in container("supersonic-triton")["readinessProbe"].items() if key != "exec"}
+            == {
+                "initialDelaySeconds": 10,
+                "periodSeconds": 10,
+                "timeoutSeconds": 5,
+                "successThreshold": 1,
+                "failureThreshold": 10,
+            }
+        ),
+    ),
+    (
+        "readiness looks for the file that the hook was to write",
+        VALUES,
+        lambda: "[ ! -f /tmp/shutdown ]" in container("supersonic-triton")["readinessProbe"]["exec"]["command"][-1],
+    ),
+    ("a server that hangs is never restarted", TRITON, lambda: "livenessProbe" not in container("supersonic-triton")),
+    (
+        "a rollout is Kubernetes' own: a quarter more, a quarter fewer, and no wait for a server to prove itself",
+        TRITON,
+        lambda: not {"strategy", "minReadySeconds"} & spec("Deployment", "supersonic-triton").keys(),
+    ),
+    (
+        "the servers' Service is headless, with HTTP, gRPC and metrics",
+        "templates/triton/service.yaml",
+        lambda: (
+            spec("Service", "supersonic-triton")["clusterIP"] == "None"
+            and [port["port"] for port in spec("Service", "supersonic-triton")["ports"]] == [8000, 8001, 8002]
+        ),
+    ),
+    ("there is one Envoy", VALUES, lambda: spec("Deployment", "supersonic")["replicas"] == 1),
+    (
+        "an Envoy has no probe and no hook, and Kubernetes' 30 s to end",
+        ENVOY,
+        lambda: (
+            not {"readinessProbe", "startupProbe", "livenessProbe", "lifecycle"} & container("supersonic").keys()
+            and "terminationGracePeriodSeconds" not in pod("supersonic")
+        ),
+    ),
+    (
+        "no pod notices that the configuration changed",
+        ENVOY,
+        lambda: "annotations" not in spec("Deployment", "supersonic")["template"]["metadata"],
+    ),
+    (
+        "the admin interface is on Envoy's Service",
+        VALUES,
+        lambda: [port["port"] for port in spec("Service", "supersonic")["ports"]] == [8001, 9901],
+    ),
 ]
 
 

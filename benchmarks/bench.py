@@ -1,0 +1,80 @@
+"""What every experiment needs, wherever its servers are: clients, progress, and a place for results."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.loopback.clients import Client
+from benchmarks.loopback.load import Load
+from benchmarks.loopback.samples import Sample
+from benchmarks.results import Results
+from benchmarks.statistics import percentile
+from devcluster.progress import Progress
+
+_DIRECT_SECONDS = 5
+_DIRECT_GAP_SECONDS = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cores:
+    """Which CPU is whose; None: all are everybody's."""
+
+    client: int | None = None
+    servers: int | None = None
+    """Envoys and Tritons."""
+
+    @classmethod
+    def of_this_machine(cls) -> "Cores":
+        """The client on the first CPU, all that it measures on the second; on one CPU, no pinning."""
+        usable = sorted(os.sched_getaffinity(0))
+        return cls(client=usable[0], servers=usable[1]) if len(usable) > 1 else cls()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """Sends requests, and keeps what became of them."""
+
+    scratch: Path
+    """Configurations and logs, gone after the run."""
+    results: Results
+    progress: Progress
+    cores: Cores
+    seed: int
+
+    @contextmanager
+    def client(self, load: Load, name: str) -> Iterator[Client]:
+        """A load process that has connected and is about to start; it is gone afterwards."""
+        client = Client(
+            load, samples_file=self.results.samples_file(name), scratch=self.scratch, core=self.cores.client
+        )
+        try:
+            client.await_start()
+            yield client
+        finally:
+            client.process.kill()
+
+    def send(self, load: Load, name: str) -> list[Sample]:
+        """Send a load to its end."""
+        with self.client(load, name) as client:
+            return client.samples()
+
+    def alone_p50_ms(self, name: str, load: Load, target: str) -> float:
+        """Median latency of a load's request at one server, sent past all proxies, so seldom that no two meet.
+
+        Its motion between the first and the last block tells whether the machine stayed the same.
+        """
+        probe = Load(
+            targets=(target,),
+            rate_per_second=1 / (_DIRECT_GAP_SECONDS + 2 * load.sleep_ms / 1000),
+            duration_seconds=_DIRECT_SECONDS,
+            seed=self.seed,
+            process="fixed",
+            model=load.model,
+            sleep_ms=load.sleep_ms,
+            body_bytes=load.body_bytes,
+            connections=1,
+        )
+        samples = self.send(probe, f"{name}-direct")
+        return percentile([sample.latency_seconds * 1000 for sample in samples], 50)

@@ -1,0 +1,122 @@
+"""Brings the cluster up with both sides in it, and takes away what it brought, whatever happens."""
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks import peer
+from benchmarks.bench import Cores
+from benchmarks.cluster.lab import ClusterLab
+from benchmarks.cluster.release import Release
+from benchmarks.cluster.sides import Side, ours, peer_values, supersonic
+from benchmarks.loopback.envoy import digest
+from benchmarks.loopback.process import BenchmarkError
+from benchmarks.results import Results
+from devcluster import deploy, lifecycle
+from devcluster.kubectl import Kubectl
+from devcluster.progress import Progress
+from devcluster.supervisor import Supervisor
+from devcluster.toolchain import Toolchain
+from stacks.resolve import config_digest, resolve
+
+SECONDS = 210.0
+"""About how long it takes to bring everything up, once it is built, and to take it away."""
+
+_OWN_STEPS = 2
+_PAUSED = "autoscaling.keda.sh/paused"
+_PAUSE_PATIENCE_SECONDS = 60.0
+
+
+def steps() -> int:
+    """Steps of progress that `open_cluster` takes."""
+    up = lifecycle.UP_STEPS + deploy.DEPLOY_STEPS
+    return up + _OWN_STEPS + (0 if Supervisor().is_running() else lifecycle.DOWN_STEPS)
+
+
+@contextmanager
+def open_cluster(progress: Progress, results: Results, seed: int) -> Iterator[ClusterLab]:
+    """The cluster as `make up` makes it, the stack's autoscaler paused, and SuperSONIC's release beside it.
+
+    A cluster that was down is taken down again. One that was up stays up: without SuperSONIC, with the autoscaler at
+    work, and with an annotation on the pod templates that were rolled out.
+
+    Raises:
+        DevClusterError: the machine cannot run it, or something did not become ready.
+    """
+    toolchain = Toolchain()
+    with ExitStack() as stack:
+        if not Supervisor().is_running():
+            stack.callback(_down, progress, toolchain)
+        with lifecycle.alone(progress):
+            lifecycle.up(progress, toolchain)
+            deploy.deploy(toolchain, progress)
+        kubectl = Kubectl(toolchain.path("kubectl"))
+        config = resolve(deploy.STACK).config
+        values = peer_values(config)
+        own, theirs = ours(config), supersonic(values)
+        with progress.step("pause the autoscaler"):
+            stack.callback(_resume, kubectl, own)
+            _pause(kubectl, own, progress)
+        stack.callback(_remove, kubectl, theirs)
+        lab = ClusterLab(
+            scratch=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sonic-benchmark-"))),
+            results=results,
+            progress=progress,
+            cores=Cores(),
+            seed=seed,
+            theirs=theirs,
+            ours=own,
+            releases={side: Release(kubectl, side) for side in (theirs, own)},
+        )
+        with progress.step("start SuperSONIC beside it, and have three servers of each"):
+            kubectl.apply(yaml.safe_dump_all(peer.objects(values)))
+            lab.rest()
+        yield lab
+
+
+def facts(lab: ClusterLab) -> dict[str, object]:
+    """What the rows with pods were measured with."""
+    config = resolve(deploy.STACK).config
+    return {
+        "pods": {
+            "images": [config.experiment.server.image, config.site.images.envoy],
+            "configurations": {
+                lab.theirs.slug: digest({"objects": peer.objects(peer_values(config))}),
+                lab.ours.slug: config_digest(config)[:12],
+            },
+        }
+    }
+
+
+def _pause(kubectl: Kubectl, side: Side, progress: Progress) -> None:
+    kubectl.run("annotate", "scaledobject", side.servers, f"{_PAUSED}=true", "--overwrite", f"-n={side.namespace}")
+    deadline = time.monotonic() + _PAUSE_PATIENCE_SECONDS
+    while not _is_paused(kubectl.get("scaledobject", side.servers, f"--namespace={side.namespace}")):
+        if time.monotonic() > deadline:
+            msg = f"KEDA did not pause {side.namespace}/{side.servers}: `python -m devcluster logs keda-operator`"
+            raise BenchmarkError(msg)
+        progress.waiting("KEDA to let the number of servers go")
+        time.sleep(1)
+
+
+def _is_paused(scaled_object: Mapping[str, Any]) -> bool:
+    conditions = scaled_object.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Paused" and condition["status"] == "True" for condition in conditions)
+
+
+def _resume(kubectl: Kubectl, side: Side) -> None:
+    kubectl.run("annotate", "scaledobject", side.servers, f"{_PAUSED}-", f"--namespace={side.namespace}")
+
+
+def _remove(kubectl: Kubectl, side: Side) -> None:
+    kubectl.run("delete", "namespace", side.namespace, "--ignore-not-found", "--wait")
+
+
+def _down(progress: Progress, toolchain: Toolchain) -> None:
+    with lifecycle.alone(progress):
+        lifecycle.down(progress, toolchain)

@@ -1,0 +1,140 @@
+"""One side in the cluster: what kubectl sees of it, and what it has done to it."""
+
+import os
+import signal
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cluster.sides import Side
+from benchmarks.loopback.process import BenchmarkError
+from devcluster.kubectl import Kubectl
+
+Manifest = Mapping[str, Any]
+
+_METRICS_PATH = "/stats/prometheus?filter=membership_healthy"
+_POLL_SECONDS = 1.0
+_RESTART_PATIENCE_SECONDS = 60.0
+_PROC = Path("/proc")
+_PROGRAM = "tritonserver"
+
+
+class Release:
+    """The Deployments of a side.
+
+    Args:
+        kubectl: as the cluster's administrator.
+        side: whose.
+    """
+
+    def __init__(self, kubectl: Kubectl, side: Side) -> None:
+        self._kubectl = kubectl
+        self._side = side
+        self._in_namespace = f"--namespace={side.namespace}"
+
+    def restart_servers(self) -> None:
+        """Replace every server, as a changed pod template does."""
+        self._restart(self._side.servers)
+
+    def restart_envoys(self) -> None:
+        """Replace every Envoy, as a changed pod template does."""
+        self._restart(self._side.envoys)
+
+    def scale(self, servers: int) -> None:
+        """Set the number of servers, as an autoscaler does."""
+        self._kubectl.run("scale", f"deployment/{self._side.servers}", f"--replicas={servers}", self._in_namespace)
+
+    def crash_server(self) -> None:
+        """`kill -9` of the Triton process of one pod, from the node; returns when the kubelet has restarted it.
+
+        The one that was restarted least: the kubelet waits before it restarts a container a second time.
+
+        Raises:
+            BenchmarkError: the kubelet does not restart it.
+        """
+        victim = min(self.pods(self._side.servers), key=restarts)
+        os.kill(_pid_in(victim), signal.SIGKILL)
+        deadline = time.monotonic() + _RESTART_PATIENCE_SECONDS
+        name = victim["metadata"]["name"]
+        while restarts(self._kubectl.get("pod", name, self._in_namespace)) == restarts(victim):
+            if time.monotonic() > deadline:
+                msg = f"awaited for {_RESTART_PATIENCE_SECONDS:.0f} s that the kubelet restarts pod {name}"
+                raise BenchmarkError(msg)
+            time.sleep(_POLL_SECONDS)
+
+    def pods(self, deployment: str) -> list[Manifest]:
+        """Every pod of a Deployment, those that are leaving included."""
+        labels = self._get(deployment)["spec"]["selector"]["matchLabels"]
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        listed = self._kubectl.get("pods", f"--selector={selector}", self._in_namespace)
+        found: list[Manifest] = listed.get("items", [])
+        return found
+
+    def server_address(self) -> str:
+        """IP address of one of the servers."""
+        return str(self.pods(self._side.servers)[0]["status"]["podIP"])
+
+    def unrest(self, servers: int) -> str:
+        """What is still on the move, in words; empty where so many servers stand and every Envoy knows them."""
+        for name, count in ((self._side.servers, servers), (self._side.envoys, None)):
+            deployment, pods = self._get(name), self.pods(name)
+            if not at_rest(deployment, pods, deployment["spec"]["replicas"] if count is None else count):
+                return f"{self._side.namespace}/{name} to come to rest with {len(pods)} pods"
+        if any(self._members(str(pod["status"]["podIP"])) != servers for pod in self.pods(self._side.envoys)):
+            return f"every Envoy of {self._side.name} to know {servers} healthy servers"
+        return ""
+
+    def _restart(self, deployment: str) -> None:
+        self._kubectl.run("rollout", "restart", f"deployment/{deployment}", self._in_namespace)
+
+    def _get(self, deployment: str) -> Manifest:
+        found = self._kubectl.get("deployment", deployment, self._in_namespace)
+        if not found:
+            msg = f"the cluster has no Deployment {self._side.namespace}/{deployment}: `make down`, then run again"
+            raise BenchmarkError(msg)
+        return found
+
+    def _members(self, address: str) -> int:
+        url = f"http://{address}:{self._side.metrics_port}{_METRICS_PATH}"
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return healthy_members(answer.read().decode(), self._side.cluster)
+        except OSError:
+            return 0
+
+
+def at_rest(deployment: Manifest, pods: Sequence[Manifest], count: int) -> bool:
+    """Whether a Deployment has exactly so many pods, all available and of its newest template, and none that leaves."""
+    status = deployment.get("status", {})
+    return bool(
+        deployment["spec"]["replicas"] == count == len(pods)
+        and status.get("observedGeneration", 0) == deployment["metadata"]["generation"]
+        and status.get("updatedReplicas", 0) == status.get("availableReplicas", 0) == count
+    )
+
+
+def restarts(pod: Manifest) -> int:
+    """How often the containers of a pod have been restarted."""
+    return sum(container["restartCount"] for container in pod["status"].get("containerStatuses", []))
+
+
+def healthy_members(metrics: str, cluster: str) -> int:
+    """How many servers an Envoy holds for healthy, by its metrics in Prometheus' format; 0 if it does not say."""
+    series = f'envoy_cluster_membership_healthy{{envoy_cluster_name="{cluster}"}} '
+    values = [line.removeprefix(series) for line in metrics.splitlines() if line.startswith(series)]
+    return int(values[0]) if values else 0
+
+
+def _pid_in(pod: Manifest) -> int:
+    """Id of a pod's Triton process, as the node sees it: its cgroup has the pod's UID in its name."""
+    uid = pod["metadata"]["uid"]
+    for entry in _PROC.iterdir():
+        try:
+            if (entry / "comm").read_text().strip() == _PROGRAM and uid in (entry / "cgroup").read_text():
+                return int(entry.name)
+        except OSError:  # no process, or one that has just ended
+            continue
+    msg = f"no process of this machine is the {_PROGRAM} of pod {pod['metadata']['name']}: did it end by itself?"
+    raise BenchmarkError(msg)

@@ -1,0 +1,98 @@
+"""A whole run: equipment, benchmarks one after the other, and one table of all."""
+
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from benchmarks.bench import Bench
+from benchmarks.loopback.process import BenchmarkError
+from benchmarks.results import Results
+from benchmarks.table import Row
+from devcluster.paths import CHECKOUT
+from devcluster.progress import Progress, duration
+
+Equipment = TypeVar("Equipment", bound=Bench)
+Needs = TypeVar("Needs", bound=Bench, contravariant=True)
+
+
+class Scenario(Protocol[Needs]):
+    """One experiment."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of progress."""
+
+    @property
+    def seconds(self) -> float:
+        """About how long it takes."""
+
+    def run(self, lab: Needs, /) -> list[Row]:
+        """Measure it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part(Generic[Equipment]):
+    """Benchmarks that share their equipment."""
+
+    keys: Sequence[str]
+    """Their names, such as B1."""
+    where: str
+    """Where they run, as a person is told before."""
+    scenarios: Sequence[Scenario[Equipment]]
+    setup_steps: int
+    """Steps of progress that the equipment takes."""
+    setup_seconds: float
+    """About how long it takes."""
+    open: Callable[[Progress, Results, int], AbstractContextManager[Equipment]]
+    """Makes the equipment, from a seed too, and takes it away."""
+    facts: Callable[[Equipment], Mapping[str, object]]
+    """What it is measured with: versions and hashes."""
+
+    @property
+    def seconds(self) -> float:
+        """About how long all of it takes."""
+        return self.setup_seconds + sum(scenario.seconds for scenario in self.scenarios)
+
+
+def run(parts: Sequence[Part[Any]], *, quick: bool, seed: int) -> None:
+    """Run benchmarks and print their table.
+
+    Args:
+        parts: run one after the other.
+        quick: whether they are short, for the record.
+        seed: draws arrivals and orders.
+
+    Raises:
+        BenchmarkError: it cannot start, or a benchmark could not be measured; the others were, and are in the table.
+        DevClusterError: Envoy, Triton or the cluster cannot be had.
+    """
+    for part in parts:
+        print(f"About {duration(part.seconds)}, {part.where}: {', '.join(part.keys)}.", flush=True)
+    progress = Progress(sum(part.setup_steps + sum(scenario.steps for scenario in part.scenarios) for part in parts))
+    results = Results(datetime.now().astimezone())
+    keys = [key for part in parts for key in part.keys]
+    results.describe({"benchmarks": keys, "quick": quick, "seed": seed, "commit": _commit()})
+    rows: list[Row] = []
+    failures: list[str] = []
+    try:
+        for part in parts:
+            with part.open(progress, results, seed) as lab:
+                results.describe(part.facts(lab))
+                for scenario in part.scenarios:
+                    try:
+                        rows += scenario.run(lab)
+                    except BenchmarkError as error:  # the others are still worth their hour
+                        failures.append(str(error))
+    finally:
+        table = results.finish(rows)
+    print(f"\n{table}\n\nEach request, each block, all versions: {results.directory}")
+    if failures:
+        raise BenchmarkError("; ".join(failures))
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
