@@ -24,7 +24,7 @@ from devcluster.supervisor import Supervisor
 from devcluster.toolchain import Toolchain
 from stacks.resolve import config_digest, resolve
 
-SECONDS = 210.0
+SECONDS = 150.0
 """About how long it takes to bring everything up, once it is built, and to take it away."""
 
 _OWN_STEPS = 2

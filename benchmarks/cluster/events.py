@@ -45,8 +45,9 @@ def rollout() -> Event:
         name="pods-rollout",
         title="rollout of 3 servers",
         stops=SERVERS,
-        # Theirs is ready some 20 s after it was made, by the numbers of its probes.
-        duration_seconds=100.0,
+        # Each of theirs is ready some 11 s after it was made, by the numbers of its probes, and gone 60 s after its end
+        # began: its shell keeps SIGTERM from it.
+        duration_seconds=110.0,
         happen=Release.restart_servers,
     )
 
@@ -58,7 +59,7 @@ def scale_in() -> Event:
         title="scale-in from 3 to 1",
         stops=SERVERS - 1,
         servers_after=1,
-        duration_seconds=35.0,
+        duration_seconds=75.0,
         happen=lambda release: release.scale(1),
     )
 
@@ -69,7 +70,7 @@ def crash() -> Event:
         name="pods-crash",
         title="crash of 1 of 3 servers (kill -9)",
         stops=1,
-        duration_seconds=45.0,
+        duration_seconds=40.0,
         happen=Release.crash_server,
     )
 
@@ -86,7 +87,7 @@ def envoy_roll() -> Event:
         stops=2,
         rate_per_second=60.0,
         sleep_ms=400.0,
-        duration_seconds=60.0,
+        duration_seconds=50.0,
         happen=Release.restart_envoys,
     )
 
@@ -94,10 +95,10 @@ def envoy_roll() -> Event:
 def plan(quick: bool) -> list[Planned]:
     """Events in the order in which they happen; quick, one pair of the shortest."""
     if quick:
-        return [Planned(event=scale_in(), pairs=1)]
+        return [Planned(event=crash(), pairs=1)]
     return [
         Planned(event=rollout(), pairs=2),
-        Planned(event=scale_in(), pairs=3),
+        Planned(event=scale_in(), pairs=2),
         Planned(event=crash(), pairs=2),
         Planned(event=envoy_roll(), pairs=2),
     ]

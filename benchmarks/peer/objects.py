@@ -108,10 +108,17 @@ def _triton(values: Values) -> Manifest:
 
 
 def _triton_command() -> str:
-    """The server's options are ours where they are the site's to choose, so that both sides' servers start alike."""
+    r"""The default's text with a site's repository, and with our flag for models whose configuration is complete.
+
+    It ends with a newline and has no `exec`: the shell stays the pod's first process, which SIGTERM does not end, and
+    Triton hears nothing of it.
+    """
     return (
-        f"tritonserver --model-repository={_MODELS_FOLDER} --log-verbose=0 "
-        f"--exit-timeout-secs={TRITON_EXIT_TIMEOUT_SECONDS} --disable-auto-complete-config"
+        "/opt/tritonserver/bin/tritonserver \\\n"
+        f"--model-repository={_MODELS_FOLDER} \\\n"
+        "--log-verbose=0 \\\n"
+        "--disable-auto-complete-config \\\n"
+        f"--exit-timeout-secs={TRITON_EXIT_TIMEOUT_SECONDS}\n"
     )
 
 
