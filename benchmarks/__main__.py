@@ -11,7 +11,6 @@ from benchmarks.cluster.run import part as cluster
 from benchmarks.loopback.process import BenchmarkError
 from benchmarks.traffic.run import KEYS
 from benchmarks.traffic.run import part as traffic
-from devcluster.errors import DevClusterError
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -50,7 +49,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         run.run(_parts(arguments), quick=arguments.quick, seed=arguments.seed)
-    except (BenchmarkError, DevClusterError) as error:
+    except BenchmarkError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from benchmarks.bench import Bench
 from benchmarks.loopback.process import BenchmarkError
 from benchmarks.results import Results
 from benchmarks.table import Row
+from devcluster.errors import DevClusterError
 from devcluster.paths import CHECKOUT
 from devcluster.progress import Progress, duration
 
@@ -66,8 +67,7 @@ def run(parts: Sequence[Part[Any]], *, quick: bool, seed: int) -> None:
         seed: draws arrivals and orders.
 
     Raises:
-        BenchmarkError: it cannot start, or a benchmark could not be measured; the others were, and are in the table.
-        DevClusterError: Envoy, Triton or the cluster cannot be had.
+        BenchmarkError: something could not be had or measured; the rest was, and is in the table.
     """
     for part in parts:
         print(f"About {duration(part.seconds)}, {part.where}: {', '.join(part.keys)}.", flush=True)
@@ -79,13 +79,16 @@ def run(parts: Sequence[Part[Any]], *, quick: bool, seed: int) -> None:
     failures: list[str] = []
     try:
         for part in parts:
-            with part.open(progress, results, seed) as lab:
-                results.describe(part.facts(lab))
-                for scenario in part.scenarios:
-                    try:
-                        rows += scenario.run(lab)
-                    except BenchmarkError as error:  # the others are still worth their hour
-                        failures.append(str(error))
+            try:
+                with part.open(progress, results, seed) as lab:
+                    results.describe(part.facts(lab))
+                    for scenario in part.scenarios:
+                        try:
+                            rows += scenario.run(lab)
+                        except BenchmarkError as error:  # the others are still worth their hour
+                            failures.append(str(error))
+            except (BenchmarkError, DevClusterError) as error:  # and so are the other parts
+                failures.append(str(error))
     finally:
         table = results.finish(rows)
     print(f"\n{table}\n\nEach request, each block, all versions: {results.directory}")
