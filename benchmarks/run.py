@@ -82,18 +82,23 @@ def run(parts: Sequence[Part[Any]], *, quick: bool, seed: int) -> None:
             try:
                 with part.open(progress, results, seed) as lab:
                     results.describe(part.facts(lab))
-                    for scenario in part.scenarios:
-                        try:
-                            rows += scenario.run(lab)
-                        except BenchmarkError as error:  # the others are still worth their hour
-                            failures.append(str(error))
-            except (BenchmarkError, DevClusterError) as error:  # and so are the other parts
+                    _measure(part, lab, rows, failures)
+            except (BenchmarkError, DevClusterError) as error:  # what was measured before is still worth its hour
                 failures.append(str(error))
     finally:
         table = results.finish(rows)
     print(f"\n{table}\n\nEach request, each block, all versions: {results.directory}")
     if failures:
         raise BenchmarkError("; ".join(failures))
+
+
+def _measure(part: Part[Equipment], lab: Equipment, rows: list[Row], failures: list[str]) -> None:
+    """Run a part's experiments; one that fails does not take the others with it."""
+    for scenario in part.scenarios:
+        try:
+            rows += scenario.run(lab)
+        except BenchmarkError as error:
+            failures.append(str(error))
 
 
 def _commit() -> str:

@@ -114,7 +114,10 @@ def _resume(kubectl: Kubectl, side: Side) -> None:
 
 
 def _remove(kubectl: Kubectl, side: Side) -> None:
-    kubectl.run("delete", "namespace", side.namespace, "--ignore-not-found", "--wait")
+    place = f"--namespace={side.namespace}"
+    kubectl.run("delete", "deployments", "--all", place)
+    kubectl.run("delete", "pods", "--all", "--grace-period=1", place)  # or they would take their minute
+    kubectl.run("delete", "namespace", side.namespace, "--ignore-not-found")
 
 
 def _down(progress: Progress, toolchain: Toolchain) -> None:
