@@ -16,9 +16,6 @@ a stream still carries 40 MB/s. HTTP/2's own 64 KiB would be 0.6 MB/s there."""
 CONNECTION_WINDOW_BYTES = mib(16)
 """HTTP/2 window of one connection: four streams at full window. It bounds what one slow peer can make Envoy hold."""
 
-RETRY_MIN_CONCURRENCY = 20
-"""Retries that may be in progress however little else is: a server's crash among few long requests."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class PoolEndpoint:
@@ -76,7 +73,7 @@ def cluster(pools: Sequence[PoolEndpoint], timing: Timing, *, requests_max: int,
         # that DNS no longer lists is about to stop.
         "ignore_health_on_host_removal": True,
         "outlier_detection": _outlier_detection(),
-        "circuit_breakers": {"thresholds": [_thresholds(timing, requests_max, memory_max)]},
+        "circuit_breakers": {"thresholds": [_thresholds(requests_max, memory_max)]},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(
                 "extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -155,23 +152,19 @@ def _outlier_detection() -> Config:
     }
 
 
-def _thresholds(timing: Timing, requests_max: int, memory_max: int) -> Config:
+def _thresholds(requests_max: int, memory_max: int) -> Config:
     """Circuit breakers. How much the servers can take is declared (`admission`), and not decided here.
 
-    The retry budget must hold what a dying server had in progress, all at once: half of everything where there are
-    two, and more where one hangs. So 100 %, counted over the requests of as long a time as a hang goes unnoticed. What
-    bounds the repetition of work is the number of attempts.
+    Everything in progress may be in its second attempt: a dying server had half of it where there are two, and all of
+    it where the others were done before its hang was noticed. A retry budget counts what else is in progress, which is
+    nothing then; with one, 2 of 40 requests were lost in such a hang. What bounds the repetition of work is the number
+    of attempts.
     """
-    noticed_ms = timing.keepalive_interval_ms + timing.keepalive_timeout_ms
     return {
         "max_connections": memory_max,
         "max_pending_requests": memory_max,
         "max_requests": requests_max,
-        "retry_budget": {
-            "budget_percent": percent(100),
-            "budget_interval": milliseconds(noticed_ms),
-            "min_retry_concurrency": RETRY_MIN_CONCURRENCY,
-        },
+        "max_retries": memory_max,
         "track_remaining": True,
     }
 
