@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from components.autoscaling import AutoscalingArgs, scaled_object_spec
+from tests.support.chaos import Fault
 from tests.support.dev_stack import PROMETHEUS, DevStack, eventually
 
 pytestmark = pytest.mark.live
@@ -89,6 +90,7 @@ def test_servers_come_with_the_load_and_stay_while_nothing_is_known_of_it(dev: D
     assert time.monotonic() - known > scaling.scale_down_wait_seconds - 2 * DECISION_SECONDS
 
 
+@pytest.mark.chaos(Fault.PROMETHEUS)
 def test_without_any_metric_the_minimum_stands(dev: DevStack) -> None:
     """A fresh stack: its servers are not scraped yet, and the Deployment was made with one."""
 

@@ -57,6 +57,7 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
         proxy: Proxy = DEFAULT_PROXY,
         traffic: Traffic = DEFAULT_TRAFFIC,
         stateful: bool = False,
+        log: Path | None = None,
     ) -> RealEnvoy:
         endpoints = [
             PoolEndpoint(name=f"pool-{priority}", host=host, port=server_port, priority=priority)
@@ -75,6 +76,6 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
         )
         if change:
             change(config)
-        return started.enter_context(RealEnvoy(config, tmp_path, *arguments, files=files))
+        return started.enter_context(RealEnvoy(config, tmp_path, *arguments, files=files, log=log))
 
     return start

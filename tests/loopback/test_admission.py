@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import threading
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -15,10 +14,11 @@ import pytest
 from components.envoy.admission.controller import LIMIT_KEY, REFUSE_NEW_JOBS_KEY
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.admission import Controller, admission
+from tests.support.chaos import Fault
 from tests.support.client import begin, channel, outcome, outcomes
 from tests.support.prometheus import PrometheusStandIn, answers, vector
 from tests.support.real_envoy import RealEnvoy, eventually
-from tests.support.stand_in import StandIn
+from tests.support.stand_in import Busy, StandIn
 
 A, B = "127.0.1.1", "127.0.1.2"
 INDEX = "/inference.GRPCInferenceService/RepositoryIndex"
@@ -63,6 +63,7 @@ class Bench:
         eventually(lambda: self.prometheus.asked >= asked + 2, "the controller has asked")
 
 
+@pytest.mark.chaos(Fault.PROMETHEUS)
 def test_every_answer_of_prometheus_is_decided_right(
     started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path
 ) -> None:
@@ -75,6 +76,7 @@ def test_every_answer_of_prometheus_is_decided_right(
         assert outcomes(bench.client, 3) == {A: 3}, "jobs that run go on"
 
 
+@pytest.mark.chaos(Fault.PROMETHEUS)
 def test_a_prometheus_that_fails_refuses_nobody_and_not_for_what_it_said_before(
     started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path
 ) -> None:
@@ -226,32 +228,11 @@ def test_it_fits_into_its_container(started: ExitStack, servers: Servers, envoy:
     assert bench.controller.memory_kib() < 48 * 1024 * 3 // 4
 
 
-class Busy(StandIn):
-    """A server that works on four requests at a time; the others wait for their turn."""
-
-    def __init__(self, address: str, port: int) -> None:
-        super().__init__(address, port)
-        self.delay_seconds = 0.02
-        self.in_progress = self.in_progress_max = 0
-        self._counting, self._slots = threading.Lock(), threading.Semaphore(4)
-
-    def answer(self, request: bytes, context: grpc.ServicerContext) -> bytes:
-        with self._counting:
-            self.in_progress += 1
-            self.in_progress_max = max(self.in_progress_max, self.in_progress)
-        try:
-            with self._slots:
-                return super().answer(request, context)
-        finally:
-            with self._counting:
-                self.in_progress -= 1
-
-
 def test_three_times_too_many_requests_are_served_or_sent_elsewhere_and_none_waits_in_vain(
     started: ExitStack, server_port: int, envoy: Envoys, tmp_path: Path
 ) -> None:
     """600 requests a second for 10 s, where one server does 200 and 50 may be in progress."""
-    server = started.enter_context(Busy(A, server_port))
+    server = started.enter_context(Busy(A, server_port, slots=4, work_seconds=0.02))
     bench = Bench(started, envoy, [server], tmp_path, requests_in_flight_per_server_max=50)
     await_told(bench.envoy, LIMIT_KEY, "50")
     begun, calls = time.monotonic(), []

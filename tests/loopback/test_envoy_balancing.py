@@ -9,6 +9,7 @@ import pytest
 from benchmarks.loopback.dns_stub import DnsStub, Zone
 from components.envoy.typed import Config
 from tests.loopback.conftest import Envoys, Servers
+from tests.support.chaos import Fault
 from tests.support.client import channel, outcomes
 from tests.support.real_envoy import RealEnvoy, eventually
 from tests.support.stand_in import STREAM
@@ -68,6 +69,7 @@ def test_a_server_that_says_ready_and_fails_every_call_costs_no_call(servers: Se
     assert black_hole.calls > 0
 
 
+@pytest.mark.chaos(Fault.TRITON_CRASHES)
 def test_what_a_crashing_server_had_in_progress_is_done_by_another(servers: Servers, envoy: Envoys) -> None:
     crashing, other = servers(2)
     proxy = envoy((A, B))
@@ -86,6 +88,7 @@ def test_what_a_crashing_server_had_in_progress_is_done_by_another(servers: Serv
     crasher.join()
 
 
+@pytest.mark.chaos(Fault.TRITON_REFUSES)
 @pytest.mark.parametrize("status", [grpc.StatusCode.INTERNAL, grpc.StatusCode.RESOURCE_EXHAUSTED])
 def test_the_fault_of_a_call_is_told_once_and_not_held_against_the_server(
     servers: Servers, envoy: Envoys, status: grpc.StatusCode

@@ -12,6 +12,7 @@ from components.envoy.identity import HEALTH_CHECK_PATH
 from stacks.schema.clients import TokenClients, TokenIssuer
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.authority import Authority
+from tests.support.chaos import Fault
 from tests.support.client import ask, channel, outcomes
 from tests.support.issuer import Issuer, new_key, public_pem
 from tests.support.real_envoy import RealEnvoy, eventually
@@ -109,6 +110,7 @@ WRONG: dict[str, tuple[Callable[[Issuer], str | None], str]] = {
 }
 
 
+@pytest.mark.chaos(Fault.CLOCK_SKEW)
 def test_right_tokens_pass_and_wrong_ones_reach_no_server(issuer: Issuer, server: StandIn, guarded: Guarded) -> None:
     issuer.keys["elliptic"] = new_key()
     proxy = guarded(issuer.fact())
@@ -158,6 +160,7 @@ def test_two_issuers_each_with_its_own_keys_and_audience(issuer: Issuer, other: 
     assert outcome(proxy, posing) == UNAUTHENTICATED
 
 
+@pytest.mark.chaos(Fault.ISSUER)
 def test_a_new_key_is_taken_and_one_that_is_withdrawn_is_not(issuer: Issuer, guarded: Guarded) -> None:
     proxy = guarded(issuer.fact())
     old = issuer.token()
@@ -189,6 +192,7 @@ def test_an_envoy_that_is_ready_knows_the_keys(issuer: Issuer, guarded: Guarded)
     assert outcome(proxy, issuer.token()) == A
 
 
+@pytest.mark.chaos(Fault.ISSUER)
 def test_an_issuer_that_goes_takes_nobody_away(issuer: Issuer, guarded: Guarded) -> None:
     """The keys are old three times over when the call is made."""
     proxy = guarded(issuer.fact())
@@ -200,6 +204,7 @@ def test_an_issuer_that_goes_takes_nobody_away(issuer: Issuer, guarded: Guarded)
     assert outcome(proxy, None) == UNAUTHENTICATED
 
 
+@pytest.mark.chaos(Fault.ISSUER)
 def test_an_issuer_that_is_down_at_the_start_keeps_only_its_own_out(
     issuer: Issuer, other: Issuer, guarded: Guarded
 ) -> None:
@@ -211,6 +216,7 @@ def test_an_issuer_that_is_down_at_the_start_keeps_only_its_own_out(
         eventually(lambda: outcome(proxy, issuer.token()) == A, "the issuer is back")
 
 
+@pytest.mark.chaos(Fault.ISSUER)
 @pytest.mark.parametrize(("fault", "counted"), [("authority", "fail_verify_error"), ("host", "fail_verify_san")])
 def test_a_man_in_the_middle_gives_no_keys(
     fault: str, counted: str, issuer: Issuer, authority: Authority, server: StandIn, guarded: Guarded

@@ -14,6 +14,7 @@ from components.timing import Timing
 from stacks.schema.clients import NetworkClients
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import Proxy
+from tests.support.chaos import Fault
 from tests.support.configs import stack_config
 from tests.support.envoy import proxy_args
 from tests.support.real_envoy import binary
@@ -70,6 +71,7 @@ def test_envoy_takes_the_command_line_of_its_pod(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.chaos(Fault.ENVOY)
 @pytest.mark.parametrize(
     ("config", "reason"),
     [

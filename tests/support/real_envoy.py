@@ -40,10 +40,16 @@ class RealEnvoy:
         directory: gets configuration and log.
         arguments: further words of the command line.
         files: path in the pod -> content of what it reads there. Its folder is made below `directory`.
+        log: where its output goes; by default a file in `directory`.
     """
 
     def __init__(
-        self, bootstrap: dict[str, Any], directory: Path, *arguments: str, files: Mapping[str, str] | None = None
+        self,
+        bootstrap: dict[str, Any],
+        directory: Path,
+        *arguments: str,
+        files: Mapping[str, str] | None = None,
+        log: Path | None = None,
     ) -> None:
         self.grpc_port, self.stats_port, self.admin_port = free_port(), free_port(), free_port()
         ports = {GRPC_PORT: self.grpc_port, STATS_PORT: self.stats_port, ADMIN_PORT: self.admin_port}
@@ -55,7 +61,7 @@ class RealEnvoy:
                 folder, {Path(f).name: text for f, text in (files or {}).items() if str(Path(f).parent) == folder}
             )
         path.write_text(self._in_root(json.dumps(_on_loopback(bootstrap, ports))))
-        self.log = directory / f"envoy-{self.grpc_port}.log"
+        self.log = log or directory / f"envoy-{self.grpc_port}.log"
         self._command = [binary(), "-c", str(path), "--disable-hot-restart", "--concurrency", "2", *_NODE]
         self._command += arguments
 

@@ -70,6 +70,27 @@ class StandIn:
         return _SERVING if self.serving else _NOT_SERVING
 
 
+class Busy(StandIn):
+    """Works on so many requests at a time, each for `work_seconds`; the others wait for their turn."""
+
+    def __init__(self, address: str, port: int, *, slots: int, work_seconds: float) -> None:
+        super().__init__(address, port)
+        self.delay_seconds = work_seconds
+        self.in_progress = self.in_progress_max = 0
+        self._counting, self._slots = threading.Lock(), threading.Semaphore(slots)
+
+    def answer(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        with self._counting:
+            self.in_progress += 1
+            self.in_progress_max = max(self.in_progress_max, self.in_progress)
+        try:
+            with self._slots:
+                return super().answer(request, context)
+        finally:
+            with self._counting:
+                self.in_progress -= 1
+
+
 class _Handlers(grpc.GenericRpcHandler):
     def __init__(self, stand_in: StandIn) -> None:
         self._stand_in = stand_in

@@ -29,6 +29,10 @@ class StandInProcess:
         self._process.kill()
         self._process.wait()
 
+    def kill(self) -> None:
+        """SIGKILL: connections are reset."""
+        self._process.kill()
+
     def pause(self) -> None:
         """SIGSTOP: connections stand, nothing answers."""
         pause(self._process.pid)

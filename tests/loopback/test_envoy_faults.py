@@ -1,0 +1,126 @@
+"""Servers that crash, hang or are slow, and an Envoy that is killed: what becomes of the calls."""
+
+import resource
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.loopback.conftest import Envoys, Servers
+from tests.support.chaos import Fault
+from tests.support.client import begin, channel, outcome, outcomes
+from tests.support.real_envoy import RealEnvoy, eventually
+from tests.support.service import Service
+from tests.support.stand_in import Busy, StandIn
+from tests.support.stand_in_process import StandInProcess
+
+A, B, C = "127.0.1.1", "127.0.1.2", "127.0.1.3"
+FULL_DISK = Path("/dev/full")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(StandInProcess.kill, marks=pytest.mark.chaos(Fault.TRITON_CRASHES)),
+        pytest.param(StandInProcess.pause, marks=pytest.mark.chaos(Fault.TRITON_HANGS)),
+    ],
+)
+def test_what_a_server_had_in_progress_is_done_by_another(
+    started: ExitStack, server_port: int, envoy: Envoys, fault: Callable[[StandInProcess], None]
+) -> None:
+    failing = started.enter_context(StandInProcess(A, server_port, delay_seconds=2))
+    other = started.enter_context(StandIn(B, server_port))
+    other.delay_seconds = 2
+    proxy = envoy((A, B))
+    eventually(lambda: proxy.healthy_servers() == {A, B}, "healthy")
+    client = channel(proxy.target)
+    held = [begin(client) for _ in range(100)]
+    eventually(lambda: proxy.stat("cluster.servers.upstream_rq_active") == 100, "all in progress")
+    assert other.calls < 100
+    fault(failing)
+    assert {outcome(call) for call in held} == {B}
+    assert other.calls == 100
+    assert outcomes(client, 10) == {B: 10}
+
+
+@pytest.mark.chaos(Fault.TRITON_HANGS)
+def test_a_server_that_hung_gets_work_again_when_it_goes_on(
+    started: ExitStack, server_port: int, envoy: Envoys
+) -> None:
+    hanging = started.enter_context(StandInProcess(A, server_port))
+    started.enter_context(StandIn(B, server_port))
+    proxy = envoy((A, B))
+    eventually(lambda: proxy.healthy_servers() == {A, B}, "healthy")
+    hanging.pause()
+    eventually(lambda: proxy.healthy_servers() == {B}, "the hang is noticed")
+    hanging.resume()
+    eventually(lambda: proxy.healthy_servers() == {A, B}, "healthy again")
+    assert A in outcomes(channel(proxy.target), 20)
+
+
+@pytest.mark.chaos(Fault.GPU_SLOW)
+def test_no_queue_forms_before_a_slow_server(started: ExitStack, server_port: int, envoy: Envoys) -> None:
+    """240 requests at 57 % of what a server and two that are ten times faster can do, one at a time."""
+    speeds = {A: 0.02, B: 0.02, C: 0.2}
+    made = [Busy(address, server_port, slots=1, work_seconds=work) for address, work in speeds.items()]
+    *fast, slow = [started.enter_context(server) for server in made]
+    proxy = envoy(tuple(speeds))
+    eventually(lambda: proxy.healthy_servers() == set(speeds), "healthy")
+    client = channel(proxy.target)
+    begun, calls = time.monotonic(), []
+    for number in range(240):
+        time.sleep(max(0.0, begun + number / 60 - time.monotonic()))
+        calls.append(begin(client))
+    assert {outcome(call) for call in calls} <= {A, B, C}
+    assert slow.in_progress_max <= max(server.in_progress_max for server in fast) + 1
+    assert slow.calls < 240 / 3 / 2, "much less than its turn"
+
+
+def kill(proxy: RealEnvoy) -> None:
+    proxy.process.kill()
+
+
+def run_out_of_memory(proxy: RealEnvoy) -> None:
+    """No page more than it has now, and bodies to hold."""
+    status = Path(f"/proc/{proxy.process.pid}/status").read_text().splitlines()
+    now_bytes = int(next(line for line in status if line.startswith("VmSize")).split()[1]) * 1024
+    resource.prlimit(proxy.process.pid, resource.RLIMIT_AS, (now_bytes, now_bytes))
+    for _ in range(20):
+        begin(channel(proxy.target), bytes_each=60 * 1024 * 1024)
+
+
+@pytest.mark.chaos(Fault.ENVOY)
+@pytest.mark.parametrize("end", [kill, run_out_of_memory])
+def test_the_other_envoy_takes_over_from_one_that_ends(
+    servers: Servers, envoy: Envoys, end: Callable[[RealEnvoy], None]
+) -> None:
+    """What it had in progress fails at once, and may be tried again; it does not wait for its deadline."""
+    (server,) = servers(1)
+    old, new = envoy((A,)), envoy((A,))
+    eventually(lambda: old.healthy_servers() == new.healthy_servers() == {A}, "healthy")
+    with Service(old.grpc_port) as service:
+        client = channel(service.target)
+        assert outcomes(client, 3) == {A: 3}
+        server.delay_seconds = 30
+        held = [begin(client) for _ in range(5)]
+        eventually(lambda: server.calls >= 8, "calls in progress")
+        service.port_of_pod = new.grpc_port
+        end(old)
+        assert {outcome(call) for call in held} == {"UNAVAILABLE"}
+        server.delay_seconds = 0
+        assert outcomes(client, 20) == {A: 20}
+
+
+@pytest.mark.chaos(Fault.DISK_FULL)
+def test_an_envoy_that_cannot_write_its_log_serves(servers: Servers, envoy: Envoys) -> None:
+    (server,) = servers(1)
+    proxy = envoy((A,), arguments=("--file-flush-interval-msec", "100"), log=FULL_DISK)
+    eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
+    client = channel(proxy.target)
+    for _ in range(20):
+        server.delay_seconds = 1
+        assert outcomes(client, deadline_seconds=0.1) == {"DEADLINE_EXCEEDED": 1}, "each is a line of the log"
+        server.delay_seconds = 0
+        assert outcomes(client, 5) == {A: 5}
