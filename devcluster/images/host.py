@@ -47,6 +47,7 @@ def chroot_command(
     environment: dict[str, str],
     folders: Mapping[str, Path] = MappingProxyType({}),
     shared_memory_mib: int = 64,
+    scratch_mib: int | None = None,
 ) -> list[str]:
     """A command line that runs a program of a root file system much as a pod would, on this machine's network.
 
@@ -60,12 +61,14 @@ def chroot_command(
         environment: its whole environment.
         folders: folders of this machine that it sees, read-only, by an absolute path that exists in the root.
         shared_memory_mib: size of /dev/shm; by default a pod's.
+        scratch_mib: size of /tmp; by default half of this machine's memory.
     """
+    scratch = "mode=1777" if scratch_mib is None else f"size={scratch_mib}m,mode=1777"
     mounts = [
         ["--bind", "-o", "ro", str(root), str(root)],
         ["--rbind", "/dev", str(root / "dev")],
         ["-t", "tmpfs", "-o", f"size={shared_memory_mib}m,mode=1777", "shm", str(root / "dev" / "shm")],
-        ["-t", "tmpfs", "-o", "mode=1777", "tmp", str(root / "tmp")],
+        ["-t", "tmpfs", "-o", scratch, "tmp", str(root / "tmp")],
         ["-t", "proc", "proc", str(root / "proc")],
         *(["--bind", "-o", "ro", str(folder), f"{root}{path}"] for path, folder in folders.items()),
     ]

@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.loopback.conftest import envoy, server_port, started
 from tests.support.cluster import cluster
 
-__all__ = ["cluster"]
+__all__ = ["cluster", "envoy", "server_port", "started"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

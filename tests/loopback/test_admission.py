@@ -243,3 +243,20 @@ def test_three_times_too_many_requests_are_served_or_sent_elsewhere_and_none_wai
     assert found.keys() == {A, "UNAVAILABLE"}
     assert server.in_progress_max <= 50
     assert server.calls == found[A], "what is refused costs no server anything"
+
+
+@pytest.mark.chaos(Fault.DISK_FULL)
+def test_a_controller_that_cannot_write_its_log_decides(
+    started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path
+) -> None:
+    args = admission(requests_in_flight_per_server_max=10)
+    proxy = envoy((servers(1)[0].name,), admission=args)
+    controller = Controller(args, proxy, tmp_path)
+    controller.log = Path("/dev/full")
+    started.enter_context(controller)
+    await_told(proxy, LIMIT_KEY, "10")
+    program = controller.program()
+    assert program
+    os.kill(program, signal.SIGKILL)
+    eventually(lambda: controller.program() not in {program, None}, "another program")
+    await_told(proxy, LIMIT_KEY, "10")

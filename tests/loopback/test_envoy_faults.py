@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.loopback.service_stub import ServiceStub
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.chaos import Fault
 from tests.support.client import begin, channel, outcome, outcomes
 from tests.support.real_envoy import RealEnvoy, eventually
-from tests.support.service import Service
 from tests.support.stand_in import Busy, StandIn
 from tests.support.stand_in_process import StandInProcess
 
@@ -100,13 +100,13 @@ def test_the_other_envoy_takes_over_from_one_that_ends(
     (server,) = servers(1)
     old, new = envoy((A,)), envoy((A,))
     eventually(lambda: old.healthy_servers() == new.healthy_servers() == {A}, "healthy")
-    with Service(old.grpc_port) as service:
+    with ServiceStub([old.grpc_port]) as service:
         client = channel(service.target)
         assert outcomes(client, 3) == {A: 3}
         server.delay_seconds = 30
         held = [begin(client) for _ in range(5)]
         eventually(lambda: server.calls >= 8, "calls in progress")
-        service.port_of_pod = new.grpc_port
+        service.set_ports([new.grpc_port])
         end(old)
         assert {outcome(call) for call in held} == {"UNAVAILABLE"}
         server.delay_seconds = 0

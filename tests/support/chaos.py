@@ -22,7 +22,10 @@ class Fault(Enum):
     ENVOY = "Envoy killed or misconfigured", "the other takes over; a bad file is refused at preview"
     API_SERVER = "API server restarts during `up`", "`up` finishes, or the next one repairs"
     ENGINE_KILLED = "engine killed during `up`", "the lock names its owner; the next `up` converges, no orphan"
-    PROVIDER_KILLED = "provider killed during `up`", "`up` fails, the next one converges, no orphan"
+    PROVIDER_KILLED = (
+        "provider killed during `up`",
+        "the next `up` names the object that stands in its way",
+    )
     STATE_UNWRITABLE = "state cannot be written", "`up` fails, the state is readable, the next `up` converges"
     TWO_UPS = "two `up` at once", "the second refuses at once and names the first"
     NODE_LOST = "kubelet lost", "pods serve on, and it takes them over again"

@@ -15,7 +15,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,12 @@ class PulumiProject:
 
     def interrupted_up(self, after: str) -> Run:
         """An update that gets Ctrl-C once its output holds `after`; it must fail."""
+        run = self.disturbed_up(after, lambda process: process.send_signal(signal.SIGINT))
+        assert run.returncode != 0, f"the interrupted `pulumi up` did not fail:\n{run.output}"
+        return run
+
+    def disturbed_up(self, after: str, disturb: Callable[["subprocess.Popen[str]"], None]) -> Run:
+        """An update, and what is to happen once its output holds `after`; its outcome is the caller's to judge."""
         flags = ("--yes", "--skip-preview", "--non-interactive", "--color", "never", "--stack", self.stack)
         with subprocess.Popen(
             ("pulumi", "up", *flags),
@@ -141,10 +147,9 @@ class PulumiProject:
             output = ""
             for line in process.stdout:
                 if after in line and after not in output:
-                    process.send_signal(signal.SIGINT)
+                    disturb(process)
                 output += line
         assert after in output, f"`pulumi up` never said {after!r}:\n{output}"
-        assert process.returncode != 0, f"the interrupted `pulumi up` did not fail:\n{output}"
         return Run("pulumi up", process.returncode, output)
 
     def refresh(self, *flags: str, fails: bool = False) -> Run:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -13,14 +14,20 @@ from tests.support.stand_in import StandIn
 
 
 class StandInProcess:
-    """`StandIn` with a fixed delay, from its start to its end."""
+    """`StandIn` with a fixed delay, from its start to its end; `within` makes its command line one of elsewhere."""
 
-    def __init__(self, address: str, port: int, *, delay_seconds: float = 0) -> None:
-        self._arguments = [address, str(port), str(delay_seconds)]
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        *,
+        delay_seconds: float = 0,
+        within: Callable[..., list[str]] = lambda *words: list(words),
+    ) -> None:
+        self._command = within(sys.executable, "-m", __name__, address, str(port), str(delay_seconds))
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "tests.support.stand_in_process", *self._arguments]
-        self._process = subprocess.Popen(command)
+        self._process = subprocess.Popen(self._command)
         return self
 
     def __exit__(

@@ -42,6 +42,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -378,10 +379,11 @@ def control(policy: Policy) -> None:
 
 
 def say(news: str, facts: Mapping[str, object]) -> None:
-    """One JSON line of log."""
+    """One JSON line of log; where there is no room for it, the work goes on."""
     line = {"time": time.strftime("%FT%TZ", time.gmtime()), "admission": news, **facts}
-    sys.stderr.write(json.dumps(line) + "\n")
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stderr.write(json.dumps(line) + "\n")
+        sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import urllib.request
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 SILENCE_SECONDS = 10.0
@@ -31,7 +32,7 @@ def supervise(withdraw_url: str, command: list[str]) -> None:
             finally:
                 program.kill()
                 withdraw(withdraw_url)
-        sys.stderr.write(f"the program ended with {program.returncode}: what it told Envoy is withdrawn\n")
+        say(f"the program ended with {program.returncode}: what it told Envoy is withdrawn")
         time.sleep(PERIOD_SECONDS)
 
 
@@ -54,7 +55,14 @@ def withdraw(url: str) -> None:
     try:
         urllib.request.urlopen(url, data=b"", timeout=WITHDRAW_TIMEOUT_SECONDS).close()  # noqa: S310
     except OSError as error:
-        sys.stderr.write(f"{url}: {error}\n")
+        say(f"{url}: {error}")
+
+
+def say(line: str) -> None:
+    """One line of log; where there is no room for it, the work goes on."""
+    with suppress(OSError):
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
 
 class Probe(BaseHTTPRequestHandler):

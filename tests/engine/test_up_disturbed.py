@@ -1,0 +1,203 @@
+"""`up` when its engine, its provider, its state or the API server fails half-way, and when there are two.
+
+The program is a ConfigMap, a claim that is ready only once the test makes its volume, and a ConfigMap after it: while
+the engine waits for the claim, it has done one thing, is doing another, and has the third before it.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from devcluster.errors import DevClusterError
+from devcluster.interrupted import delete_half_created
+from devcluster.pids import command_of
+from devcluster.supervisor import Supervisor
+from tests.support.chaos import Fault
+from tests.support.cluster import Cluster
+from tests.support.provider_stack import ProviderStack, resource
+from tests.support.pulumi_cli import PulumiProject
+from tests.support.real_envoy import eventually
+
+pytestmark = pytest.mark.engine
+
+WAITING = "waiting for the claim to be bound"
+PROVIDER_NOTICES_SECONDS = 3
+"""Until a provider whose engine was killed has ended, and makes nothing more."""
+
+
+class Volume:
+    """The volume of the claim: `make` lets `up` go on."""
+
+    def __init__(self, stack: ProviderStack) -> None:
+        self.name = f"volume-{stack.namespace}"
+        self._api = stack.api
+
+    def make(self) -> None:
+        spec = {
+            "capacity": {"storage": "1Mi"},
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": "none",
+            "hostPath": {"path": "/nonexistent"},
+        }
+        body = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": self.name}, "spec": spec}
+        self._api.request("POST", "/api/v1/persistentvolumes", body)
+
+    def remove(self) -> None:
+        self._api.request("DELETE", f"/api/v1/persistentvolumes/{self.name}")
+
+
+@pytest.fixture
+def volume(stack: ProviderStack) -> Iterator[Volume]:
+    made = Volume(stack)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def project(stack: ProviderStack, volume: Volume) -> PulumiProject:
+    claim = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "none",
+        "volumeName": volume.name,
+        "resources": {"requests": {"storage": "1Mi"}},
+    }
+    return stack.declare(
+        resource("before", "v1", "ConfigMap", data={"a": "1"}),
+        resource("claim", "v1", "PersistentVolumeClaim", metadata={"name": "claim"}, spec=claim, depends_on=["before"]),
+        resource("after", "v1", "ConfigMap", data={"a": "2"}, depends_on=["claim"]),
+    )
+
+
+def converges(stack: ProviderStack, project: PulumiProject) -> None:
+    """The next `up` makes what is missing, and nothing is there twice or left over."""
+    project.up()
+    project.run("preview", "--refresh", "--expect-no-changes")
+    found = [
+        item["metadata"]["name"].partition("-")[0]
+        for kind in ("configmaps", "persistentvolumeclaims")
+        for item in stack.api.request("GET", f"/api/v1/namespaces/{stack.namespace}/{kind}")["items"]
+        if item["metadata"]["name"] != "kube-root-ca.crt"
+    ]
+    assert sorted(found) == ["after", "before", "claim"]
+
+
+def forget_what_was_half_created(project: PulumiProject, cluster: Cluster) -> None:
+    """What docs/chaos.md tells an operator to do."""
+    export = json.loads(project.run("stack", "export", merge_stderr=False).output)
+    if delete_half_created(export, cluster.kubectl):
+        project.refresh("--clear-pending-creates")
+
+
+@pytest.mark.chaos(Fault.ENGINE_KILLED)
+@pytest.mark.parametrize("step", ["ConfigMap before creating", WAITING, "ConfigMap after creating"])
+def test_an_engine_killed_at_any_step(
+    stack: ProviderStack, project: PulumiProject, volume: Volume, cluster: Cluster, step: str
+) -> None:
+    if step != WAITING:
+        volume.make()
+    killed = project.disturbed_up(step, lambda engine: engine.kill())
+    assert killed.returncode == -signal.SIGKILL
+    told = project.up(fails=True).output
+    assert "the stack is currently locked by 1 lock(s)" in told
+    assert f"@{socket.gethostname()} (pid " in told
+    project.run("cancel", "--yes")
+    time.sleep(PROVIDER_NOTICES_SECONDS)
+    forget_what_was_half_created(project, cluster)
+    if step == WAITING:
+        volume.make()
+    converges(stack, project)
+
+
+@pytest.mark.chaos(Fault.PROVIDER_KILLED)
+def test_a_provider_killed(stack: ProviderStack, project: PulumiProject, volume: Volume, cluster: Cluster) -> None:
+    """The engine takes it for a failure and records nothing: the object that was being made is not in the state."""
+
+    def kill_provider(engine: "subprocess.Popen[str]") -> None:
+        (provider,) = [pid for pid in children(engine.pid) if "devcluster.provider" in command_of(pid)]
+        os.kill(provider, signal.SIGKILL)
+
+    assert project.disturbed_up(WAITING, kill_provider).returncode != 0
+    assert 'persistentvolumeclaims "claim" already exists' in project.up(fails=True).output
+    cluster.kubectl.run("delete", "persistentvolumeclaim", "claim", f"--namespace={stack.namespace}")
+    volume.make()
+    converges(stack, project)
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has started."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for file in lists for child in file.read_text().split()]
+
+
+@pytest.fixture
+def small_disk(project: PulumiProject) -> Iterator[Path]:
+    """The state on a disk of its own."""
+    backend = project.directory / ".state"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "state", str(backend)], check=True)
+    project.run("stack", "select", "--create", project.stack)
+    yield backend
+    subprocess.run(["umount", "--lazy", str(backend)], check=True)
+
+
+@pytest.mark.chaos(Fault.STATE_UNWRITABLE)
+def test_a_state_that_cannot_be_written(
+    stack: ProviderStack, project: PulumiProject, volume: Volume, cluster: Cluster, small_disk: Path
+) -> None:
+    filling = small_disk / "filling"
+
+    def fill_and_go_on(_: object) -> None:
+        with suppress(OSError), filling.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        volume.make()
+
+    failed = project.disturbed_up(WAITING, fill_and_go_on)
+    assert failed.returncode != 0
+    assert "no space left on device" in failed.output
+    assert "before" in project.export(), "what was known is still readable"
+    filling.unlink()
+    forget_what_was_half_created(project, cluster)
+    converges(stack, project)
+
+
+@pytest.mark.chaos(Fault.TWO_UPS)
+def test_the_second_of_two_ups_is_refused_at_once(stack: ProviderStack, project: PulumiProject, volume: Volume) -> None:
+    refusals: list[str] = []
+
+    def second(first: "subprocess.Popen[str]") -> None:
+        refusals.append(project.up(fails=True).output)
+        assert f"@{socket.gethostname()} (pid {first.pid})" in refusals[0]
+        volume.make()
+
+    assert project.disturbed_up(WAITING, second).returncode == 0
+    assert "the stack is currently locked by 1 lock(s)" in refusals[0]
+    converges(stack, project)
+
+
+@pytest.mark.chaos(Fault.API_SERVER)
+def test_an_api_server_that_restarts(
+    stack: ProviderStack, project: PulumiProject, volume: Volume, cluster: Cluster
+) -> None:
+    def restart(_: object) -> None:
+        before = Supervisor().states()["kube-apiserver"].pid
+        os.kill(before, signal.SIGKILL)
+        eventually(lambda: Supervisor().states()["kube-apiserver"].pid not in {0, before}, "another API server")
+        eventually(answers, "it answers", timeout_seconds=120)
+        volume.make()
+
+    def answers() -> bool:
+        with suppress(DevClusterError):
+            return cluster.kubectl.run("get", "--raw=/readyz") == "ok"
+        return False
+
+    if project.disturbed_up(WAITING, restart).returncode != 0:
+        forget_what_was_half_created(project, cluster)
+    converges(stack, project)

@@ -1,0 +1,124 @@
+"""The real Triton before real clients, both behind the real Envoy, on loopback: models that cannot be had, no room."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from checks.client import TritonClient
+from checks.kserve import CallError, Tensor
+from tests.loopback.conftest import Envoys
+from tests.support.chaos import Fault
+from tests.support.real_envoy import RealEnvoy, eventually
+from tests.support.real_triton import RealTriton, repository
+
+pytestmark = pytest.mark.live
+
+A, B = "127.0.1.1", "127.0.1.2"
+SCRATCH_MIB = 8
+Start = Callable[..., RealTriton]
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    return repository(tmp_path / "models")
+
+
+@pytest.fixture
+def triton(started: ExitStack, server_port: int, tmp_path: Path) -> Start:
+    """Starts a Triton on an address with models from a folder."""
+
+    def start(address: str, models: Path) -> RealTriton:
+        log = tmp_path / f"triton-{address}.log"
+        return started.enter_context(RealTriton(address, server_port, models, log, scratch_mib=SCRATCH_MIB))
+
+    return start
+
+
+@pytest.fixture
+def client(envoy: Envoys, triton: Start, models: Path) -> Iterator[TritonClient]:
+    """A client of an Envoy before two servers, the second of which does not run."""
+    triton(A, models)
+    proxy: RealEnvoy = envoy((A, B))
+    eventually(lambda: proxy.healthy_servers() == {A}, "the first server is ready")
+    with TritonClient(proxy.target, tls=False) as client:
+        yield client
+
+
+def sleep(client: TritonClient, sleep_ms: float) -> str:
+    """`OK`, or why the call failed."""
+    inputs = [
+        Tensor(name="SLEEP_MS", datatype="FP32", values=np.full((1, 1), sleep_ms, np.float32)),
+        Tensor(name="DATA", datatype="FP32", values=np.ones((1, 3), np.float32)),
+    ]
+    try:
+        client.infer("sleep_identity", "", inputs)
+    except CallError as error:
+        return str(error)
+    return "OK"
+
+
+def remove(models: Path) -> None:
+    (models / "sleep_identity").rename(models.with_name("elsewhere"))
+    models.rmdir()
+    models.mkdir(mode=0o755)
+    (models / "sleep_identity").mkdir(mode=0o755)
+
+
+def cut_short(models: Path) -> None:
+    config = models / "sleep_identity" / "config.pbtxt"
+    config.write_text(config.read_text()[:100])
+
+
+def forbid(models: Path) -> None:
+    (models / "sleep_identity" / "1").chmod(0o000)
+
+
+def break_model(models: Path) -> None:
+    (models / "sleep_identity" / "1" / "model.py").write_text("raise RuntimeError('made for another version')\n")
+
+
+@pytest.mark.chaos(Fault.MODEL_REPOSITORY)
+@pytest.mark.parametrize("fault", [remove, cut_short, forbid, break_model])
+def test_a_server_without_its_models_never_counts_and_the_old_one_serves(
+    client: TritonClient, triton: Start, tmp_path: Path, fault: Callable[[Path], None]
+) -> None:
+    broken = repository(tmp_path / "broken")
+    fault(broken)
+    new = triton(B, broken)
+    while new.process.poll() is None:
+        assert sleep(client, 1) == "OK"
+    assert new.process.returncode != 0, "so the kubelet starts it again, and the rollout waits"
+    assert "sleep_identity" in new.log.read_text()
+    assert {sleep(client, 1) for _ in range(10)} == {"OK"}
+
+
+@pytest.mark.chaos(Fault.TRITON_REFUSES)
+def test_what_finds_a_full_queue_is_refused_with_tritons_own_word(models: Path, envoy: Envoys, triton: Start) -> None:
+    """One runs, two wait, and the others hear UNAVAILABLE: "try elsewhere". The server is not held to be broken."""
+    config = models / "sleep_identity" / "config.pbtxt"
+    text = config.read_text().replace("max_batch_size: 8", "max_batch_size: 1")
+    queue = "dynamic_batching { default_queue_policy { max_queue_size: 2 } }"
+    config.write_text(text.replace("dynamic_batching { }", queue))
+    triton(A, models)
+    proxy: RealEnvoy = envoy((A,))
+    eventually(lambda: proxy.healthy_servers() == {A}, "ready")
+    with TritonClient(proxy.target, tls=False) as client, ThreadPoolExecutor(max_workers=12) as jobs:
+        told = Counter(jobs.map(lambda _: sleep(client, 4000), range(12)))
+        assert told == {"OK": 3, "UNAVAILABLE: [request id: <id_unknown>] Exceeds maximum queue size": 9}
+        assert sleep(client, 1) == "OK"
+
+
+@pytest.mark.chaos(Fault.DISK_FULL)
+def test_a_triton_without_room_in_its_scratch_serves(models: Path, envoy: Envoys, triton: Start) -> None:
+    server = triton(A, models)
+    proxy: RealEnvoy = envoy((A,))
+    eventually(lambda: proxy.healthy_servers() == {A}, "ready")
+    server.fill_scratch()
+    with TritonClient(proxy.target, tls=False) as client:
+        assert {sleep(client, 1) for _ in range(20)} == {"OK"}
+    assert proxy.healthy_servers() == {A}
