@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs shell test lint quick cluster lock bench-traffic
+.PHONY: help install up down status logs shell test lint quick cluster lock chaos bench-traffic
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -47,6 +47,11 @@ quick: lint  ## lint and the tests that need no cluster
 test: quick  ## every test; takes the dev cluster over and leaves it down
 	$(BIN)/python -m devcluster up
 	$(BIN)/pytest -m "engine or live"
+
+chaos: $(READY)  ## every fault of docs/chaos.md, and a table; takes the dev cluster over and leaves it down
+	@$(BIN)/python -m devcluster up
+	@status=0; $(BIN)/python -m pytest -m chaos -p tests.support.chaos_table || status=$$?; \
+	  $(BIN)/python -m devcluster down && exit $$status
 
 bench-traffic: $(READY)  ## what traffic costs and loses, against SuperSONIC's configuration; about two hours, alone on the machine
 	@$(BIN)/python -m benchmarks all
