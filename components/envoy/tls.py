@@ -1,5 +1,6 @@
 """TLS, towards clients and towards issuers of tokens. Certificates are files, which Envoy reads by way of its secret
 discovery service (SDS): so it takes a renewed one without a restart, and its configuration loads where none of them is.
+It watches the folder of each file, and the kubelet renews a mounted Secret by moving a link in its folder.
 """
 
 from typing import Any
@@ -64,16 +65,11 @@ def secret_files(*, server: bool, certificates_of_clients: bool, issuers: bool) 
         certificate = {
             "certificate_chain": {"filename": f"{SERVER_FOLDER}/tls.crt"},
             "private_key": {"filename": f"{SERVER_FOLDER}/tls.key"},
-            # The kubelet renews a mounted Secret by moving a link in its folder.
-            "watched_directory": {"path": SERVER_FOLDER},
         }
         files |= _file(_SERVER, tls_certificate=certificate)
     if certificates_of_clients:
-        authorities = {
-            "trusted_ca": {"filename": f"{AUTHORITIES_FOLDER}/ca.crt"},
-            "watched_directory": {"path": AUTHORITIES_FOLDER},
-        }
-        files |= _file(_CLIENT_AUTHORITIES, validation_context=authorities)
+        authorities = {"filename": f"{AUTHORITIES_FOLDER}/ca.crt"}
+        files |= _file(_CLIENT_AUTHORITIES, validation_context={"trusted_ca": authorities})
     if issuers:
         files |= _file(_PUBLIC_AUTHORITIES, validation_context={"trusted_ca": {"filename": PUBLIC_AUTHORITIES}})
     return files
