@@ -1,7 +1,8 @@
 """The listener for clients: HTTP/2 in, one route table, retries, limits, log of what failed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from components.envoy.access_log import failed_calls
 from components.envoy.admission import refusal_of_new_jobs, refusal_of_requests
 from components.envoy.cluster import CLUSTER, CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES
 from components.envoy.identity import HEALTH_CHECK_PATH, identity_filters, log_fields, refusals
@@ -92,7 +93,7 @@ def clients_listener(
                 "envoy.filters.http.router", "extensions.filters.http.router.v3.Router", suppress_envoy_headers=True
             ),
         ],
-        access_log=[_failed_calls({**_LOG_FIELDS, **log_fields(clients)})],
+        access_log=[failed_calls(log_fields(clients))],
     )
     return {
         "name": "clients",
@@ -182,36 +183,3 @@ def _retry_policy(retry_on: str, traffic: Traffic) -> Config:
         # were lost in every fourth crash. The waits are drawn at random from 0 to 0.1, 0.3, 0.7 and 1 s.
         "retry_back_off": {"base_interval": seconds(0.1), "max_interval": seconds(1)},
     }
-
-
-_LOG_FIELDS: Mapping[str, str] = {
-    "time": "%START_TIME%",
-    "client": "%DOWNSTREAM_REMOTE_ADDRESS%",
-    "method": "%REQ(:PATH)%",
-    "user_agent": "%REQ(USER-AGENT)%",
-    "deadline": "%REQ(GRPC-TIMEOUT)%",
-    "grpc_status": "%GRPC_STATUS(SNAKE_STRING)%",
-    "grpc_message": "%RESP(GRPC-MESSAGE)%",
-    "cause": "%RESPONSE_CODE_DETAILS%",
-    "flags": "%RESPONSE_FLAGS%",
-    "upstream_failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
-    "server": "%UPSTREAM_HOST%",
-    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
-    "duration_ms": "%DURATION%",
-    "request_bytes": "%BYTES_RECEIVED%",
-    "response_bytes": "%BYTES_SENT%",
-}
-
-
-def _failed_calls(fields: Mapping[str, str]) -> Config:
-    """One JSON line on stdout for each call that did not end with OK.
-
-    Calls that succeed are counted, not logged: at 1,000 requests a second they would be some 50 GB a day of lines that
-    nobody reads, and each costs time in the worker that serves it.
-    """
-    log = extension(
-        "envoy.access_loggers.stdout",
-        "extensions.access_loggers.stream.v3.StdoutAccessLog",
-        log_format={"json_format": dict(fields)},
-    )
-    return {**log, "filter": {"grpc_status_filter": {"statuses": ["OK"], "exclude": True}}}

@@ -2,13 +2,15 @@
 
 import json
 import socket
+from collections import Counter
 
 import grpc
 import pytest
 
 from components.envoy.stats import METRICS_PATH
+from components.envoy.typed import Config
 from tests.loopback.conftest import Envoys, Servers
-from tests.support.client import channel, outcomes
+from tests.support.client import begin, channel, outcomes
 from tests.support.real_envoy import eventually
 
 A = "127.0.1.1"
@@ -95,3 +97,28 @@ def test_each_server_has_metrics_of_its_own(servers: Servers, envoy: Envoys) -> 
     (line,) = [line for line in proxy.stats(METRICS_PATH)[1].splitlines() if "endpoint_rq_total{" in line]
     assert f'envoy_endpoint_address="{A}:' in line
     assert line.endswith(" 3")
+
+
+def test_of_a_storm_of_refusals_a_sample_is_logged_and_of_what_fails_all(servers: Servers, envoy: Envoys) -> None:
+    def no_place(config: Config) -> None:
+        config["static_resources"]["clusters"][0]["circuit_breakers"]["thresholds"][0]["max_requests"] = 1
+
+    def logged() -> Counter[str]:
+        lines = [json.loads(line) for line in proxy.log.read_text().splitlines() if line.endswith("}")]
+        return Counter(line["cause"] for line in lines)
+
+    (server,) = servers(1)
+    quick = ("--file-flush-interval-msec", "100", "--log-level", "off")
+    proxy = envoy((A,), change=no_place, arguments=quick)
+    eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
+    client = channel(proxy.target)
+    server.delay_seconds = 60
+    held = begin(client)
+    eventually(lambda: server.calls == 1, "the only place is taken")
+    assert outcomes(client, 2000) == {"UNAVAILABLE": 2000}
+    held.cancel()
+    server.delay_seconds, server.status = 0, grpc.StatusCode.UNAVAILABLE
+    for _ in range(5):
+        outcomes(client)
+    eventually(lambda: logged()["via_upstream"] == 5, "every failure of the server")
+    assert 1 <= sum(count for cause, count in logged().items() if "overflow" in cause) < 100
