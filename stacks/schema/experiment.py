@@ -33,8 +33,9 @@ class BackendSetting(Model):
 class TritonFlags(Model):
     """Command line of tritonserver, typed. What is left out keeps Triton's own default."""
 
-    model_control_mode: Literal["none", "explicit"] = "none"
-    """`none` loads every model of the repositories; `explicit` loads exactly the models that are expected."""
+    model_control_mode: Literal["none", "explicit"] = "explicit"
+    """`explicit` loads the models that are expected and those that their ensembles name, and a server without one of
+    them never becomes ready; `none` loads every model of the repositories, and does not miss one that is not there."""
     auto_complete_config: bool = True
     """Whether Triton completes a model's config.pbtxt from the model file."""
     strict_readiness: bool = True

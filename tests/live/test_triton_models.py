@@ -20,13 +20,18 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
+from components.triton.pod import arguments
 from devcluster.addresses import LOOPBACK
 from devcluster.images import chroot_command, triton_root
 from devcluster.paths import CHECKOUT
 from devcluster.progress import Progress
 from devcluster.reference import REFERENCE
 from devcluster.toolchain import Toolchain
+from tests.support.client import ask, channel
+from tests.support.configs import stack_config
 from tests.support.real_envoy import eventually, free_port, http
+from tests.support.stand_in import HEALTH
+from tests.support.triton import pool_args
 
 pytestmark = pytest.mark.live
 
@@ -38,6 +43,7 @@ ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "any",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
+SERVING = b"\x08\x01"  # HealthCheckResponse{status: 1}
 LET_IT_ARRIVE_SECONDS = 0.5
 START_TIMEOUT_SECONDS = 60
 STARTS_MAX = 3
@@ -49,6 +55,8 @@ class Server:
 
     process: subprocess.Popen[bytes]
     client: triton.InferenceServerClient
+    address: str
+    """Where it speaks gRPC."""
     metrics_port: int
     log: Path
 
@@ -91,27 +99,33 @@ def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def triton_server(directory: Path) -> Iterator[Server]:
-    """The S3 server with the dev models, and a Triton that reads them.
+def s3_server(directory: Path) -> Iterator[int]:
+    """The S3 server with the dev models, and its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "devcluster.s3", f"--host={LOOPBACK}", f"--port={port}"]
+    with running(command, directory / "s3.log"):
+        eventually(lambda: "serving" in (directory / "s3.log").read_text(), "the S3 server serves")
+        yield port
+
+
+@contextmanager
+def ready_triton(s3_port: int, directory: Path, *further: str) -> Iterator[Server]:
+    """A Triton with the dev models.
 
     This Triton may hang for ever while it loads models from S3: it forks the python backend's stub while another
     thread holds a lock of the AWS SDK, which the child then waits for. The kubelet's startup probe ends such a
     server and starts another; so is it here.
     """
-    s3_port = free_port()
-    s3 = [sys.executable, "-m", "devcluster.s3", f"--host={LOOPBACK}", f"--port={s3_port}"]
-    with running(s3, directory / "s3.log"):
-        eventually(lambda: "serving" in (directory / "s3.log").read_text(), "the S3 server serves")
-        for start in range(1, STARTS_MAX + 1):
-            with _triton(s3_port, directory / f"triton-{start}.log") as server:
-                if _becomes_ready(server):
-                    yield server
-                    return
+    for start in range(1, STARTS_MAX + 1):
+        with _triton(s3_port, directory / f"triton-{start}.log", *further) as server:
+            if _becomes_ready(server):
+                yield server
+                return
     pytest.fail(f"Triton was not ready {START_TIMEOUT_SECONDS} s after each of {STARTS_MAX} starts; see {directory}")
 
 
 @contextmanager
-def _triton(s3_port: int, log: Path) -> Iterator[Server]:
+def _triton(s3_port: int, log: Path, *further: str) -> Iterator[Server]:
     grpc_port, metrics_port = free_port(), free_port()
     flags = [
         f"--model-repository=s3://http://{LOOPBACK}:{s3_port}/models/demo",
@@ -121,11 +135,13 @@ def _triton(s3_port: int, log: Path) -> Iterator[Server]:
         "--allow-http=false",
         f"--metrics-address={LOOPBACK}",
         f"--metrics-port={metrics_port}",
+        *further,
     ]
     root = triton_root(Toolchain(), Progress(total=1))
     command = chroot_command(root, ["tritonserver", *flags], uid=1000, environment=ENVIRONMENT)
-    with running(command, log) as process, triton.InferenceServerClient(f"{LOOPBACK}:{grpc_port}") as client:
-        yield Server(process=process, client=client, metrics_port=metrics_port, log=log)
+    address = f"{LOOPBACK}:{grpc_port}"
+    with running(command, log) as process, triton.InferenceServerClient(address) as client:
+        yield Server(process=process, client=client, address=address, metrics_port=metrics_port, log=log)
 
 
 def _becomes_ready(server: Server) -> bool:
@@ -141,7 +157,8 @@ def _becomes_ready(server: Server) -> bool:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with triton_server(tmp_path_factory.mktemp("triton")) as running_server:
+    directory = tmp_path_factory.mktemp("triton")
+    with s3_server(directory) as s3_port, ready_triton(s3_port, directory) as running_server:
         yield running_server
 
 
@@ -204,7 +221,11 @@ def test_a_sleep_out_of_range_is_refused_with_a_sentence(server: Server) -> None
 
 def test_on_sigterm_finishes_what_runs_and_what_waits_and_refuses_what_comes(tmp_path: Path) -> None:
     """What the drain relies on: nothing accepted is lost. A server that is still in the balancer would refuse."""
-    with triton_server(tmp_path) as server, ThreadPoolExecutor(max_workers=2) as clients:
+    with (
+        s3_server(tmp_path) as s3_port,
+        ready_triton(s3_port, tmp_path) as server,
+        ThreadPoolExecutor(max_workers=2) as clients,
+    ):
         runs = clients.submit(server.sleep, 4000, 1.0)
         time.sleep(LET_IT_ARRIVE_SECONDS)
         waits = clients.submit(server.sleep, 10, 2.0)
@@ -216,3 +237,27 @@ def test_on_sigterm_finishes_what_runs_and_what_waits_and_refuses_what_comes(tmp
         assert refused.value.status() == "StatusCode.UNAVAILABLE"
         assert (runs.result(), waits.result()) == (1.0, 2.0)
         assert server.process.wait(timeout=60) == 0
+
+
+def control_of(*expected: str) -> list[str]:
+    """What the pod's command line says of an experiment's models."""
+    models = {"repository": {"kind": "image", "paths": ["/models"]}, "expected": [{"name": name} for name in expected]}
+    found = arguments(pool_args(stack_config(experiment={"models": models})))
+    return [
+        word for word in found if word.startswith(("--model-control-mode=", "--load-model=", "--strict-readiness="))
+    ]
+
+
+def test_a_server_without_one_of_the_experiments_models_does_not_start(tmp_path: Path) -> None:
+    with s3_server(tmp_path) as s3_port, _triton(s3_port, tmp_path / "triton.log", *control_of("absent")) as server:
+        eventually(lambda: server.process.poll() is not None, "it ends")
+        assert server.process.returncode != 0
+        assert "failed to load all models" in server.log.read_text()
+
+
+def test_it_is_ready_for_envoy_with_the_experiments_models_and_no_other(tmp_path: Path) -> None:
+    control = control_of("sum_and_difference")
+    with s3_server(tmp_path) as s3_port, ready_triton(s3_port, tmp_path, *control) as server:
+        assert ask(channel(server.address), HEALTH) == SERVING
+        index = server.client.get_model_repository_index().models
+        assert [model.name for model in index if model.state == "READY"] == ["sum_and_difference"]

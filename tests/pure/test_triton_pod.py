@@ -27,7 +27,9 @@ def pod_of(*, pool: Mapping[str, Any] | None = None, **server: Any) -> Any:
 def test_the_plain_command_line() -> None:
     assert args_of() == [
         "--model-repository=/models",
-        "--model-control-mode=none",
+        "--model-control-mode=explicit",
+        "--load-model=identity",
+        "--load-model=particlenet",
         "--strict-readiness=true",
         "--grpc-port=8001",
         "--grpc-http2-max-ping-strikes=0",
@@ -37,10 +39,10 @@ def test_the_plain_command_line() -> None:
     ]
 
 
-def test_explicit_control_loads_exactly_the_expected_models() -> None:
-    found = args_of({"model_control_mode": "explicit"})
-    assert "--model-control-mode=explicit" in found
-    assert [a for a in found if a.startswith("--load-model")] == ["--load-model=identity", "--load-model=particlenet"]
+def test_without_explicit_control_no_model_is_named() -> None:
+    found = args_of({"model_control_mode": "none"})
+    assert "--model-control-mode=none" in found
+    assert [a for a in found if a.startswith("--load-model")] == []
 
 
 def test_every_repository_is_named() -> None:
