@@ -108,6 +108,7 @@ def test_the_other_envoy_takes_over_from_one_that_ends(
         eventually(lambda: server.calls >= 8, "calls in progress")
         service.set_ports([new.grpc_port])
         end(old)
+        assert old.process.wait(timeout=60) != 0
         assert {outcome(call) for call in held} == {"UNAVAILABLE"}
         server.delay_seconds = 0
         assert outcomes(client, 20) == {A: 20}
