@@ -19,7 +19,7 @@ class Event:
     title: str
     """As the table shows it."""
     stops: int
-    """How many servers or Envoys of ours stop."""
+    """How many servers stop; 1 where it is the Envoys, of which the two sides have not as many."""
     servers_after: int = SERVERS
     """How many servers stand when it is over."""
     rate_per_second: float = 100.0
@@ -84,7 +84,7 @@ def envoy_roll() -> Event:
     return Event(
         name="pods-envoy-roll",
         title="rollout of the Envoys",
-        stops=2,
+        stops=1,
         rate_per_second=60.0,
         sleep_ms=400.0,
         duration_seconds=50.0,

@@ -16,7 +16,7 @@ class Stops:
 
     title: str
     count: int
-    """How many servers or Envoys it hit."""
+    """How many stops that was, which share what is lost."""
     rate_per_second: float
     """Of the requests."""
 
