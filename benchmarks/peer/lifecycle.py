@@ -4,7 +4,8 @@ TRITON_PRE_STOP = ("/bin/sh", "-c", "touch", "/tmp/shutdown;", "sleep 60")  # no
 """The preStop hook of its Triton pods, word for word. `sh -c` takes one word as its script, so this runs `touch`
 without a file, which fails at once: the kubelet notes FailedPreStopHook and sends SIGTERM, with the server still in
 DNS. Where Triton is the pod's first process, that is its end; the chart's default command has a shell there, which
-keeps it from Triton (`peer.objects`). That its author meant to wait for 60 s is seen from the readiness probe, which looks for /tmp/shutdown."""
+keeps it from Triton (`peer.objects`). That its author meant to wait for 60 s is seen from the readiness probe, which
+looks for /tmp/shutdown."""
 
 TRITON_GRACE_SECONDS = 60
 """`terminationGracePeriodSeconds` of its Triton pods."""
