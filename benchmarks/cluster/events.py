@@ -47,7 +47,7 @@ def rollout() -> Event:
         stops=SERVERS,
         # Each of theirs is ready some 11 s after it was made, by the numbers of its probes, and gone 60 s after its end
         # began: its shell keeps SIGTERM from it.
-        duration_seconds=110.0,
+        duration_seconds=120.0,
         happen=Release.restart_servers,
     )
 
