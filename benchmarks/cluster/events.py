@@ -59,7 +59,7 @@ def scale_in() -> Event:
         title="scale-in from 3 to 1",
         stops=SERVERS - 1,
         servers_after=1,
-        duration_seconds=75.0,
+        duration_seconds=80.0,
         happen=lambda release: release.scale(1),
     )
 
