@@ -115,8 +115,9 @@ def _resume(kubectl: Kubectl, side: Side) -> None:
 
 def _remove(kubectl: Kubectl, side: Side) -> None:
     place = f"--namespace={side.namespace}"
-    kubectl.run("delete", "deployments", "--all", place)
-    kubectl.run("delete", "pods", "--all", "--grace-period=1", place)  # or they would take their minute
+    # Its servers would take their minute, were they not deleted by themselves, when nobody makes them anew.
+    kubectl.run("delete", "deployments,replicasets", "--all", "--cascade=orphan", place)
+    kubectl.run("delete", "pods", "--all", "--grace-period=1", place)
     kubectl.run("delete", "namespace", side.namespace, "--ignore-not-found")
 
 
