@@ -1,1 +1,1 @@
-"""Measured against SuperSONIC 0.3.1's own configuration, in the same run: `python -m benchmarks traffic`."""
+"""Measured against SuperSONIC 0.3.1's own configuration, in the same run: `python -m benchmarks`."""
