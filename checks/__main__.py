@@ -96,6 +96,7 @@ def expected(models: Models, root: Path = ROOT) -> list[Expectation]:
             model=model.name,
             versions=model.versions or (),
             checksums_md5=model.checksums_md5,
+            stateful=model.stateful,
             reference=read_reference(root / REFERENCE_DIRECTORY / model.reference, model.name)
             if model.reference
             else None,

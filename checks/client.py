@@ -1,5 +1,6 @@
 """A client of Triton's gRPC, made of the same generated stubs as CMSSW's: unary calls, tensors as raw bytes."""
 
+import secrets
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -82,7 +83,11 @@ class TritonClient:
             for key, checksum in agent.parameters.items()
             if agent.name == "checksum" and key.startswith(_CHECKSUM_KEY)
         }
-        return ModelConfig(batch_size_max=config.max_batch_size, checksums_md5=checksums)
+        return ModelConfig(
+            batch_size_max=config.max_batch_size,
+            checksums_md5=checksums,
+            stateful=config.HasField("sequence_batching"),
+        )
 
     def model_metadata(self, model: str, version: str) -> ModelMetadata:
         """ModelMetadata."""
@@ -94,9 +99,13 @@ class TritonClient:
         )
         return ModelMetadata(inputs=inputs, outputs=outputs)
 
-    def infer(self, model: str, version: str, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """ModelInfer; the tensors of the answer."""
+    def infer(self, model: str, version: str, inputs: Sequence[Tensor], *, sequence: bool = False) -> list[Tensor]:
+        """ModelInfer, as a whole `sequence` if it is to be one; the tensors of the answer."""
         request = service_pb2.ModelInferRequest(model_name=model, model_version=version)
+        if sequence:
+            request.parameters["sequence_id"].int64_param = secrets.randbelow(2**62) + 1
+            request.parameters["sequence_start"].bool_param = True
+            request.parameters["sequence_end"].bool_param = True
         for tensor in inputs:
             request.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.values.shape)
             request.raw_input_contents.append(_raw(tensor))

@@ -59,6 +59,8 @@ class Expectation:
     """Versions that must be served; empty: any, and the server's choice is asked."""
     checksums_md5: Mapping[str, str] = field(default_factory=dict)
     """File of the model -> MD5; empty: no checksum agent."""
+    stateful: bool = False
+    """Whether Envoy knows that it keeps state between requests."""
     reference: Reference | None = None
     """A request with its right answer; without one, zeros are sent."""
 
@@ -162,7 +164,7 @@ class _Model:
         self._server = server
         self._expectation = expectation
         self._which = (expectation.model, version)
-        self._config = ModelConfig(batch_size_max=0, checksums_md5={})
+        self._config = ModelConfig(batch_size_max=0, checksums_md5={}, stateful=False)
         self._metadata = ModelMetadata(inputs=(), outputs=())
         self._asked_at_seconds = 0.0
 
@@ -177,6 +179,12 @@ class _Model:
                     "would fail: serve the right file, or correct experiment.models.expected[].checksums_md5"
                 )
                 raise CheckError(msg)
+        if self._config.stateful and not self._expectation.stateful:
+            msg = (
+                "it has a sequence batcher, but Envoy is not told, and would send a step of a sequence twice when a "
+                "server fails: set experiment.models.expected[].stateful"
+            )
+            raise CheckError(msg)
         batches = f"batches up to {self._config.batch_size_max}" if self._config.batch_size_max else "no batching"
         compared = ", ".join(self._expectation.checksums_md5)
         return f"{batches}; MD5 agrees: {compared}" if compared else batches
@@ -189,8 +197,10 @@ class _Model:
         self._asked_at_seconds = time.time()
         reference, batching = self._expectation.reference, self._config.batch_size_max > 0
         if reference is not None:
-            return tensors.compare(self._server.infer(*self._which, reference.inputs), reference)
-        answer = self._server.infer(*self._which, tensors.zeros(self._metadata, batching=batching))
+            answer = self._server.infer(*self._which, reference.inputs, sequence=self._config.stateful)
+            return tensors.compare(answer, reference)
+        zeros = tensors.zeros(self._metadata, batching=batching)
+        answer = self._server.infer(*self._which, zeros, sequence=self._config.stateful)
         return tensors.compare_form(answer, self._metadata, batching=batching)
 
     def statistics(self) -> str:

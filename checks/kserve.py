@@ -55,6 +55,8 @@ class ModelConfig:
     """0: the model does not batch."""
     checksums_md5: Mapping[str, str]
     """File of the model -> MD5, from the checksum repository agent; empty without the agent."""
+    stateful: bool
+    """Whether it has a sequence batcher."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +101,8 @@ class InferenceServer(Protocol):
         """ModelMetadata."""
         ...
 
-    def infer(self, model: str, version: str, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-        """ModelInfer; the tensors of the answer."""
+    def infer(self, model: str, version: str, inputs: Sequence[Tensor], *, sequence: bool = False) -> Sequence[Tensor]:
+        """ModelInfer, as a whole `sequence` if it is to be one; the tensors of the answer."""
         ...
 
     def model_statistics(self, model: str, version: str) -> Sequence[ModelStatistics]:

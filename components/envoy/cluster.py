@@ -141,10 +141,12 @@ def _outlier_detection() -> Config:
     a bad success rate: a client that sends nonsense would take the servers away from all others.
     """
     return {
+        # One may be the call's own fault; it is made again in either case.
         "consecutive_gateway_failure": 2,
         "enforcing_consecutive_gateway_failure": 100,
         "consecutive_5xx": 0,
         "enforcing_success_rate": 0,
+        # As often as the health check, whose good answer ends an ejection: the time is for when none comes.
         "interval": "1s",
         "base_ejection_time": "10s",
         # Clients that ask for a model that is not there get UNAVAILABLE from every server: half of them must stay.

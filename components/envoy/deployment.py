@@ -20,6 +20,7 @@ DRAIN_FILE = "drain.sh"
 _USER_ID = 10101
 """Any would do: Envoy's binary is everybody's to run, and it writes nothing but stdout."""
 _LOGS_MIB = 256
+"""Five times what the kubelet keeps of a container's log by default, 50 MB."""
 
 
 def deployment_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manifest:

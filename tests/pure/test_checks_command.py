@@ -17,6 +17,7 @@ from checks.outputs import Endpoint, deployed_endpoint, endpoint_of
 from stacks.resolve import ROOT, resolve
 from tests.support.authority import Authority
 from tests.support.config_cases import lay_out_happy
+from tests.support.configs import stack_config
 from tests.support.triton_standin import Arrays, StandInModel, TritonStandIn
 
 ECHO = StandInModel(inputs={"x": [1]}, outputs={"x": [1]}, compute=lambda given: given)
@@ -211,6 +212,15 @@ def test_a_token_is_searched_in_the_order_of_the_wlcg(tmp_path: Path) -> None:
 def test_an_unknown_stack(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nowhere"]) == 1
     assert "nowhere" in capsys.readouterr().err
+
+
+def test_what_the_experiment_says_of_a_model_is_expected() -> None:
+    image = {"kind": "image", "paths": ["/models"]}
+    model = {"name": "tracker", "versions": [2], "stateful": True, "checksums_md5": {"2/model.onnx": "0" * 32}}
+    models = stack_config(experiment={"models": {"repository": image, "expected": [model]}}).experiment.models
+    assert expected(models) == [
+        Expectation(model="tracker", versions=(2,), stateful=True, checksums_md5={"2/model.onnx": "0" * 32})
+    ]
 
 
 def test_the_outputs_say_where_the_stack_is() -> None:

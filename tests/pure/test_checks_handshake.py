@@ -68,6 +68,22 @@ def test_each_expected_version_is_asked_for(triton: TritonStandIn) -> None:
     assert {row.model for row in rows if row.check == "infer"} == {"double/1"}
 
 
+@pytest.mark.parametrize("expectation", [DOUBLE, Expectation(model="double")])
+def test_a_stateful_model_is_sent_a_sequence(triton: TritonStandIn, expectation: Expectation) -> None:
+    triton.models["double"].stateful = True
+    assert first_cause(rows_of(triton, replace(expectation, stateful=True))) is None
+
+
+def test_a_stateful_model_that_envoy_does_not_know_of(triton: TritonStandIn) -> None:
+    triton.models["double"].stateful = True
+    cause = cause_of(triton, DOUBLE)
+    assert cause.check == "config"
+    assert cause.detail == (
+        "it has a sequence batcher, but Envoy is not told, and would send a step of a sequence twice when a "
+        "server fails: set experiment.models.expected[].stateful"
+    )
+
+
 def test_nobody_at_the_address() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening: nobody answers, nobody else can take it

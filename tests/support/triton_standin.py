@@ -34,6 +34,8 @@ class StandInModel:
     batch_size_max: int = 8
     checksums: dict[str, str] = field(default_factory=dict)
     """Parameters of the checksum agent; none: no agent."""
+    stateful: bool = False
+    """Whether it has a sequence batcher, and so refuses a request that belongs to no sequence."""
     success_count: int = 0
     last_inference_ms: int = 0
 
@@ -87,6 +89,8 @@ class TritonStandIn(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
         answer = service_pb2.ModelConfigResponse()
         answer.config.name = request.name
         answer.config.max_batch_size = model.batch_size_max
+        if model.stateful:
+            answer.config.sequence_batching.SetInParent()
         if model.checksums:
             agent = answer.config.model_repository_agents.agents.add(name="checksum")
             agent.parameters.update(model.checksums)
@@ -103,6 +107,8 @@ class TritonStandIn(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
 
     def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         model = self._model("ModelInfer", request.model_name, request.model_version, context)
+        if model.stateful and not request.parameters["sequence_id"].int64_param:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "must specify a non-zero or non-empty correlation ID")
         arrays = {
             head.name: np.frombuffer(raw, np.float32).reshape(tuple(head.shape))
             for head, raw in zip(request.inputs, request.raw_input_contents, strict=True)
