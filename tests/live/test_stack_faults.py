@@ -24,7 +24,17 @@ WITHOUT_MODELS_SECONDS = 15
 
 @pytest.fixture
 def dev() -> DevStack:
-    return DevStack()
+    """The stack with every server ready, whatever was done to it before."""
+    stack = DevStack()
+    eventually(
+        lambda: (
+            len(stack.ready_pod_names("triton")) >= stack.config.experiment.scaling.servers_min
+            and len(stack.ready_pod_names("envoy")) == stack.config.site.proxy.replicas
+        ),
+        "servers and Envoys are ready",
+        timeout_seconds=180,
+    )
+    return stack
 
 
 @contextmanager

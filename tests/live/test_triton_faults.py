@@ -1,5 +1,6 @@
 """The real Triton before real clients, both behind the real Envoy, on loopback: models that cannot be had, no room."""
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -63,10 +64,7 @@ def sleep(client: TritonClient, sleep_ms: float) -> str:
 
 
 def remove(models: Path) -> None:
-    (models / "sleep_identity").rename(models.with_name("elsewhere"))
-    models.rmdir()
-    models.mkdir(mode=0o755)
-    (models / "sleep_identity").mkdir(mode=0o755)
+    shutil.rmtree(models / "sleep_identity")
 
 
 def cut_short(models: Path) -> None:

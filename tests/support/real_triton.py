@@ -43,6 +43,8 @@ class RealTriton:
     def __init__(self, address: str, port: int, models: Path, log: Path, *, scratch_mib: int = 64) -> None:
         flags = [
             "--model-repository=/mnt",
+            "--model-control-mode=explicit",
+            "--load-model=sleep_identity",
             "--disable-auto-complete-config",
             f"--grpc-address={address}",
             f"--grpc-port={port}",
