@@ -46,13 +46,14 @@ class Envoy:
     def __init__(self, *, binary: Path, side: Side, dns_port: int, directory: Path, core: int | None) -> None:
         self.side = side
         moved = dict(zip(side.ports, free_ports(len(side.ports)), strict=True))
-        self.grpc_port, self._admin_port = [moved[port] for port in side.ports[:2]]
+        self.grpc_port, self.admin_port = [moved[port] for port in side.ports[:2]]
         config = on_loopback(with_resolver(side.config, dns_port), moved)
         path = directory / f"envoy-{side.slug}-{self.grpc_port}.json"
         path.write_text(json.dumps(config, indent=1))
+        self.log = path.with_suffix(".log")
         self.process = Process(
             [str(binary), "--config-path", str(path), *side.envoy_arguments],
-            log=path.with_suffix(".log"),
+            log=self.log,
             core=core,
         )
         self.process.await_that(self._ready, f"Envoy of {side.name} is ready", _START_TIMEOUT_SECONDS)
@@ -77,7 +78,7 @@ class Envoy:
 
     def pre_stop(self) -> list[str]:
         """The side's preStop hook for this Envoy, as a command; empty where it has none."""
-        return [str(self._admin_port) if word == "ADMIN_PORT" else word for word in self.side.envoy_pre_stop]
+        return [str(self.admin_port) if word == "ADMIN_PORT" else word for word in self.side.envoy_pre_stop]
 
     def _gauge(self, name: str) -> int:
         text = self._admin(f"/stats?filter=^{name}$").strip()
@@ -90,7 +91,7 @@ class Envoy:
             return False
 
     def _admin(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{self._admin_port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{self.admin_port}{path}", timeout=5) as answer:
             return str(answer.read().decode())
 
 

@@ -55,6 +55,8 @@ class Load:
     """To each target; requests take them in turn."""
     stream_messages: int = 0
     """Messages of each request, if it is to be a stream; each waits for the answer to the one before."""
+    token: str = ""
+    """Goes with each request as `authorization: Bearer …`, unless it is empty."""
 
     def to(self, target: str) -> "Load":
         """The same load to one target."""
@@ -93,13 +95,14 @@ def request_body(load: Load) -> bytes:
 
 def _exchange(channel: grpc.aio.Channel, body: bytes, load: Load) -> Callable[[], Awaitable[object]]:
     """What one request is on a connection."""
+    metadata = (("authorization", f"Bearer {load.token}"),) if load.token else ()
     if not load.stream_messages:
         unary: Unary = channel.unary_unary(wire.INFER)
-        return lambda: unary(body, timeout=load.deadline_seconds)
+        return lambda: unary(body, timeout=load.deadline_seconds, metadata=metadata)
     stream: Stream = channel.stream_stream(wire.STREAM_INFER)
 
     async def converse() -> None:
-        call = stream(timeout=load.deadline_seconds)
+        call = stream(timeout=load.deadline_seconds, metadata=metadata)
         for _ in range(load.stream_messages):
             await call.write(body)
             await call.read()

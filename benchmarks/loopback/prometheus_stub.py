@@ -1,59 +1,76 @@
-"""A Prometheus that says what an experiment wants, in the HTTP API's own words; a stand-in, named as such."""
+"""A Prometheus that says what an experiment or a test wants, in the HTTP API's own words; a stand-in, named as such."""
 
+import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
+CLOSED = b""
+"""No answer, and the connection is closed: as from a Prometheus that is just ending."""
 
-def vector(*samples: str, time: str = "1763800000.123") -> str:
-    """The body of an instant query's answer, with one series for each sample."""
-    series = ",".join(
-        f'{{"metric":{{"release":"r{number}"}},"value":[{time},"{sample}"]}}' for number, sample in enumerate(samples)
-    )
-    return f'{{"status":"success","data":{{"resultType":"vector","result":[{series}]}}}}'
+
+def vector(*values: str, at_seconds: float | None = None) -> bytes:
+    """The body of an instant query's answer, with one series for each value; by default of now."""
+    at = time.time() if at_seconds is None else at_seconds
+    result = [{"metric": {"release": f"r{n}"}, "value": [at, value]} for n, value in enumerate(values)]
+    return json.dumps(
+        {"status": "success", "data": {"resultType": "vector", "result": result}}, separators=(",", ":")
+    ).encode()
 
 
 class PrometheusStub:
-    """Answers every query with `body` on a free port of loopback until closed; use as a context manager.
+    """Answers every query with `answer` on a free port of loopback until closed; use as a context manager.
 
-    `body` None is a Prometheus that is down: connections are closed without an answer.
+    With `CLOSED` it hangs up, and with None it never answers.
     """
 
     def __init__(self) -> None:
-        self.body: str | None = vector("0")
+        self.answer: bytes | None = vector("0")
+        self.asked = 0
+        """Queries that came."""
+        self._ended = threading.Event()
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                if stub.body is None:
-                    self.close_connection = True
-                    return
-                content = stub.body.encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                stub.asked += 1
+                if stub.answer is None:
+                    stub._ended.wait()
+                elif stub.answer != CLOSED:
+                    self.send_response(200)
+                    self.send_header("Content-Length", str(len(stub.answer)))
+                    self.end_headers()
+                    self.wfile.write(stub.answer)
 
             def log_message(self, *_arguments: object) -> None:
                 """Say nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="prometheus-stub", daemon=True)
+        self._server.daemon_threads = True
 
     @property
     def port(self) -> int:
         """TCP port on 127.0.0.1."""
         return int(self._server.server_address[1])
 
+    @property
+    def url(self) -> str:
+        """Where it is asked."""
+        return f"http://127.0.0.1:{self.port}"
+
     def __enter__(self) -> Self:
-        self._thread.start()
+        threading.Thread(target=self._server.serve_forever, name="prometheus-stub", daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Nobody listens any more."""
+        self._ended.set()
         self._server.shutdown()
-        self._thread.join()
         self._server.server_close()

@@ -12,13 +12,13 @@ from benchmarks.peer.bootstrap import ADMIN_PORT as PEER_ADMIN_PORT
 from benchmarks.peer.bootstrap import CLUSTER as PEER_CLUSTER
 from benchmarks.peer.bootstrap import GRPC_PORT as PEER_GRPC_PORT
 from components import envoy
-from components.envoy import EnvoyProxyArgs, PoolEndpoint
+from components.envoy import AdmissionArgs, EnvoyProxyArgs, PoolEndpoint
 from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT, bootstrap
 from components.envoy.cluster import CLUSTER
 from components.envoy.deployment import DRAIN_FILE, arguments, drain_command
 from components.timing import Timing
 from components.versions import ENVOY_IMAGE
-from stacks.schema.clients import NetworkClients
+from stacks.schema.clients import Clients, NetworkClients
 from stacks.schema.experiment import Traffic
 from stacks.schema.exposure import ClusterIpExposure
 from stacks.schema.site import Proxy
@@ -29,6 +29,7 @@ SERVICE_NAME = "triton.benchmark.test"
 DNS_TTL_SECONDS = 5
 """TTL of a cluster's DNS: CoreDNS' own default."""
 
+_ANYONE = NetworkClients(kind="network")
 _POD_ONLY = ("--config-path", "--service-node", "--service-cluster")
 """Flags of ours, each followed by its value, that only a pod can fill in."""
 
@@ -74,11 +75,15 @@ def supersonic(policy: peer.Policy = "LEAST_REQUEST") -> Side:
     )
 
 
-def ours(dns_ttl_seconds: int = DNS_TTL_SECONDS) -> Side:
+def ours(
+    dns_ttl_seconds: int = DNS_TTL_SECONDS, *, clients: Clients = _ANYONE, admission: AdmissionArgs | None = None
+) -> Side:
     """This program's proxy, with every default, as `EnvoyProxy` deploys it.
 
     Args:
         dns_ttl_seconds: how old an answer of DNS may be, as the site declares it.
+        clients: who may call.
+        admission: what is let in; its controller is started apart, by `controller.controlled`.
     """
     traffic = Traffic()
     timing = own_timing(dns_ttl_seconds)
@@ -90,11 +95,12 @@ def ours(dns_ttl_seconds: int = DNS_TTL_SECONDS) -> Side:
         proxy=Proxy(),
         traffic=traffic,
         timing=timing,
-        clients=NetworkClients(kind="network"),
+        clients=clients,
         exposure=ClusterIpExposure(kind="cluster-ip", client_cidrs=("127.0.0.0/8",)),
         hostname=None,
         image=ENVOY_IMAGE,
         prometheus_peer={},
+        admission=admission,
     )
     script = Path(envoy.__file__).with_name(DRAIN_FILE)
     shell, _script_in_pod, _admin_port, *times = drain_command(args)
@@ -102,7 +108,13 @@ def ours(dns_ttl_seconds: int = DNS_TTL_SECONDS) -> Side:
         name="ours",
         slug="ours",
         config=bootstrap(
-            pools=args.pools, proxy=args.proxy, traffic=traffic, timing=timing, clients=args.clients, tls=False
+            pools=args.pools,
+            proxy=args.proxy,
+            traffic=traffic,
+            timing=timing,
+            clients=clients,
+            tls=False,
+            admission=admission,
         ),
         cluster=CLUSTER,
         ports=(GRPC_PORT, ADMIN_PORT, STATS_PORT),

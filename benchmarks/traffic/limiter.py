@@ -4,6 +4,7 @@ A job asks for the repository's index once, at its start. Refused, a CMS job com
 mistake, it adds to an overload; refused by mistake, GPUs idle.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,40 +14,55 @@ from tritonclient.grpc import service_pb2
 
 from benchmarks import peer
 from benchmarks.loopback import wire
+from benchmarks.loopback.controller import controlled
+from benchmarks.loopback.envoy import Envoy
 from benchmarks.loopback.lab import Lab
-from benchmarks.loopback.prometheus_stub import PrometheusStub, vector
-from benchmarks.loopback.sides import SERVICE_NAME, Side, supersonic
+from benchmarks.loopback.prometheus_stub import CLOSED, PrometheusStub, vector
+from benchmarks.loopback.sides import SERVICE_NAME, Side, ours, supersonic
 from benchmarks.loopback.triton import GRPC_PORT, Work
 from benchmarks.table import Row
+from benchmarks.traffic.refusals import STATUSES
+from components.envoy import AdmissionArgs
+from stacks.schema.experiment import Admission
 
 KEY = "B5"
 
+THRESHOLD_MS = 100.0
+SETTLE_SECONDS = 2.5
+"""Ours asks once a second and tells Envoy once a second: two, and a half for a machine that is busy."""
 _TIMEOUT_SECONDS = 20
-_REFUSALS = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
-"""Try elsewhere (14), or over your share (8)."""
 
 Decision = Literal["accept", "refuse"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One answer of Prometheus, and what follows from it when the threshold is 100."""
+    """One answer of Prometheus, and what follows from it when the threshold is 100 ms."""
 
     title: str
-    body: str | None
-    """What Prometheus answers; None: it is down."""
+    values: tuple[str, ...] | None
+    """One for each series; None: Prometheus is down."""
     right: Decision
+    whole_seconds: bool = False
+    """Whether the time stamp has no fraction, as one in a thousand has none."""
+
+    def answer(self) -> bytes:
+        """What Prometheus answers now."""
+        if self.values is None:
+            return CLOSED
+        second = int(time.time())
+        return vector(*self.values, at_seconds=second if self.whole_seconds else second + 0.123)
 
 
 CASES = (
-    Case(title="5", body=vector("5"), right="accept"),
-    Case(title="500", body=vector("500"), right="refuse"),
-    Case(title="5, whole seconds as time stamp", body=vector("5", time="1763800000"), right="accept"),
-    Case(title="no series yet", body=vector(), right="accept"),
-    Case(title="NaN, idle", body=vector("NaN"), right="accept"),
-    Case(title="1e-05", body=vector("1e-05"), right="accept"),
-    Case(title="two series, 5 and 500", body=vector("5", "500"), right="refuse"),
-    Case(title="Prometheus is down", body=None, right="accept"),
+    Case(title="5", values=("5",), right="accept"),
+    Case(title="500", values=("500",), right="refuse"),
+    Case(title="5, whole seconds as time stamp", values=("5",), right="accept", whole_seconds=True),
+    Case(title="no series yet", values=(), right="accept"),
+    Case(title="NaN, idle", values=("NaN",), right="accept"),
+    Case(title="1e-05", values=("1e-05",), right="accept"),
+    Case(title="two series, 5 and 500", values=("5", "500"), right="refuse"),
+    Case(title="Prometheus is down", values=None, right="accept"),
 )
 """The policy, written down before any limiter was measured."""
 
@@ -66,7 +82,7 @@ class Outcome:
 
     def right(self, case: Case) -> bool:
         """Whether the decision is right, and a refusal says so by its status."""
-        return self.decision == case.right and (self.decision == "accept" or self.status in _REFUSALS)
+        return self.decision == case.right and (self.decision == "accept" or self.status in STATUSES)
 
     def __str__(self) -> str:
         return self.decision if self.decision == "accept" else f"refuse ({self.status.name})"
@@ -74,14 +90,21 @@ class Outcome:
 
 def supersonic_limited(prometheus_port: int) -> Side:
     """SuperSONIC with its limiter by load switched on."""
-    limit = peer.LoadLimit(prometheus_host="127.0.0.1", prometheus_port=prometheus_port)
+    limit = peer.LoadLimit(prometheus_host="127.0.0.1", prometheus_port=prometheus_port, threshold=THRESHOLD_MS)
     config = peer.bootstrap(host=SERVICE_NAME, port=GRPC_PORT, load_limit=limit)
     return replace(supersonic(), slug="supersonic-limited", config=config)
 
 
-def ours_limited(_prometheus_port: int) -> Side | None:
-    """Ours with its admission by load, once it has one; None until then."""
-    return None
+def admission_by_load(prometheus_url: str) -> AdmissionArgs:
+    """The same policy in our words: new jobs are refused from a wait of 100 ms on."""
+    return AdmissionArgs(
+        declared=Admission(queue_refuse_new_jobs_ms=THRESHOLD_MS),
+        servers_max=1,
+        query=peer.DEFAULT_QUERY,
+        prometheus_url=prometheus_url,
+        prometheus_peers=[],
+        image="none: it runs beside its Envoy here",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,25 +112,29 @@ class Decisions:
     """All cases on both sides."""
 
     steps: int = 2
-    seconds: float = 60
+    seconds: float = 10 + len(CASES) * SETTLE_SECONDS
 
     def run(self, lab: Lab) -> list[Row]:
         """Measure it."""
         lab.serve({1: Work()})
         with PrometheusStub() as prometheus:
-            theirs = _decide(lab, supersonic_limited(prometheus.port), prometheus)
-            ours = _decide(lab, ours_limited(prometheus.port), prometheus)
+            limited, admission = supersonic_limited(prometheus.port), admission_by_load(prometheus.url)
+            with lab.progress.step(f"limiter: {limited.name}"), lab.envoy(limited, 1) as envoy:
+                theirs = decisions(envoy, prometheus, settle_seconds=0)
+            side = ours(admission=admission)
+            with lab.progress.step("limiter: ours"), controlled(lab, side, admission, members=1) as envoy:
+                own = decisions(envoy, prometheus, settle_seconds=SETTLE_SECONDS)
         rows = [
             Row(
                 benchmark=KEY,
                 measure=f"Prometheus says {case.title}: should {case.right}",
                 theirs=str(theirs[case.title]),
-                ours=str(ours.get(case.title, "-")),
-                reached=ours[case.title].right(case) if ours else None,
+                ours=str(own[case.title]),
+                reached=own[case.title].right(case),
             )
             for case in CASES
         ]
-        return [*rows, _total_row(theirs, ours)]
+        return [*rows, _total_row(theirs, own)]
 
 
 def scenarios(quick: bool) -> list[Decisions]:
@@ -116,16 +143,17 @@ def scenarios(quick: bool) -> list[Decisions]:
     return [Decisions()]
 
 
-def _decide(lab: Lab, side: Side | None, prometheus: PrometheusStub) -> dict[str, Outcome]:
-    with lab.progress.step(f"limiter: {side.name if side else 'ours, which has none yet'}"):
-        if side is None:
-            return {}
-        with lab.envoy(side, 1) as envoy:
-            outcomes = {}
-            for case in CASES:
-                prometheus.body = case.body
-                outcomes[case.title] = ask_for_index(envoy.target)
-            return outcomes
+def decisions(envoy: Envoy, prometheus: PrometheusStub, *, settle_seconds: float) -> dict[str, Outcome]:
+    """Title of each case -> what a new job saw, so long after Prometheus began to say so.
+
+    Theirs asks Prometheus within the request; ours once a second beside it.
+    """
+    outcomes = {}
+    for case in CASES:
+        prometheus.answer = case.answer()
+        time.sleep(settle_seconds)
+        outcomes[case.title] = ask_for_index(envoy.target)
+    return outcomes
 
 
 def ask_for_index(target: str) -> Outcome:
@@ -139,7 +167,7 @@ def ask_for_index(target: str) -> Outcome:
     return Outcome(status=grpc.StatusCode.OK, answered=bool(answer))
 
 
-def _total_row(theirs: Mapping[str, Outcome], ours: Mapping[str, Outcome]) -> Row:
+def _total_row(theirs: Mapping[str, Outcome], own: Mapping[str, Outcome]) -> Row:
     def told(outcomes: Mapping[str, Outcome]) -> str:
         decided = sum(outcomes[case.title].decision == case.right for case in CASES)
         return f"{decided} decided right, {_right(outcomes)} with the right status, of {len(CASES)}"
@@ -148,9 +176,9 @@ def _total_row(theirs: Mapping[str, Outcome], ours: Mapping[str, Outcome]) -> Ro
         benchmark=KEY,
         measure="decisions",
         theirs=told(theirs),
-        ours=told(ours) if ours else "-",
+        ours=told(own),
         aim=f"all {len(CASES)}",
-        reached=_right(ours) == len(CASES) if ours else None,
+        reached=_right(own) == len(CASES),
     )
 
 

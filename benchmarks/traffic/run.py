@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from benchmarks.loopback.equipment import STEPS, facts, open_lab
 from benchmarks.loopback.lab import Lab
 from benchmarks.run import Part, Scenario
-from benchmarks.traffic import capacity, disturbances, envoy_roll, limiter, proxy_cost, skew
+from benchmarks.traffic import capacity, disturbances, envoy_roll, limiter, overload, proxy_cost, skew
 
 _SCENARIOS: Mapping[str, Sequence[Callable[[bool], Sequence[Scenario[Lab]]]]] = {
     "B1": (disturbances.scenarios, envoy_roll.scenarios),
     "B2": (proxy_cost.scenarios,),
     "B3": (skew.scenarios,),
-    "B5": (limiter.scenarios,),
+    "B5": (limiter.scenarios, overload.scenarios),
     "B6": (capacity.scenarios,),
 }
 KEYS = tuple(_SCENARIOS)

@@ -4,10 +4,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import grpc
-
 from benchmarks import central_queue
-from benchmarks.loopback import wire
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
 from benchmarks.loopback.samples import Sample
@@ -16,14 +13,13 @@ from benchmarks.loopback.triton import PACED, Work
 from benchmarks.statistics import interval, percentile, significant
 from benchmarks.table import Row
 from benchmarks.traffic import blocks
+from benchmarks.traffic.speed import Server, measure_speed
 
 KEY = "B3"
 
 _CONNECTIONS = 8
 _DEADLINE_SECONDS = 120.0
 """Nothing is lost here; whoever waits long shows it."""
-_WARM_UP_REQUESTS = 5
-_PROBE_RATE_PER_SECOND, _PROBE_SECONDS = 5.0, 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +38,6 @@ class Mix:
 
 SLOW = Mix(name="slow", title="1 of 3 servers 10 times slower", paces_ms=(10, 10, 100))
 MIXED = Mix(name="mixed", title="3 servers of speeds 1, 1/2, 1/4", paces_ms=(10, 20, 40))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Server:
-    """A server's speed, as measured."""
-
-    busy_seconds: float
-    """For one request: Triton's own count of input, compute and output."""
-    latency_seconds: float
-    """Of one request without any wait, directly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +73,7 @@ class Skew:
         """Measure it."""
         lab.serve({index: Work(model=PACED, pace_ms=pace) for index, pace in enumerate(self.mix.paces_ms, start=1)})
         with lab.progress.step(f"{self.name}: speed of each server"):
-            servers = [_probe(lab, f"{self.name}-probe-{index}", index) for index in (1, 2, 3)]
+            servers = [measure_speed(lab, f"{self.name}-probe-{index}", index) for index in (1, 2, 3)]
         bounds: list[float] = []
         ours_ms: list[float] = []
 
@@ -176,33 +162,6 @@ def scenarios(quick: bool) -> list[Skew]:
         Skew(mix=MIXED, load=0.57, aim_to_bound=1.25, pairs=3, duration_seconds=30),
         Skew(mix=MIXED, load=0.80, aim_to_bound=1.5, pairs=3, duration_seconds=30),
     ]
-
-
-def _probe(lab: Lab, name: str, index: int) -> Server:
-    """A server's speed, by requests that never meet."""
-    target = lab.fleet[index].target
-    with grpc.insecure_channel(target) as channel:
-        statistics_of = wire.unary(channel, wire.STATISTICS)
-        for _ in range(_WARM_UP_REQUESTS):
-            wire.unary(channel, wire.INFER)(wire.paced(1))
-        count_before, busy_before = wire.execution_seconds(statistics_of(wire.statistics_request(PACED)))
-        samples = lab.send(
-            Load(
-                targets=(target,),
-                rate_per_second=_PROBE_RATE_PER_SECOND,
-                duration_seconds=_PROBE_SECONDS,
-                process="fixed",
-                seed=lab.seed,
-                model=PACED,
-                connections=1,
-            ),
-            name,
-        )
-        count, busy = wire.execution_seconds(statistics_of(wire.statistics_request(PACED)))
-    return Server(
-        busy_seconds=(busy - busy_before) / (count - count_before),
-        latency_seconds=percentile([sample.latency_seconds for sample in samples], 50),
-    )
 
 
 def _bound_p99_ms(samples: Sequence[Sample], servers: list[Server]) -> float:

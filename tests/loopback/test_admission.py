@@ -11,12 +11,13 @@ from pathlib import Path
 import grpc
 import pytest
 
+from benchmarks.loopback.prometheus_stub import PrometheusStub, vector
 from components.envoy.admission.controller import LIMIT_KEY, REFUSE_NEW_JOBS_KEY
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.admission import Controller, admission
 from tests.support.chaos import Fault
 from tests.support.client import begin, channel, outcome, outcomes
-from tests.support.prometheus import PrometheusStandIn, answers, vector
+from tests.support.prometheus import answers
 from tests.support.real_envoy import RealEnvoy, eventually
 from tests.support.stand_in import Busy, StandIn
 
@@ -47,7 +48,7 @@ class Bench:
     """One Envoy before some servers, its controller, and a Prometheus."""
 
     def __init__(self, started: ExitStack, envoy: Envoys, servers: list[StandIn], tmp_path: Path, **declared: float):
-        self.prometheus = started.enter_context(PrometheusStandIn())
+        self.prometheus = started.enter_context(PrometheusStub())
         self.args = admission(self.prometheus.url, **declared)
         self.envoy = envoy(tuple(server.name for server in servers), admission=self.args)
         names = {server.name for server in servers}

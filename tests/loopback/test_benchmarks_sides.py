@@ -1,5 +1,6 @@
 """Both sides of the benchmarks on the real Envoy: what is compared is what it is said to be."""
 
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,13 @@ from benchmarks.loopback.dns_stub import DnsStub, Zone
 from benchmarks.loopback.envoy import Envoy
 from benchmarks.loopback.prometheus_stub import PrometheusStub
 from benchmarks.loopback.sides import SERVICE_NAME, Side, ours, supersonic
+from benchmarks.loopback.tokens import Issuer
 from benchmarks.loopback.triton import GRPC_PORT
-from benchmarks.traffic.limiter import CASES, ask_for_index, supersonic_limited
+from benchmarks.traffic.limiter import ask_for_index, decisions, supersonic_limited
+from benchmarks.traffic.overload import shared
+from benchmarks.traffic.refusals import refusals_of
+from components.envoy.admission.controller import refuse_key
+from tests.support.client import channel, outcomes
 from tests.support.real_envoy import binary
 from tests.support.stand_in import StandIn
 
@@ -58,10 +64,7 @@ def test_the_rebuilt_limiter_decides_as_theirs(dns: DnsStub, tmp_path: Path) -> 
         envoy = started(supersonic_limited(prometheus.port), dns, tmp_path)
         try:
             envoy.await_members(1, timeout_seconds=20)
-            outcomes = {}
-            for case in CASES:
-                prometheus.body = case.body
-                outcomes[case.title] = ask_for_index(envoy.target)
+            outcomes = decisions(envoy, prometheus, settle_seconds=0)
         finally:
             envoy.process.end()
     assert {title: outcome.decision for title, outcome in outcomes.items()} == EXPECTED
@@ -79,3 +82,22 @@ def test_their_connection_limiter_admits_five_and_tells_nobody_why(dns: DnsStub,
     finally:
         envoy.process.end()
     assert statuses == [grpc.StatusCode.OK] * 5 + [grpc.StatusCode.UNAVAILABLE] * 3
+
+
+def test_ours_takes_the_benchmarks_tokens_and_knows_their_tenants(dns: DnsStub, tmp_path: Path) -> None:
+    issuer = Issuer()
+    clients, admission = shared(issuer)
+    side = ours(clients=clients, admission=admission)
+    envoy = started(replace(side, config=issuer.known_to(side.config)), dns, tmp_path)
+    try:
+        envoy.await_members(1, timeout_seconds=20)
+        url = f"http://127.0.0.1:{envoy.admin_port}/runtime_modify?{refuse_key('heavy')}=100"
+        urllib.request.urlopen(url, data=b"").close()
+        with channel(envoy.target) as client:
+            assert outcomes(client) == {"UNAUTHENTICATED": 1}
+            assert outcomes(client, token=issuer.token("/light")) == {SERVER: 1}
+        refused = refusals_of(envoy.target, issuer.token("/heavy"), 0.5)
+        assert len(refused.milliseconds) == refused.as_declared > 0
+        assert not refusals_of(envoy.target, issuer.token("/light"), 0.3).milliseconds
+    finally:
+        envoy.process.end()

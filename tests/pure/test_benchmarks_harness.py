@@ -11,7 +11,7 @@ from benchmarks.loopback.samples import Sample, causes, failed, in_flight_max, r
 from benchmarks.loopback.sides import Side, ours, own_timing, supersonic
 from benchmarks.results import block_result
 from benchmarks.table import Row, render
-from benchmarks.traffic import events
+from benchmarks.traffic import events, overload
 from benchmarks.traffic.limiter import CASES
 
 OK = Sample(0.0, 0.001, 0.011, "OK", "")
@@ -97,6 +97,18 @@ def test_requests_run_until_the_last_server_of_an_event_is_gone(event: events.Ev
 def test_the_policy_of_the_limiter_has_eight_cases() -> None:
     assert len({case.title for case in CASES}) == 8
     assert [case.title for case in CASES if case.right == "refuse"] == ["500", "two series, 5 and 500"]
+
+
+def test_goodput_is_what_was_answered_in_time_before_the_load_ended() -> None:
+    def sample(sent: float, ended: float, status: str = "OK") -> Sample:
+        return Sample(sent, sent, ended, status, "")
+
+    heavy = [sample(0, 1), sample(1, 2), sample(0, 3), sample(9, 10.5), sample(2, 2, "RESOURCE_EXHAUSTED")]
+    block = overload.Block(
+        samples={"heavy": heavy, "light": [sample(3, 5), sample(4, 5)]}, capacity_per_second=0.5, duration_seconds=10
+    )
+    assert block.in_time == {"heavy": 2, "light": 2}
+    assert (block.goodput, block.fairness) == (0.8, 1.0)
 
 
 class TestTable:

@@ -1,19 +1,9 @@
-"""A stand-in for Prometheus on loopback, and the answers that it can give."""
+"""What Prometheus may answer."""
 
-import json
-import threading
 import time
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
 
-
-def vector(*values: str, at_seconds: float | None = None) -> bytes:
-    """An answer with one series for each value."""
-    at = time.time() if at_seconds is None else at_seconds
-    result = [{"metric": {"n": str(n)}, "value": [at, value]} for n, value in enumerate(values)]
-    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
+from benchmarks.loopback.prometheus_stub import vector
 
 
 def answers() -> Mapping[str, tuple[bytes, bool]]:
@@ -38,49 +28,3 @@ def answers() -> Mapping[str, tuple[bytes, bool]]:
 
 NO_ANSWERS = (b"", b"{", b"[]", b"null", b'{"status":"success"}', b"<html>bad gateway</html>", b"\xff\xfe")
 """What is no answer of Prometheus."""
-
-
-class PrometheusStandIn:
-    """Answers every query with `answer`; with None it never does."""
-
-    def __init__(self) -> None:
-        self.answer: bytes | None = vector("0")
-        self.asked = 0
-        """Queries that came."""
-        self._ended = threading.Event()
-        stand_in = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                stand_in.asked += 1
-                if stand_in.answer is None:
-                    stand_in._ended.wait()
-                    return
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(stand_in.answer)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Nobody listens any more."""
-        self._ended.set()
-        self._server.shutdown()
-        self._server.server_close()

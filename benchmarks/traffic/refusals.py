@@ -1,0 +1,52 @@
+"""What a refusal is, how long it takes, and what comes with it."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from benchmarks.loopback import wire
+from benchmarks.loopback.envoy import Envoy
+
+STATUSES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+"""Try elsewhere (14), or over your share (8)."""
+
+_GAP_SECONDS = 0.1
+_TIMEOUT_SECONDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusals:
+    """What a client saw that made one request after the other."""
+
+    milliseconds: Sequence[float]
+    """Of each."""
+    as_declared: int
+    """How many came with 8 or 14, and with a time after which to ask again."""
+
+
+def refusals_of(target: str, token: str, seconds: float) -> Refusals:
+    """Make requests with a token one after the other, with pauses: so few that they cost the servers hardly anything."""
+    milliseconds, as_declared = [], 0
+    end = time.monotonic() + seconds
+    with grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+        ask = wire.unary(channel, wire.INFER)
+        while time.monotonic() < end:
+            time.sleep(_GAP_SECONDS)
+            begun = time.monotonic()
+            call = ask.future(wire.paced(4), metadata=(("authorization", f"Bearer {token}"),), timeout=_TIMEOUT_SECONDS)
+            error = call.exception()
+            if isinstance(error, grpc.RpcError):
+                milliseconds.append(1000 * (time.monotonic() - begun))
+                advised = any(item.key == "grpc-retry-pushback-ms" for item in error.trailing_metadata() or ())
+                as_declared += advised and error.code() in STATUSES
+    return Refusals(milliseconds=milliseconds, as_declared=as_declared)
+
+
+def refusals_by_envoy_ms(envoy: Envoy) -> list[float]:
+    """Time of each refusal from its request's first byte to its last, by Envoy's own clock: whole milliseconds."""
+    lines = (json.loads(line) for line in envoy.log.read_text().splitlines() if line.startswith("{"))
+    names = {status.name for status in STATUSES}
+    return [float(line["duration_ms"]) for line in lines if line["grpc_status"] in names]
