@@ -28,7 +28,13 @@ class Refusals:
 
 
 def refusals_of(target: str, token: str, seconds: float) -> Refusals:
-    """Make requests with a token one after the other, with pauses: so few that they cost the servers hardly anything."""
+    """Make requests with a token one after the other, with pauses: so few that they cost the servers next to nothing.
+
+    Args:
+        target: `host:port`.
+        token: goes with each of them.
+        seconds: for how long.
+    """
     milliseconds, as_declared = [], 0
     end = time.monotonic() + seconds
     with grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
@@ -46,7 +52,8 @@ def refusals_of(target: str, token: str, seconds: float) -> Refusals:
 
 
 def refusals_by_envoy_ms(envoy: Envoy) -> list[float]:
-    """Time of each refusal from its request's first byte to its last, by Envoy's own clock: whole milliseconds."""
+    """Time of each refusal in the log, which are one in 100, from its request's first byte to its own last, by Envoy's
+    clock: whole milliseconds."""
     lines = (json.loads(line) for line in envoy.log.read_text().splitlines() if line.startswith("{"))
     names = {status.name for status in STATUSES}
     return [float(line["duration_ms"]) for line in lines if line["grpc_status"] in names]

@@ -210,7 +210,7 @@ def test_the_shares_of_a_controller_that_crashed_are_withdrawn(bench: Benches) -
 
 
 def _refuse_all(bench: Bench, tenant: str) -> None:
-    """Tell Envoy so in the controller's place, which is stopped."""
+    """Tell Envoy so in the controller's place, which is stopped, and to log each refusal."""
     bench.controller.process.terminate()
     bench.controller.process.wait(timeout=30)
-    bench.proxy.admin(f"/runtime_modify?{refuse_key(tenant)}=100", "POST")
+    bench.proxy.admin(f"/runtime_modify?{refuse_key(tenant)}=100&access_log.refusals=100", "POST")
