@@ -116,6 +116,17 @@ def test_an_envoy_that_has_begun_anew_refuses_nobody() -> None:
     assert seconds.shares.refused == {}
 
 
+def test_a_second_in_which_the_servers_stood_still_is_made_up_for_at_once() -> None:
+    seconds = Seconds()
+    seconds.pass_full()
+    usual = dict(seconds.pass_full())
+    stalled = dict(seconds.pass_with(overflowed=100, served=0, heavy=120, light=100))
+    assert usual["heavy"] < stalled["heavy"] < 1
+    let_through = round(500 * (1 - stalled["heavy"]))
+    refused = seconds.pass_with(overflowed=0, served=200, heavy=let_through, light=100)
+    assert refused["heavy"] == pytest.approx(usual["heavy"], abs=0.02)
+
+
 def test_servers_that_answer_nothing_leave_something_let_through() -> None:
     seconds = Seconds()
     for _ in range(20):

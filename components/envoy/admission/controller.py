@@ -142,7 +142,7 @@ class Shares(NamedTuple):
     full: bool = False
     """Whether there was more work than the limit."""
     served: float | None = None
-    """Requests a second while full, smoothed; None while that is not known."""
+    """Requests a second while full, smoothed where they fall; None while that is not known."""
     slack: float = 1.0
     """So many times that is shared."""
     offered: Mapping[str, float] = {}
@@ -202,7 +202,8 @@ def next_shares(before: Shares, counts: Counts, weights: Mapping[str, float], *,
     idle = half_empty and overflowed == 0
     slack = 2 * before.slack if idle else 1.0
     now_served = (counts.served - before.counts.served) / seconds
-    served = before.served if idle and before.served is not None else smoothed(before.served, now_served)
+    # Up at once, down slowly: a second in which they stood still says little of the next.
+    served = before.served if idle and before.served else max(now_served, smoothed(before.served, now_served))
     offered = {}
     for tenant in weights:
         let_through = counts.let_through.get(tenant, 0) - before.counts.let_through.get(tenant, 0)
