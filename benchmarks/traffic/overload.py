@@ -93,16 +93,17 @@ class Overload:
         lab.serve({server: Work(model=PACED, pace_ms=PACE_MS) for server in SERVERS})
         with lab.progress.step("overload: what the servers can do"):
             capacity = _capacity(lab)
-        with lab.progress.step(f"overload: {supersonic().name}"), lab.envoy(supersonic(), len(SERVERS)) as envoy:
-            theirs = self._block(lab, envoy, capacity, issuer, OVERLOAD, self.duration_seconds)[0]
+        with lab.progress.step("calm: ours"), controlled(lab, side, admission, members=len(SERVERS)) as envoy:
+            calm = self._block(lab, envoy, capacity, issuer, CALM, self.calm_seconds)[0]
         with (
             lab.progress.step("overload: ours"),
             controlled(lab, side, admission, members=len(SERVERS)) as envoy,
         ):
             own, refusals = self._block(lab, envoy, capacity, issuer, OVERLOAD, self.duration_seconds)
             decided_ms = refusals_by_envoy_ms(envoy)
-        with lab.progress.step("calm: ours"), controlled(lab, side, admission, members=len(SERVERS)) as envoy:
-            calm = self._block(lab, envoy, capacity, issuer, CALM, self.calm_seconds)[0]
+        # Last, for what its clients have given up the servers go on working at.
+        with lab.progress.step(f"overload: {supersonic().name}"), lab.envoy(supersonic(), len(SERVERS)) as envoy:
+            theirs = self._block(lab, envoy, capacity, issuer, OVERLOAD, self.duration_seconds)[0]
         return _rows(theirs, own, refusals, decided_ms, calm)
 
     def _block(
