@@ -53,7 +53,7 @@ chaos: $(READY)  ## every fault of docs/chaos.md, and a table; takes the dev clu
 	@status=0; $(BIN)/python -m pytest -m chaos -p tests.support.chaos_table || status=$$?; \
 	  $(BIN)/python -m devcluster down && exit $$status
 
-bench-traffic: $(READY)  ## what traffic costs and loses, against SuperSONIC's configuration; about two hours, alone on the machine
+bench-traffic: $(READY)  ## what traffic costs and loses, against SuperSONIC's configuration; over an hour, alone on the machine
 	@$(BIN)/python -m benchmarks all
 
 lock: $(READY)  ## resolve the dependencies of pyproject.toml anew

@@ -13,7 +13,7 @@ from benchmarks.results import Results
 from benchmarks.statistics import percentile
 from devcluster.progress import Progress
 
-_DIRECT_SECONDS = 5
+_DIRECT_SECONDS = 3
 _DIRECT_GAP_SECONDS = 0.02
 
 

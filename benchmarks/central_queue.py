@@ -1,6 +1,7 @@
-"""The physical limit of any balancer, in virtual time: one queue before all servers, and nobody idle while it holds.
+"""What balancers are measured against, in virtual time: one queue before all servers, and nobody idle while it holds.
 
-No proxy can know which server will be free first; this model does. What a balancer adds to it is its own cost.
+No proxy can know which server will be free first; this model does. One that knew how fast each server is might leave a
+very slow one idle and do better at p99, so this is no lower bound on that.
 """
 
 import heapq

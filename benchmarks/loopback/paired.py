@@ -9,9 +9,8 @@ import json
 import random
 import sys
 import time
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import grpc
@@ -32,11 +31,7 @@ class PairedPlan:
     model: str
     body_bytes: int
     rounds: int
-    """In each, every leg has one turn."""
-    requests: int = 1
-    """Requests of a turn."""
-    in_flight: int = 1
-    """How many of them are in progress at once."""
+    """In each, every leg has one turn: one request."""
     seed: int
     output: str
     """CSV that gets each turn: its round, leg and seconds."""
@@ -51,13 +46,14 @@ def run_turns(plan: PairedPlan) -> None:
     calls = {leg: unary(channel, INFER) for leg, channel in channels.items()}
     draw = random.Random(plan.seed)  # noqa: S311  no secret
     for call in calls.values():
-        _turn(call, body, replace(plan, requests=_WARM_UP_REQUESTS, in_flight=1))
+        for _ in range(_WARM_UP_REQUESTS):
+            _turn(call, body)
     with Path(plan.output).open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["round", "leg", "seconds"])
         for number in range(plan.rounds):
             for leg in draw.sample(sorted(calls), k=len(calls)):
-                writer.writerow([number, leg, f"{_turn(calls[leg], body, plan):.7f}"])
+                writer.writerow([number, leg, f"{_turn(calls[leg], body):.7f}"])
     for channel in channels.values():
         channel.close()
 
@@ -71,15 +67,9 @@ def read_turns(path: Path) -> dict[str, list[float]]:
     return turns
 
 
-def _turn(call: Unary, body: bytes, plan: PairedPlan) -> float:
-    waiting: deque[grpc.Future[bytes]] = deque()
+def _turn(call: Unary, body: bytes) -> float:
     start = time.perf_counter()
-    for _ in range(plan.requests):
-        if len(waiting) == plan.in_flight:
-            waiting.popleft().result()
-        waiting.append(call.future(body, timeout=_TIMEOUT_SECONDS))
-    for answer in waiting:
-        answer.result()
+    call(body, timeout=_TIMEOUT_SECONDS)
     return time.perf_counter() - start
 
 

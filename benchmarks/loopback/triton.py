@@ -115,7 +115,7 @@ class Fleet:
     """
 
     def __init__(self, installation: Installation) -> None:
-        self._installation = installation
+        self.installation = installation
         self._replicas: dict[int, Replica] = {}
 
     def __getitem__(self, index: int) -> Replica:
@@ -134,7 +134,7 @@ class Fleet:
                 del self._replicas[index]
         for index, work in works.items():
             if index not in self._replicas:
-                self._replicas[index] = Replica(self._installation, index, work)
+                self._replicas[index] = Replica(self.installation, index, work)
         for replica in self._replicas.values():
             replica.await_ready()
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
-from benchmarks.loopback.sides import DNS_TTL_SECONDS, Side, ours, supersonic
+from benchmarks.loopback.sides import Side, ours, supersonic
 from benchmarks.loopback.triton import Work
 from benchmarks.table import Row
 from benchmarks.traffic import blocks, events, rows
@@ -13,12 +13,10 @@ from benchmarks.traffic.stage import Stage
 
 KEY = "B1"
 
-_RATE_PER_SECOND = 150.0
+_RATE_PER_SECOND = 300.0
 _SLEEP_MS = 20.0
 _DEADLINE_SECONDS = 5.0
 _HANG_LATENCY_MS_MAX = 1500.0
-_KUBEADM_DNS_TTL_SECONDS = 30
-"""What kubeadm's Corefile says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +34,7 @@ class Disturbance:
     @property
     def seconds(self) -> float:
         """About how long it takes."""
-        return self.pairs * 2 * (self.event.duration_seconds + 8) + (self.pairs + 1) * 8
+        return self.pairs * 2 * (self.event.duration_seconds + 5) + (self.pairs + 1) * 6
 
     def run(self, lab: Lab) -> list[Row]:
         """Measure it."""
@@ -85,11 +83,10 @@ def scenarios(quick: bool) -> list[Disturbance]:
     if quick:
         return [Disturbance(event=event, pairs=1) for event in (events.crash(), events.hang())]
     return [
-        Disturbance(event=events.rollout(), pairs=5),
-        Disturbance(event=events.scale_in(DNS_TTL_SECONDS), pairs=3),
-        Disturbance(event=events.scale_in(_KUBEADM_DNS_TTL_SECONDS), pairs=3),
-        Disturbance(event=events.crash(), pairs=5),
-        Disturbance(event=events.hang(), pairs=5),
+        Disturbance(event=events.rollout(), pairs=3),
+        Disturbance(event=events.scale_in(), pairs=2),
+        Disturbance(event=events.crash(), pairs=3),
+        Disturbance(event=events.hang(), pairs=3),
     ]
 
 

@@ -21,7 +21,7 @@ _RATE_PER_SECOND = 60.0
 _SLEEP_MS = 400.0
 """Long requests, so that there is something to lose: 24 are in progress on average."""
 _DEADLINE_SECONDS = 10.0
-_BETWEEN_SECONDS = 25.0
+_BETWEEN_SECONDS = 15.0
 """From one Envoy's deletion to the next one's: longer than ours takes to leave."""
 _DURATION_SECONDS = LEAD_SECONDS + 2 * _BETWEEN_SECONDS
 
@@ -44,7 +44,7 @@ class EnvoyRoll:
     @property
     def seconds(self) -> float:
         """About how long it takes."""
-        return self.pairs * 2 * (_DURATION_SECONDS + 8) + (self.pairs + 1) * 8
+        return self.pairs * 2 * (_DURATION_SECONDS + 5) + (self.pairs + 1) * 8
 
     def run(self, lab: Lab) -> list[Row]:
         """Measure it."""

@@ -7,14 +7,16 @@ from benchmarks.loopback.sides import DNS_TTL_SECONDS, own_timing
 from benchmarks.loopback.triton import address
 from benchmarks.traffic.stage import Stage
 
-LEAD_SECONDS = 5.0
+LEAD_SECONDS = 3.0
 """Traffic before the first event."""
 ENDPOINTS_SECONDS = 0.5
 """From a pod's deletion until DNS servers know, at best: EndpointSlice and watch."""
 HANG_SECONDS = 6.0
-_STEP_SECONDS = 8.0
-"""Between two stops of a rollout or a scale-in."""
-_SETTLE_SECONDS = 8.0
+_KUBEADM_DNS_TTL_SECONDS = 30
+"""What kubeadm's Corefile says."""
+_STEP_SECONDS = 6.0
+"""Between two stops of a rollout or a scale-in: longer than any proxy here takes to ask DNS again."""
+_SETTLE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class Event:
 
 
 def rollout() -> Event:
-    """All three servers are replaced, one every 8 s; DNS has the new one as soon as the old one has left it.
+    """All three servers are replaced, one after the other; DNS has the new one as soon as the old one has left it.
 
     Nothing caches DNS, which is the best that can happen to a proxy. Triton gets SIGTERM as a pod's first process does;
     behind the shell of SuperSONIC's default command it does not, which the rows with pods show.
@@ -65,9 +67,9 @@ def rollout() -> Event:
     )
 
 
-def scale_in(dns_ttl_seconds: int) -> Event:
-    """Two of three servers are taken away, 8 s apart, behind a DNS cache that was filled just before each."""
-    servers = (1, 2, 3)
+def scale_in() -> Event:
+    """Two of three servers are taken away, behind a DNS cache as kubeadm sets it, filled just before each."""
+    servers, dns_ttl_seconds = (1, 2, 3), _KUBEADM_DNS_TTL_SECONDS
 
     def happen(stage: Stage) -> None:
         for step, remaining in enumerate((servers[:2], servers[:1])):
@@ -76,7 +78,7 @@ def scale_in(dns_ttl_seconds: int) -> Event:
             stage.stop_server(servers[2 - step])
 
     return Event(
-        name=f"scale-in-ttl-{dns_ttl_seconds}s",
+        name="scale-in",
         title=f"scale-in from 3 to 1, SIGTERM to Triton, DNS cached for {dns_ttl_seconds} s",
         servers=servers,
         count=2,

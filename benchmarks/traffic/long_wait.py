@@ -1,25 +1,33 @@
 """B6: one request that takes as long as a client may have to wait."""
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 
+from benchmarks.loopback import triton
 from benchmarks.loopback.dns_stub import DnsStub, Zone
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
 from benchmarks.loopback.sides import SERVICE_NAME, Side, ours, supersonic
-from benchmarks.loopback.triton import Work, address
+from benchmarks.loopback.triton import Fleet, Work
 from benchmarks.table import Row
 from benchmarks.traffic.outcome import KEY, Outcome
 
+_WAIT_SECONDS = 600.0
 _MARGIN_SECONDS = 15
+_SERVERS = (21, 22)
+"""One for each side, on addresses that no other experiment uses."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class LongWait:
-    """The request, on both sides at the same time, for neither has anything to do meanwhile."""
+    """The request, on both sides at once and beside all other experiments, for neither has anything to do meanwhile.
 
-    wait_seconds: float
+    It is `begun` before them, with servers and a DNS stub of its own for each side, and `run` after them waits for the
+    answers.
+    """
+
+    _attempts: Sequence[Callable[[], Outcome]] = field(default=(), init=False)
 
     @property
     def steps(self) -> int:
@@ -28,42 +36,60 @@ class LongWait:
 
     @property
     def seconds(self) -> float:
-        """About how long it takes."""
-        return self.wait_seconds + _MARGIN_SECONDS
+        """About how long it takes, the others being longer."""
+        return 0
+
+    @contextmanager
+    def begun(self, lab: Lab) -> Iterator[None]:
+        """Send the request."""
+        triton.require_free(_SERVERS[0])
+        with ExitStack() as stack:
+            fleet = Fleet(lab.fleet.installation)
+            stack.callback(fleet.close)
+            fleet.ensure({index: Work() for index in _SERVERS})
+            self._attempts = [
+                self._attempt(lab, fleet, index, side, stack)
+                for index, side in zip(_SERVERS, (supersonic(), ours()), strict=True)
+            ]
+            yield
 
     def run(self, lab: Lab) -> list[Row]:
-        """Measure it, each side with a server and a DNS stub of its own."""
-        title = f"a wait of {self.wait_seconds:g} s"
-        with lab.progress.step(title), ExitStack() as stack:
-            lab.serve({1: Work(), 2: Work()})
-            pool = stack.enter_context(ThreadPoolExecutor(max_workers=2))
-            attempts = []
-            for index, side in enumerate((supersonic(), ours()), start=1):
-                dns = stack.enter_context(DnsStub(Zone(name=SERVICE_NAME, addresses=(address(index),))))
-                attempts.append(pool.submit(self._attempt, replace(lab, dns=dns), side))
-            theirs, own = (attempt.result() for attempt in attempts)
-        return [
-            Row(
-                benchmark=KEY,
-                measure=title,
-                theirs=str(theirs),
-                ours=str(own),
-                aim="0 failed",
-                reached=own.failed == 0,
-            )
-        ]
+        """Wait for the answers."""
+        with lab.progress.step(f"a wait of {_WAIT_SECONDS:g} s ends"):
+            theirs, own = (attempt() for attempt in self._attempts)
+        return [_row(theirs, own)]
 
-    def _attempt(self, lab: Lab, side: Side) -> Outcome:
-        with lab.envoy(side, 1) as envoy:
-            load = Load(
-                targets=(envoy.target,),
-                rate_per_second=1,
-                duration_seconds=1,
-                process="fixed",
-                seed=lab.seed,
-                sleep_ms=self.wait_seconds * 1000,
-                deadline_seconds=self.wait_seconds + _MARGIN_SECONDS,
-                connections=1,
-            )
-            samples = lab.send(load, f"wait-{self.wait_seconds:g}s-{side.slug}")
-            return Outcome(samples=samples, peak_memory_mib=envoy.process.usage().peak_memory_mib)
+    def _attempt(self, lab: Lab, fleet: Fleet, index: int, side: Side, stack: ExitStack) -> Callable[[], Outcome]:
+        dns = stack.enter_context(DnsStub(Zone(name=SERVICE_NAME, addresses=(triton.address(index),))))
+        envoy = stack.enter_context(replace(lab, dns=dns, fleet=fleet).envoy(side, 1))
+        load = Load(
+            targets=(envoy.target,),
+            rate_per_second=1,
+            duration_seconds=1,
+            process="fixed",
+            seed=lab.seed,
+            sleep_ms=_WAIT_SECONDS * 1000,
+            deadline_seconds=_WAIT_SECONDS + _MARGIN_SECONDS,
+            connections=1,
+        )
+        client = stack.enter_context(lab.client(load, f"wait-{_WAIT_SECONDS:g}s-{side.slug}"))
+
+        def outcome() -> Outcome:
+            return Outcome(samples=client.samples(), peak_memory_mib=envoy.process.usage().peak_memory_mib)
+
+        return outcome
+
+
+def _row(theirs: Outcome, own: Outcome) -> Row:
+    def told(outcome: Outcome) -> str:
+        (sample,) = outcome.samples
+        return f"{sample.status} after {sample.latency_seconds:.1f} s"
+
+    return Row(
+        benchmark=KEY,
+        measure=f"a wait of {_WAIT_SECONDS:g} s",
+        theirs=told(theirs),
+        ours=told(own),
+        aim="0 failed",
+        reached=own.failed == 0,
+    )

@@ -28,10 +28,6 @@ class Exchange:
     body_bytes: int
     rounds: int
     """Turns of each leg in a block."""
-    requests: int = 1
-    """Requests of a turn."""
-    in_flight: int = 1
-    """How many of them are in progress at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +75,6 @@ def _run_block(lab: Lab, name: str, exchange: Exchange, envoys: Mapping[str, Env
         model=exchange.work.model,
         body_bytes=exchange.body_bytes,
         rounds=exchange.rounds,
-        requests=exchange.requests,
-        in_flight=exchange.in_flight,
         seed=lab.seed + number,
         output=str(output),
     )

@@ -1,13 +1,12 @@
-"""B2: what the proxy costs in time, CPU and throughput, beside the same request sent to Triton directly."""
+"""B2: what the proxy costs in time and CPU, beside the same request sent to Triton directly."""
 
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.loopback.lab import Lab
-from benchmarks.loopback.triton import PACED, Work
-from benchmarks.run import Scenario
-from benchmarks.statistics import Interval, interval, pooled_interval, quotient, ratio, significant
+from benchmarks.loopback.triton import Work
+from benchmarks.statistics import Interval, pooled_interval, quotient, ratio, significant
 from benchmarks.table import Row
 from benchmarks.traffic.paired_blocks import (
     DIRECT,
@@ -23,10 +22,7 @@ from benchmarks.traffic.paired_blocks import (
 
 KEY = "B2"
 
-_LATENCY_RATIO_MAX, _CPU_RATIO_MAX, _THROUGHPUT_MIN = 1.10, 1.15, 0.95
-_MEGABYTE = 1_000_000
-_THROUGHPUT_ROUNDS, _THROUGHPUT_REQUESTS, _THROUGHPUT_IN_FLIGHT = 3, 100, 4
-_PACE_MS = 10.0
+_LATENCY_RATIO_MAX, _CPU_RATIO_MAX = 1.10, 1.15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +44,7 @@ class Latency:
     @property
     def seconds(self) -> float:
         """About how long it takes."""
-        return self.blocks * (8 + self.rounds * 3 * (0.0015 + self.body_bytes * 6e-9))
+        return self.blocks * (4 + self.rounds * 3 * (0.0015 + self.body_bytes * 6e-9))
 
     def run(self, lab: Lab) -> list[Row]:
         """Measure it."""
@@ -90,63 +86,12 @@ class Latency:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Throughput:
-    """Requests of 1 MB, four in progress all the time, through each leg in turn."""
-
-    pace_ms: float
-    """How long the server works for each; 0: only the transport is at work, all of it on one CPU."""
-    blocks: int
-
-    @property
-    def steps(self) -> int:
-        """Steps of progress."""
-        return self.blocks
-
-    @property
-    def seconds(self) -> float:
-        """About how long it takes."""
-        return self.blocks * (8 + 3 * _THROUGHPUT_ROUNDS * _THROUGHPUT_REQUESTS * (self.pace_ms + 5) / 1000)
-
-    def run(self, lab: Lab) -> list[Row]:
-        """Measure it."""
-        exchange = Exchange(
-            work=Work(model=PACED, pace_ms=self.pace_ms),
-            body_bytes=_MEGABYTE,
-            rounds=_THROUGHPUT_ROUNDS,
-            requests=_THROUGHPUT_REQUESTS,
-            in_flight=_THROUGHPUT_IN_FLIGHT,
-        )
-        blocks = run_blocks(lab, f"throughput-{self.pace_ms:g}ms", self.blocks, exchange)
-
-        def relative(leg: str, to: str) -> Interval:
-            return interval([sum(block.turns_seconds[to]) / sum(block.turns_seconds[leg]) for block in blocks])
-
-        busy = self.pace_ms > 0
-        work = f"server works {self.pace_ms:g} ms" if busy else "server only echoes, CPU-bound"
-        return [
-            Row(
-                benchmark=KEY,
-                measure=f"1 MB, 4 in flight, {work}: throughput / direct",
-                theirs=str(relative(THEIRS, DIRECT)),
-                ours=str(relative(OURS, DIRECT)),
-                ratio=str(relative(OURS, THEIRS)),
-                aim=f"≥ {_THROUGHPUT_MIN}" if busy else "-",
-                reached=relative(OURS, DIRECT).median >= _THROUGHPUT_MIN if busy else None,
-                rejected=rejected(blocks),
-            )
-        ]
-
-
-def scenarios(quick: bool) -> list[Scenario[Lab]]:
-    """All sizes and the throughput; quick, two blocks of the small sizes."""
-    blocks = 2 if quick else 9
+def scenarios(quick: bool) -> list[Latency]:
+    """All sizes; quick, two blocks of the small ones."""
+    blocks = 2 if quick else 5
     sizes = [
         Latency(title="1 B", body_bytes=1, rounds=1500, blocks=blocks),
         Latency(title="100 kB", body_bytes=100_000, rounds=600, blocks=blocks),
-        Latency(title="1 MB", body_bytes=_MEGABYTE, rounds=150, blocks=blocks),
+        Latency(title="1 MB", body_bytes=1_000_000, rounds=200, blocks=blocks),
     ]
-    if quick:
-        return [*sizes]
-    largest = Latency(title="10 MB", body_bytes=10 * _MEGABYTE, rounds=25, blocks=blocks)
-    return [*sizes, largest, *(Throughput(pace_ms=pace_ms, blocks=7) for pace_ms in (_PACE_MS, 0))]
+    return sizes if quick else [*sizes, Latency(title="10 MB", body_bytes=10_000_000, rounds=25, blocks=blocks)]

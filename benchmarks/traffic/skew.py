@@ -2,9 +2,9 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 
-from benchmarks import central_queue
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
 from benchmarks.loopback.samples import Sample
@@ -13,11 +13,14 @@ from benchmarks.loopback.triton import PACED, Work
 from benchmarks.statistics import interval, percentile, significant
 from benchmarks.table import Row
 from benchmarks.traffic import blocks
-from benchmarks.traffic.speed import Server, measure_speed
+from benchmarks.traffic.skew_limits import Limits, limits_of
+from benchmarks.traffic.speed import measure_speed
 
 KEY = "B3"
 
 _CONNECTIONS = 8
+_ROUND_ROBIN_SECONDS = 10.0
+"""Short, for what it does to the slow server takes three times as long to work off."""
 _DEADLINE_SECONDS = 120.0
 """Nothing is lost here; whoever waits long shows it."""
 
@@ -51,37 +54,43 @@ class Skew:
     """What ours may be to the central queue, at p99."""
     aim_to_theirs: float | None = None
     """How many times better than theirs ours must be, at p99."""
+    envoys: int = 1
+    """How many each side has; requests go to them in turn, and each sees its own only."""
     pairs: int
-    duration_seconds: float
+    duration_seconds: float = 15
 
     @property
     def name(self) -> str:
         """As files are named."""
-        return f"skew-{self.mix.name}-{self.load * 100:.0f}"
+        return f"skew-{self.mix.name}-{self.load * 100:.0f}-{self.envoys}"
+
+    @property
+    def title(self) -> str:
+        """As tables show it."""
+        return f"{self.mix.title}, load {self.load:.0%}" + (f", {self.envoys} Envoys" if self.envoys > 1 else "")
 
     @property
     def steps(self) -> int:
         """Steps of progress."""
-        return blocks.steps(self.pairs) + 2
+        return blocks.steps(self.pairs) + (2 if self.aim_to_theirs else 1)
 
     @property
     def seconds(self) -> float:
         """About how long it takes: their slow server works off what it was given too much."""
-        return (self.pairs * 2.5 + 4) * (self.duration_seconds + 8) + 30
+        turns = 4 * _ROUND_ROBIN_SECONDS if self.aim_to_theirs else 0
+        return self.pairs * 2 * (self.duration_seconds + 6) + (self.pairs + 1) * 5 + 15 + turns
 
     def run(self, lab: Lab) -> list[Row]:
         """Measure it."""
         lab.serve({index: Work(model=PACED, pace_ms=pace) for index, pace in enumerate(self.mix.paces_ms, start=1)})
         with lab.progress.step(f"{self.name}: speed of each server"):
             servers = [measure_speed(lab, f"{self.name}-probe-{index}", index) for index in (1, 2, 3)]
-        bounds: list[float] = []
-        ours_ms: list[float] = []
+        limits: list[Limits] = []
 
         def block(side: Side, name: str, seed: int) -> blocks.Measured:
             measured = self._block(lab, side, name, seed)
             if side.slug == "ours":
-                ours_ms.append(_p99_ms(measured.samples))
-                bounds.append(_bound_p99_ms(measured.samples, servers))
+                limits.append(limits_of(measured.samples, servers, self.envoys))
             return measured
 
         comparison = blocks.compare(
@@ -90,19 +99,24 @@ class Skew:
             (supersonic(), ours()),
             self.pairs,
             deadline_seconds=_DEADLINE_SECONDS,
-            direct_p50_ms=lambda name: lab.direct_p50_ms(name, self._load("", lab.seed)),
+            direct_p50_ms=lambda name: lab.direct_p50_ms(name, self._load((), lab.seed)),
             run=block,
         )
-        with lab.progress.step(f"{self.name}: SuperSONIC ROUND_ROBIN, once"):
-            turn = self._block(lab, supersonic("ROUND_ROBIN"), f"{self.name}-round-robin", lab.seed)
         return [
-            self._p99_row(comparison, _p99_ms(turn.samples)),
-            self._bound_row(comparison, bounds, ours_ms),
+            self._p99_row(comparison, self._round_robin(lab) if self.aim_to_theirs else ""),
+            self._bound_row(comparison, limits),
+            self._own_limit_row(comparison, limits),
         ]
 
-    def _load(self, target: str, seed: int) -> Load:
+    def _round_robin(self, lab: Lab) -> str:
+        with lab.progress.step(f"{self.name}: SuperSONIC ROUND_ROBIN, once"):
+            short = replace(self, duration_seconds=_ROUND_ROBIN_SECONDS)
+            samples = short._block(lab, supersonic("ROUND_ROBIN"), f"{self.name}-round-robin", lab.seed).samples
+        return f" (ROUND_ROBIN {significant(_p99_ms(samples))} within {_ROUND_ROBIN_SECONDS:g} s)"
+
+    def _load(self, targets: tuple[str, ...], seed: int) -> Load:
         return Load(
-            targets=(target,),
+            targets=targets,
             rate_per_second=self.mix.rate_per_second(self.load),
             duration_seconds=self.duration_seconds,
             seed=seed,
@@ -112,24 +126,25 @@ class Skew:
         )
 
     def _block(self, lab: Lab, side: Side, name: str, seed: int) -> blocks.Measured:
-        with lab.envoy(side, len(self.mix.paces_ms)) as envoy:
-            before = envoy.process.usage()
-            samples = lab.send(self._load(envoy.target, seed), name)
-            after = envoy.process.usage()
+        with ExitStack() as stack:
+            envoys = [stack.enter_context(lab.envoy(side, len(self.mix.paces_ms))) for _ in range(self.envoys)]
+            before = [envoy.process.usage() for envoy in envoys]
+            samples = lab.send(self._load(tuple(envoy.target for envoy in envoys), seed), name)
+            after = [envoy.process.usage() for envoy in envoys]
         return blocks.Measured(
             samples=samples,
-            cpu_seconds=after.cpu_seconds - before.cpu_seconds,
-            peak_memory_mib=after.peak_memory_mib,
+            cpu_seconds=sum(b.cpu_seconds - a.cpu_seconds for a, b in zip(before, after, strict=True)),
+            peak_memory_mib=max(usage.peak_memory_mib for usage in after),
         )
 
-    def _p99_row(self, comparison: blocks.Comparison, round_robin_ms: float) -> Row:
+    def _p99_row(self, comparison: blocks.Comparison, round_robin: str) -> Row:
         theirs = statistics.median(block.p99_ms for block in comparison.theirs)
         better = interval([a.p99_ms / b.p99_ms for a, b in zip(comparison.theirs, comparison.ours, strict=True)])
         aim = self.aim_to_theirs
         return Row(
             benchmark=KEY,
-            measure=f"{self.mix.title}, load {self.load:.0%}: p99, ms",
-            theirs=f"{significant(theirs)} (ROUND_ROBIN {significant(round_robin_ms)})",
+            measure=f"{self.title}: p99, ms",
+            theirs=significant(theirs) + round_robin,
             ours=significant(statistics.median(block.p99_ms for block in comparison.ours)),
             ratio=f"{better} times better",
             aim=f"≥ {aim:g} times better" if aim else "-",
@@ -137,13 +152,13 @@ class Skew:
             rejected=comparison.rejected,
         )
 
-    def _bound_row(self, comparison: blocks.Comparison, bounds: list[float], ours_ms: list[float]) -> Row:
+    def _bound_row(self, comparison: blocks.Comparison, limits: Sequence[Limits]) -> Row:
+        bounds = [limit.central_ms for limit in limits]
         theirs = [block.p99_ms / bound for block, bound in zip(comparison.theirs, bounds, strict=True)]
-        own = interval([measured / bound for measured, bound in zip(ours_ms, bounds, strict=True)])
+        own = interval([block.p99_ms / bound for block, bound in zip(comparison.ours, bounds, strict=True)])
         return Row(
             benchmark=KEY,
-            measure=f"{self.mix.title}, load {self.load:.0%}: p99 / central queue's "
-            f"({significant(statistics.median(bounds))} ms)",
+            measure=f"{self.title}: p99 / central queue's ({significant(statistics.median(bounds))} ms)",
             theirs=significant(statistics.median(theirs)),
             ours=str(own),
             aim=f"≤ {self.aim_to_bound}",
@@ -151,26 +166,26 @@ class Skew:
             rejected=comparison.rejected,
         )
 
+    def _own_limit_row(self, comparison: blocks.Comparison, limits: Sequence[Limits]) -> Row:
+        own = [limit.shortest_ms for limit in limits]
+        return Row(
+            benchmark=KEY,
+            measure=f"{self.title}: p99 / ideal shortest queue's ({significant(statistics.median(own))} ms)",
+            ours=str(interval([block.p99_ms / limit for block, limit in zip(comparison.ours, own, strict=True)])),
+            rejected=comparison.rejected,
+        )
+
 
 def scenarios(quick: bool) -> list[Skew]:
-    """Both mixes at both loads; quick, the slow server at the lower load."""
+    """The slow server at both loads and behind two Envoys, the mix; quick, the slow server at the lower load."""
     if quick:
-        return [Skew(mix=SLOW, load=0.57, aim_to_bound=1.25, aim_to_theirs=20, pairs=1, duration_seconds=15)]
+        return [Skew(mix=SLOW, load=0.57, aim_to_bound=1.25, aim_to_theirs=20, pairs=1)]
     return [
-        Skew(mix=SLOW, load=0.57, aim_to_bound=1.25, aim_to_theirs=20, pairs=5, duration_seconds=30),
-        Skew(mix=SLOW, load=0.80, aim_to_bound=1.5, pairs=3, duration_seconds=30),
-        Skew(mix=MIXED, load=0.57, aim_to_bound=1.25, pairs=3, duration_seconds=30),
-        Skew(mix=MIXED, load=0.80, aim_to_bound=1.5, pairs=3, duration_seconds=30),
+        Skew(mix=SLOW, load=0.57, aim_to_bound=1.25, aim_to_theirs=20, pairs=5, duration_seconds=25),
+        Skew(mix=SLOW, load=0.57, aim_to_bound=1.5, envoys=2, pairs=3),
+        Skew(mix=SLOW, load=0.80, aim_to_bound=1.5, pairs=3),
+        Skew(mix=MIXED, load=0.57, aim_to_bound=1.25, pairs=3),
     ]
-
-
-def _bound_p99_ms(samples: Sequence[Sample], servers: list[Server]) -> float:
-    """p99 of the central queue for the same arrivals, with the transport that every request needs anyway."""
-    waits = central_queue.latencies(
-        [sample.intended_seconds for sample in samples], [server.busy_seconds for server in servers]
-    )
-    transport = min(server.latency_seconds - server.busy_seconds for server in servers)
-    return (percentile(waits, 99) + transport) * 1000
 
 
 def _p99_ms(samples: Sequence[Sample]) -> float:
