@@ -102,6 +102,6 @@ def plan(quick: bool) -> list[Planned]:
     return [
         Planned(event=rollout(), pairs=2),
         Planned(event=scale_in(), pairs=2),
-        Planned(event=crash(), pairs=2),
-        Planned(event=envoy_roll(), pairs=2),
+        Planned(event=crash(), pairs=1),
+        Planned(event=envoy_roll(), pairs=1),
     ]

@@ -182,9 +182,9 @@ def scenarios(quick: bool) -> list[Skew]:
         return [Skew(mix=SLOW, load=0.57, aim_to_bound=1.25, aim_to_theirs=20, pairs=1)]
     return [
         Skew(mix=SLOW, load=0.57, aim_to_bound=1.25, aim_to_theirs=20, pairs=5, duration_seconds=25),
-        Skew(mix=SLOW, load=0.57, aim_to_bound=1.5, envoys=2, pairs=3),
-        Skew(mix=SLOW, load=0.80, aim_to_bound=1.5, pairs=3),
-        Skew(mix=MIXED, load=0.57, aim_to_bound=1.25, pairs=3),
+        Skew(mix=SLOW, load=0.57, aim_to_bound=1.5, envoys=2, pairs=2),
+        Skew(mix=SLOW, load=0.80, aim_to_bound=1.5, pairs=2),
+        Skew(mix=MIXED, load=0.57, aim_to_bound=1.25, pairs=2),
     ]
 
 
