@@ -138,6 +138,10 @@ class Fleet:
         for replica in self._replicas.values():
             replica.await_ready()
 
+    def ended(self) -> list[int]:
+        """Servers that run no longer."""
+        return [index for index, replica in self._replicas.items() if not replica.process.running]
+
     def crash(self, index: int) -> None:
         """`kill -9`."""
         self._replicas[index].process.kill()

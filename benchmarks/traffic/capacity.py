@@ -1,6 +1,6 @@
 """B6: how much one Envoy takes: requests in progress, large bodies when a server fails, connections, streams."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -58,6 +58,7 @@ class Edge:
                 ours=f"{own}, {own.size}",
                 aim="0 failed",
                 reached=own.failed == 0,
+                rejected=_crashes((*theirs.ended_by_itself, *own.ended_by_itself)),
             )
         ]
 
@@ -73,7 +74,11 @@ class Edge:
             if self.crash is not None:
                 lab.fleet.crash(self.crash)
             samples = client.samples()
-            return Outcome(samples=samples, peak_memory_mib=envoy.process.usage().peak_memory_mib)
+            return Outcome(
+                samples=samples,
+                peak_memory_mib=envoy.process.usage().peak_memory_mib,
+                ended_by_itself=lab.fleet.addresses(index for index in lab.fleet.ended() if index != self.crash),
+            )
 
 
 def scenarios(quick: bool) -> list[Scenario[Lab]]:
@@ -84,6 +89,10 @@ def scenarios(quick: bool) -> list[Scenario[Lab]]:
         _connections(1_000),
         _streams(200),
     ]
+
+
+def _crashes(addresses: Sequence[str]) -> str:
+    return f"Triton on {', '.join(addresses)} crashed by itself; its log says why" if addresses else ""
 
 
 def _in_flight(count: int) -> Edge:

@@ -46,6 +46,11 @@ class Case:
     whole_seconds: bool = False
     """Whether the time stamp has no fraction, as one in a thousand has none."""
 
+    @property
+    def said(self) -> str:
+        """As the table shows it."""
+        return self.title if self.values is None else f"Prometheus says {self.title}"
+
     def answer(self) -> bytes:
         """What Prometheus answers now."""
         if self.values is None:
@@ -127,7 +132,7 @@ class Decisions:
         rows = [
             Row(
                 benchmark=KEY,
-                measure=f"Prometheus says {case.title}: should {case.right}",
+                measure=f"{case.said}: should {case.right}",
                 theirs=str(theirs[case.title]),
                 ours=str(own[case.title]),
                 reached=own[case.title].right(case),

@@ -14,6 +14,8 @@ class Outcome:
 
     samples: Sequence[Sample]
     peak_memory_mib: float
+    ended_by_itself: Sequence[str] = ()
+    """Addresses of servers that crashed without anybody's doing: what was lost then is not the proxy's."""
 
     @property
     def failed(self) -> int:

@@ -171,7 +171,7 @@ def _rows(theirs: Block, own: Block, refusals: Refusals, decided_ms: Sequence[fl
             f"{SLO_SECONDS:g} s, to capacity",
             theirs=f"{theirs.goodput:.3f}",
             ours=f"{own.goodput:.3f}",
-            aim=">= 0.95",
+            aim="≥ 0.95",
             reached=own.goodput >= 0.95,
         ),
         Row(
@@ -185,21 +185,21 @@ def _rows(theirs: Block, own: Block, refusals: Refusals, decided_ms: Sequence[fl
             measure="two tenants, 5:1 offered, 1:1 declared: Jain's index of what was answered in time",
             theirs=f"{theirs.fairness:.3f}",
             ours=f"{own.fairness:.3f}",
-            aim=">= 0.98",
+            aim="≥ 0.98",
             reached=own.fairness >= 0.98,
         ),
         Row(
             benchmark=KEY,
             measure="p99 of a refusal, as a client sees it that makes one request at a time, ms",
             ours=f"{client_ms:.1f}",
-            aim="<= 2",
+            aim="≤ 2",
             reached=client_ms <= 2,
         ),
         Row(
             benchmark=KEY,
             measure="p99 of a refusal, by Envoy's access log, whole ms",
             ours=f"{envoy_ms:.0f}",
-            aim="<= 2",
+            aim="≤ 2",
             reached=envoy_ms <= 2,
         ),
         Row(
