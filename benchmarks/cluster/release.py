@@ -66,11 +66,7 @@ class Release:
 
     def pods(self, deployment: str) -> list[Manifest]:
         """Every pod of a Deployment, those that are leaving included."""
-        labels = self._get(deployment)["spec"]["selector"]["matchLabels"]
-        selector = ",".join(f"{key}={value}" for key, value in labels.items())
-        listed = self._kubectl.get("pods", f"--selector={selector}", self._in_namespace)
-        found: list[Manifest] = listed.get("items", [])
-        return found
+        return self._pods_of(self._get(deployment))
 
     def server_address(self) -> str:
         """IP address of one of the servers."""
@@ -78,13 +74,23 @@ class Release:
 
     def unrest(self, servers: int) -> str:
         """What is still on the move, in words; empty where so many servers stand and every Envoy knows them."""
+        pods: list[Manifest] = []
         for name, count in ((self._side.servers, servers), (self._side.envoys, None)):
-            deployment, pods = self._get(name), self.pods(name)
+            deployment = self._get(name)
+            pods = self._pods_of(deployment)
             if not at_rest(deployment, pods, deployment["spec"]["replicas"] if count is None else count):
                 return f"{self._side.namespace}/{name} to come to rest with {len(pods)} pods"
-        if any(self._members(str(pod["status"]["podIP"])) != servers for pod in self.pods(self._side.envoys)):
+        # The last of them are the Envoys'.
+        if any(self._members(str(pod["status"]["podIP"])) != servers for pod in pods):
             return f"every Envoy of {self._side.name} to know {servers} healthy servers"
         return ""
+
+    def _pods_of(self, deployment: Manifest) -> list[Manifest]:
+        labels = deployment["spec"]["selector"]["matchLabels"]
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        listed = self._kubectl.get("pods", f"--selector={selector}", self._in_namespace)
+        found: list[Manifest] = listed.get("items", [])
+        return found
 
     def _restart(self, deployment: str) -> None:
         self._kubectl.run("rollout", "restart", f"deployment/{deployment}", self._in_namespace)

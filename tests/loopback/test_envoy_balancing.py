@@ -11,14 +11,10 @@ from components.envoy.typed import Config
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.chaos import Fault
 from tests.support.client import channel, outcomes
-from tests.support.real_envoy import RealEnvoy, eventually
+from tests.support.real_envoy import RealEnvoy, await_healthy, eventually
 from tests.support.stand_in import STREAM
 
 A, B, C = "127.0.1.1", "127.0.1.2", "127.0.1.3"
-
-
-def await_healthy(envoy: RealEnvoy, *addresses: str) -> None:
-    eventually(lambda: envoy.healthy_servers() == set(addresses), f"healthy are {addresses}")
 
 
 def connected(envoy: RealEnvoy) -> grpc.Channel:

@@ -12,7 +12,7 @@ from benchmarks.loopback.service_stub import ServiceStub
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.chaos import Fault
 from tests.support.client import begin, channel, outcome, outcomes
-from tests.support.real_envoy import RealEnvoy, eventually
+from tests.support.real_envoy import RealEnvoy, await_healthy, eventually
 from tests.support.stand_in import Busy, StandIn
 from tests.support.stand_in_process import StandInProcess
 
@@ -34,7 +34,7 @@ def test_what_a_server_had_in_progress_is_done_by_another(
     other = started.enter_context(StandIn(B, server_port))
     other.delay_seconds = 2
     proxy = envoy((A, B))
-    eventually(lambda: proxy.healthy_servers() == {A, B}, "healthy")
+    await_healthy(proxy, A, B)
     client = channel(proxy.target)
     held = [begin(client) for _ in range(100)]
     eventually(lambda: proxy.stat("cluster.servers.upstream_rq_active") == 100, "all in progress")
@@ -52,7 +52,7 @@ def test_a_server_that_hung_gets_work_again_when_it_goes_on(
     hanging = started.enter_context(StandInProcess(A, server_port))
     started.enter_context(StandIn(B, server_port))
     proxy = envoy((A, B))
-    eventually(lambda: proxy.healthy_servers() == {A, B}, "healthy")
+    await_healthy(proxy, A, B)
     hanging.pause()
     eventually(lambda: proxy.healthy_servers() == {B}, "the hang is noticed")
     hanging.resume()
@@ -118,7 +118,7 @@ def test_the_other_envoy_takes_over_from_one_that_ends(
 def test_an_envoy_that_cannot_write_its_log_serves(servers: Servers, envoy: Envoys) -> None:
     (server,) = servers(1)
     proxy = envoy((A,), arguments=("--file-flush-interval-msec", "100"), log=FULL_DISK)
-    eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
+    await_healthy(proxy, A)
     client = channel(proxy.target)
     for _ in range(20):
         server.delay_seconds = 1

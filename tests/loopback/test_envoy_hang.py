@@ -8,9 +8,9 @@ from contextlib import ExitStack
 import pytest
 
 from tests.loopback.conftest import Envoys, Servers
-from tests.loopback.test_envoy_balancing import A, B, await_healthy, connected
+from tests.loopback.test_envoy_balancing import A, B, connected
 from tests.support.client import begin, channel, outcome, outcomes
-from tests.support.real_envoy import RealEnvoy, eventually
+from tests.support.real_envoy import RealEnvoy, await_healthy, eventually
 from tests.support.stand_in_process import StandInProcess, pause
 
 GIVEN_UP = "cluster.servers.http2.keepalive_timeout"

@@ -12,7 +12,7 @@ from stacks.schema.experiment import Traffic
 from stacks.schema.site import Proxy
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.client import begin, channel, outcome, outcomes
-from tests.support.real_envoy import RealEnvoy, eventually
+from tests.support.real_envoy import RealEnvoy, await_healthy, eventually
 
 A = "127.0.1.1"
 SMALL = Proxy(memory_mib=256)
@@ -26,7 +26,7 @@ def slow(servers: Servers, envoy: Envoys, size: Proxy) -> RealEnvoy:
     (server,) = servers(1)
     server.delay_seconds = 6
     proxy = envoy((A,), proxy=size, traffic=LARGEST)
-    eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
+    await_healthy(proxy, A)
     return proxy
 
 
@@ -75,7 +75,7 @@ def test_connections_beyond_what_fits_are_refused_and_those_that_stand_go_on(
 ) -> None:
     servers(1)
     proxy = envoy((A,), proxy=SMALL, traffic=LARGEST)
-    eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
+    await_healthy(proxy, A)
     client = channel(proxy.target)
     assert outcomes(client) == {A: 1}
     for _ in range(connections_max(SMALL)):

@@ -6,7 +6,7 @@ import pytest
 from components.envoy.typed import Config
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.client import begin, channel, outcome, outcomes
-from tests.support.real_envoy import eventually
+from tests.support.real_envoy import await_healthy, eventually
 
 METADATA = "/inference.GRPCInferenceService/ModelMetadata"
 A, B = "127.0.1.1", "127.0.1.2"
@@ -19,7 +19,7 @@ def test_a_call_that_its_server_had_begun(
     crashing, other = servers(2)
     crashing.delay_seconds = 60
     proxy = envoy((A,), (B,), stateful=stateful)
-    eventually(lambda: proxy.healthy_servers() == {A, B}, "healthy")
+    await_healthy(proxy, A, B)
     call = begin(channel(proxy.target))
     eventually(lambda: crashing.calls == 1, "the call has begun")
     crashing.stop()
@@ -32,7 +32,7 @@ def test_a_call_that_its_server_turned_down(servers: Servers, envoy: Envoys) -> 
     for server in (both := servers(2)):
         server.status = grpc.StatusCode.UNAVAILABLE
     proxy = envoy((A, B), stateful=True)
-    eventually(lambda: proxy.healthy_servers() == {A, B}, "healthy")
+    await_healthy(proxy, A, B)
     assert outcomes(channel(proxy.target)) == {"UNAVAILABLE": 1}
     assert sum(server.calls for server in both) == 1
 
@@ -56,6 +56,6 @@ def test_a_question_that_changes_nothing_is_asked_again(servers: Servers, envoy:
     failing, _ = servers(2)
     failing.status = grpc.StatusCode.UNAVAILABLE
     proxy = envoy((A, B), stateful=True)
-    eventually(lambda: proxy.healthy_servers() == {A, B}, "healthy")
+    await_healthy(proxy, A, B)
     assert outcomes(channel(proxy.target), 6, method=METADATA) == {B: 6}
     assert failing.calls > 0

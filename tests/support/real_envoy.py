@@ -167,3 +167,8 @@ def _on_loopback(config: Any, ports: dict[int, int]) -> Any:
     if address in (ANY, LOOPBACK) and config.get("port_value") in ports:
         return {"address": LOOPBACK, "port_value": ports[config["port_value"]]}
     return {key: _on_loopback(value, ports) for key, value in config.items()}
+
+
+def await_healthy(envoy: RealEnvoy, *addresses: str) -> None:
+    """Wait until an Envoy holds exactly these servers for healthy."""
+    eventually(lambda: envoy.healthy_servers() == set(addresses), f"healthy are {addresses}")
