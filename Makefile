@@ -33,7 +33,7 @@ status: $(READY)  ## what runs, since when, and where
 logs: $(READY)  ## log of one part: make logs PART=kubelet
 	@$(BIN)/python -m devcluster logs $(PART)
 
-shell: $(READY)  ## a shell in which pulumi, kubectl and `python -m checks dev` work
+shell: $(READY)  ## a shell in which pulumi, kubectl and `python -m acceptance dev` work
 	@$(BIN)/python -m devcluster shell
 
 lint: $(READY)  ## ruff and mypy, both at zero

@@ -12,7 +12,7 @@ from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
 
 NEXT_COMMANDS = """
-  make shell     a shell in which pulumi, kubectl and `python -m checks dev` work
+  make shell     a shell in which pulumi, kubectl and `python -m acceptance dev` work
   make status    what runs, since when, and where
   make down      take everything away again"""
 

@@ -79,7 +79,7 @@ def check(toolchain: Toolchain, progress: Progress) -> None:
         DevClusterError: not every row of the table is right.
     """
     variables = {**os.environ, **environment.variables(toolchain, progress)}
-    result = subprocess.run([sys.executable, "-m", "checks", STACK], cwd=CHECKOUT, env=variables, check=False)
+    result = subprocess.run([sys.executable, "-m", "acceptance", STACK], cwd=CHECKOUT, env=variables, check=False)
     if result.returncode != 0:
         msg = (
             f"the stack {STACK} is deployed but does not answer as it should: see the table above, "

@@ -1,4 +1,4 @@
-"""The environment in which plain `pulumi`, `kubectl` and `python -m checks dev` meet the development cluster."""
+"""The environment in which plain `pulumi`, `kubectl` and `python -m acceptance dev` meet the development cluster."""
 
 import json
 import os

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from checks.client import TritonClient
-from checks.kserve import CallError, Tensor
+from acceptance.client import TritonClient
+from acceptance.kserve import CallError, Tensor
 from tests.loopback.conftest import Envoys
 from tests.support.chaos import Fault
 from tests.support.real_envoy import RealEnvoy, eventually

@@ -31,10 +31,10 @@ def of(module: str, *packages: str) -> bool:
 @pytest.mark.parametrize(
     ("place", "forbidden"),
     [
-        ("stacks", ("pulumi", "pulumi_kubernetes", "components", "checks", "devcluster")),
-        ("components", ("yaml", "devcluster", "checks")),
-        ("checks", ("devcluster",)),
-        ("__main__.py", ("yaml", "devcluster", "checks")),
+        ("stacks", ("pulumi", "pulumi_kubernetes", "components", "acceptance", "devcluster")),
+        ("components", ("yaml", "devcluster", "acceptance")),
+        ("acceptance", ("devcluster",)),
+        ("__main__.py", ("yaml", "devcluster", "acceptance")),
     ],
 )
 def test_a_place_does_not_import_what_it_must_not_know(place: str, forbidden: tuple[str, ...]) -> None:

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import numpy as np
 
-from checks.client import TritonClient
-from checks.kserve import CallError, Tensor
+from acceptance.client import TritonClient
+from acceptance.kserve import CallError, Tensor
 from devcluster.kubectl import Kubectl
 from stacks.resolve import resolve
 from stacks.schema import StackConfig

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from checks.errors import CheckError
+from acceptance.errors import CheckError
 
 
 @dataclass(frozen=True, kw_only=True)

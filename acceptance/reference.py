@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from checks.errors import CheckError
-from checks.kserve import NUMPY_TYPES, Tensor
+from acceptance.errors import CheckError
+from acceptance.kserve import NUMPY_TYPES, Tensor
 
 
 class _Model(BaseModel):
@@ -82,7 +82,7 @@ def read_reference(path: Path, model: str) -> Reference:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        msg = f"{path}: {where}: {first['msg']}: a reference has the form that checks/reference.py tells"
+        msg = f"{path}: {where}: {first['msg']}: a reference has the form that acceptance/reference.py tells"
         raise CheckError(msg) from error
     except (ValueError, TypeError, KeyError) as error:
         msg = f"{path}: {error}: the data of a tensor must fit its datatype and shape"

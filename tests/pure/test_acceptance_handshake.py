@@ -8,12 +8,12 @@ import grpc
 import numpy as np
 import pytest
 
-from checks import handshake as module
-from checks.client import TritonClient
-from checks.handshake import CHECKS, Expectation, Result, Row, handshake
-from checks.kserve import Tensor
-from checks.reference import Reference, Tolerance
-from checks.report import first_cause
+from acceptance import handshake as module
+from acceptance.client import TritonClient
+from acceptance.handshake import CHECKS, Expectation, Result, Row, handshake
+from acceptance.kserve import Tensor
+from acceptance.reference import Reference, Tolerance
+from acceptance.report import first_cause
 from tests.support.triton_standin import Arrays, StandInModel, TritonStandIn
 
 REFERENCE = Reference(

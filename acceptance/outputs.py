@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from checks.errors import CheckError
+from acceptance.errors import CheckError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from checks.errors import CheckError
-from checks.kserve import ModelMetadata, Tensor, TensorSpec, dtype
-from checks.reference import Reference, Tolerance
+from acceptance.errors import CheckError
+from acceptance.kserve import ModelMetadata, Tensor, TensorSpec, dtype
+from acceptance.reference import Reference, Tolerance
 
 VARIABLE_DIMENSION = 32
 """Stands for a dimension that a model leaves open. More than one: graph networks look for a point's neighbours."""

@@ -1,4 +1,4 @@
-"""`python -m checks STACK`: ask the servers of a stack what a CMS job would ask."""
+"""`python -m acceptance STACK`: ask the servers of a stack what a CMS job would ask."""
 
 import argparse
 import os
@@ -6,13 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from checks.client import TritonClient
-from checks.credentials import NOTHING_TO_SHOW, Credentials, find_token, read
-from checks.errors import CheckError
-from checks.handshake import Expectation, Row, handshake
-from checks.outputs import Endpoint, deployed_endpoint
-from checks.reference import read_reference
-from checks.report import Table, first_cause
+from acceptance.client import TritonClient
+from acceptance.credentials import NOTHING_TO_SHOW, Credentials, find_token, read
+from acceptance.errors import CheckError
+from acceptance.handshake import Expectation, Row, handshake
+from acceptance.outputs import Endpoint, deployed_endpoint
+from acceptance.reference import read_reference
+from acceptance.report import Table, first_cause
 from stacks.errors import ConfigurationError
 from stacks.kubeconfig import CONTEXT_VARIABLE
 from stacks.resolve import REFERENCE_DIRECTORY, ROOT, resolve
@@ -24,7 +24,7 @@ from stacks.schema.experiment import Models
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     """Check one stack; give the exit status: 0 only if every row is right."""
     parser = argparse.ArgumentParser(
-        prog="python -m checks",
+        prog="python -m acceptance",
         description="Ask the servers of a stack what a CMS job would ask, and judge the answers.",
     )
     parser.add_argument("stack", metavar="STACK")

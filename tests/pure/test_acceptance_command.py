@@ -1,4 +1,4 @@
-"""`python -m checks dev` as a person sees it, against a stand-in that answers as the references say."""
+"""`python -m acceptance dev` as a person sees it, against a stand-in that answers as the references say."""
 
 import os
 import subprocess
@@ -8,12 +8,12 @@ from pathlib import Path
 import grpc
 import pytest
 
-from checks.__main__ import expected, main
-from checks.credentials import find_token
-from checks.errors import CheckError
-from checks.handshake import Expectation
-from checks.kserve import Tensor
-from checks.outputs import Endpoint, deployed_endpoint, endpoint_of
+from acceptance.__main__ import expected, main
+from acceptance.credentials import find_token
+from acceptance.errors import CheckError
+from acceptance.handshake import Expectation
+from acceptance.kserve import Tensor
+from acceptance.outputs import Endpoint, deployed_endpoint, endpoint_of
 from stacks.resolve import ROOT, resolve
 from tests.support.authority import Authority
 from tests.support.config_cases import lay_out_happy
@@ -107,7 +107,7 @@ def as_a_person(
     """Runs the check in a process of its own, where the authority's certificates are trusted."""
     roots = tmp_path / "roots.pem"
     roots.write_text(authority.certificate)
-    program = "import sys; from pathlib import Path; from checks.__main__ import main; sys.exit(main({}, Path({})))"
+    program = "import sys; from pathlib import Path; from acceptance.__main__ import main; sys.exit(main({}, Path({})))"
     return subprocess.run(
         [sys.executable, "-c", program.format("sys.argv[2:]", "sys.argv[1]"), str(root), *words],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""`python -m checks dev` against real Triton servers behind real Envoy."""
+"""`python -m acceptance dev` against real Triton servers behind real Envoy."""
 
 import os
 import subprocess
@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from checks.__main__ import main
-from checks.client import TritonClient
-from checks.kserve import CallError
+from acceptance.__main__ import main
+from acceptance.client import TritonClient
+from acceptance.kserve import CallError
 from devcluster.environment import variables
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
@@ -25,7 +25,7 @@ def dev() -> DevStack:
 
 def test_every_row_is_right_at_the_address_that_pulumi_puts_out(dev: DevStack) -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "checks", "dev"],
+        [sys.executable, "-m", "acceptance", "dev"],
         cwd=ROOT,
         env={**os.environ, **variables(Toolchain(), Progress(total=0))},
         capture_output=True,

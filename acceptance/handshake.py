@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 
-from checks import tensors
-from checks.errors import CheckError
-from checks.kserve import CallError, IndexEntry, InferenceServer, ModelConfig, ModelMetadata, TensorSpec
-from checks.reference import Reference
+from acceptance import tensors
+from acceptance.errors import CheckError
+from acceptance.kserve import CallError, IndexEntry, InferenceServer, ModelConfig, ModelMetadata, TensorSpec
+from acceptance.reference import Reference
 
 CHECKS = ("live", "ready", "index", "config", "metadata", "infer", "statistics")
 """Every check, in the order of the rows."""

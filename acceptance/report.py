@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-from checks.handshake import CHECKS, Expectation, Result, Row
+from acceptance.handshake import CHECKS, Expectation, Result, Row
 
 _HEAD = ("check", "model", "result", "ms", "detail")
 

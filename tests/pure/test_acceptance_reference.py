@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from checks.errors import CheckError
-from checks.reference import read_reference
+from acceptance.errors import CheckError
+from acceptance.reference import read_reference
 from stacks.resolve import REFERENCE_DIRECTORY, ROOT
 
 RIGHT: dict[str, Any] = {

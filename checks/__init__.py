@@ -1,1 +1,0 @@
-"""The acceptance check: does a stack answer a client of its experiment, and rightly? `python -m checks STACK`."""
