@@ -4,7 +4,8 @@ import os
 
 import pulumi
 
-from components.provider import is_rendering, kubernetes_provider
+from access.kubeconfig import find_context
+from components.provider import kubernetes_provider
 from components.site_stack import SiteStack, SiteStackArgs
 from stacks.errors import ConfigurationError
 from stacks.resolve import config_digest, resolve
@@ -13,9 +14,9 @@ from stacks.resolve import config_digest, resolve
 def deploy(stack: str) -> None:
     """Resolve a stack, make it, and export what its clients need."""
     config = resolve(stack).config
-    provider = kubernetes_provider(config.site.access, os.environ)
+    provider = kubernetes_provider(find_context(config.site.access, os.environ))
     secrets = {name: pulumi.Config("sonic").require_secret(name) for name in config.secret_names}
-    args = SiteStackArgs(config=config, secrets=secrets, label_nodes=not is_rendering(os.environ))
+    args = SiteStackArgs(config=config, secrets=secrets)
     site_stack = SiteStack(config.name, args, pulumi.ResourceOptions(provider=provider))
     for name, value in site_stack.exports().items():
         pulumi.export(name, value)

@@ -13,8 +13,8 @@ from acceptance.handshake import Expectation, Row, handshake
 from acceptance.outputs import Endpoint, deployed_endpoint
 from acceptance.reference import read_reference
 from acceptance.report import Table, first_cause
+from access.kubeconfig import CONTEXT_VARIABLE
 from stacks.errors import ConfigurationError
-from stacks.kubeconfig import CONTEXT_VARIABLE
 from stacks.resolve import REFERENCE_DIRECTORY, ROOT, resolve
 from stacks.schema import StackConfig
 from stacks.schema.clients import Clients, NetworkClients, TokenClients

@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,11 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     show = commands.add_parser("show", help="the configuration of a stack, resolved")
     show.add_argument("stack", metavar="STACK")
     show.add_argument("--origin", action="store_true", help="say beside each value where it was written")
+    rendering = commands.add_parser("render", help="write a stack's manifests to a folder; secrets are placeholders")
+    rendering.add_argument("stack", metavar="STACK")
+    rendering.add_argument(
+        "directory", metavar="DIR", type=Path, help="empty, or what this stack was rendered to before"
+    )
     schema = commands.add_parser("schema", help="the JSON Schema of the configuration")
     schema.add_argument("--write", action="store_true", help="write the generated files instead: schemas, reference")
     chosen = parser.parse_args(arguments)
@@ -34,6 +40,8 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
             return _check(chosen.stacks or known_stacks(root), root)
         case "show":
             return _show(chosen.stack, root, with_origins=chosen.origin)
+        case "render":
+            return _render(chosen.stack, chosen.directory, root)
         case _:
             return _schema(root, write=chosen.write)
 
@@ -98,6 +106,12 @@ def _show(stack: str, root: Path, *, with_origins: bool) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _render(stack: str, directory: Path, root: Path) -> int:
+    """Run the components in a process of their own: they need Pulumi, and nothing else of this program does."""
+    command = [sys.executable, "-m", "rendering", stack, str(directory.absolute())]
+    return subprocess.run(command, cwd=root, check=False).returncode
 
 
 def _schema(root: Path, *, write: bool) -> int:

@@ -18,7 +18,7 @@ from tests.support.stacks import STACKS
 
 pytestmark = pytest.mark.engine
 
-PROGRAM = ("Pulumi.yaml", "__main__.py", "components", "stacks")
+PROGRAM = ("Pulumi.yaml", "__main__.py", "access", "components", "stacks")
 STACK = "engine"
 """The dev stack under another name and in another namespace: `dev` itself may stand in the cluster, on its port."""
 NAMESPACE = "sonic-engine"
@@ -48,14 +48,6 @@ def test_every_stack_previews_against_a_cluster(cluster: Cluster, stack: str, tm
     operations = project.preview().operations
     assert {f"{name}-deployment" for name in ("triton", "envoy")} <= {_role(name) for name in operations}
     assert set(operations.values()) <= {"create", "read"}
-
-
-@pytest.mark.parametrize("stack", STACKS)
-def test_every_stack_previews_without_any_cluster(stack: str, tmp_path: Path) -> None:
-    copy_of_the_program(tmp_path)
-    project = PulumiProject(tmp_path, engine_environment(tmp_path / "no-kubeconfig"), stack)
-    project.set_environment("SONIC_RENDER_DIRECTORY", str(tmp_path / "manifests"))
-    assert set(project.preview().operations.values()) == {"create"}
 
 
 def _role(name: str) -> str:

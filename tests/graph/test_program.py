@@ -53,15 +53,12 @@ def test_exports_are_what_clients_the_check_and_operators_read(
     assert exports.keys() == {"grpc_endpoint", "grpc_tls", "metrics_url", "siteconf", *described}
 
 
-def test_rendering_asks_no_cluster(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SONIC_RENDER_DIRECTORY", str(tmp_path / "rendered"))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
-    run(recorder, "dev")
-    provider = recorder.one(PROVIDER)
-    assert provider.inputs["renderYamlToDirectory"] == str(tmp_path / "rendered")
-    assert "context" not in provider.inputs
-    assert recorder.reads == {}
-    assert recorder.of_type("kubernetes:core/v1:NodePatch") == []
+def test_a_deployed_stack_is_never_rendered_by_pulumi(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another provider would replace each object, and so delete the deployed ones."""
+    monkeypatch.setenv("SONIC_RENDER_DIRECTORY", "manifests")
+    with pytest.raises(pulumi.RunError, match="python -m stacks render STACK DIR"):
+        run(recorder, "dev")
+    assert recorder.resources_by_urn == {}
 
 
 def test_a_wrong_configuration_ends_with_its_sentences_before_anything_is_made(recorder: Recorder) -> None:

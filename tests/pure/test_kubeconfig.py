@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from access.kubeconfig import find_context
 from stacks.errors import ConfigurationError
-from stacks.kubeconfig import find_context
 from stacks.schema.site import Access
 
 

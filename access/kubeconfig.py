@@ -13,6 +13,10 @@ CONTEXT_VARIABLE = "SONIC_KUBE_CONTEXT"
 """Environment variable that puts another context in the place of the site's: a cluster of one's own."""
 
 
+RENDER_VARIABLE = "SONIC_RENDER_DIRECTORY"
+"""Environment variable that is refused: who sets it expects that no cluster is changed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class KubeContext:
     """A context that stands in a kubeconfig."""
@@ -29,8 +33,15 @@ def find_context(access: Access, environ: Mapping[str, str]) -> KubeContext:
     Reads these files and asks no cluster.
 
     Raises:
-        ConfigurationError: when there is no file, one is not a kubeconfig, or none has the context.
+        ConfigurationError: there is no file, one is not a kubeconfig, none has the context, or the environment asks for
+            rendering.
     """
+    if environ.get(RENDER_VARIABLE):
+        sentence = (
+            f"found {environ[RENDER_VARIABLE]}: pulumi deploys to a cluster and never renders: unset it to deploy, "
+            "or render with python -m stacks render STACK DIR"
+        )
+        raise ConfigurationError([Problem(RENDER_VARIABLE, sentence)])
     wanted = environ.get(CONTEXT_VARIABLE) or access.context
     candidates = _candidates(access, environ)
     contexts = {path: _contexts(path) for path in candidates if path.is_file()}

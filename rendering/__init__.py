@@ -1,0 +1,1 @@
+"""Manifests of a stack as files, without Pulumi's engine, state or plugin: nothing can be deployed or deleted by it."""
