@@ -3,6 +3,7 @@
 A repository kind without its facts never gets here; `StackConfig` refuses it.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -61,7 +62,11 @@ class ModelRepositoryArgs:
 
 
 class ModelRepository(SonicComponent):
-    """The repository's volume or credentials. Claims and volumes that the stack makes are protected from deletion."""
+    """The repository's volume or credentials.
+
+    A claim that holds models is protected from deletion. A claim or volume that only points to models elsewhere (CVMFS,
+    NFS) is not: they stay when it goes.
+    """
 
     mounted: MountedRepository
     """What a server's pod needs to read the models."""
@@ -73,17 +78,17 @@ class ModelRepository(SonicComponent):
             case CvmfsRepository() as repository, Storage(cvmfs=CvmfsPvc() as cvmfs):
                 if cvmfs.create:
                     spec = claim_spec("ReadOnlyMany", _ENFORCED_NOWHERE, cvmfs.storage_class)
-                    self._claim(cvmfs.claim, args.namespace, labels, spec)
+                    self._claim(cvmfs.claim, args.namespace, labels, spec, protect=False)
                 self.mounted = mounted_cvmfs(repository, {"persistentVolumeClaim": {"claimName": cvmfs.claim}})
             case CvmfsRepository() as repository, Storage(cvmfs=CvmfsHostPath() as cvmfs):
                 self.mounted = mounted_cvmfs(repository, {"hostPath": {"path": cvmfs.path, "type": "Directory"}})
             case VolumeRepository() as repository, Storage(volume=ClaimVolume() as volume):
                 if volume.create:
                     spec = claim_spec("ReadWriteMany", f"{volume.size_gib}Gi", volume.storage_class)
-                    self._claim(volume.claim, args.namespace, labels, spec)
+                    self._claim(volume.claim, args.namespace, labels, spec, protect=True)
                 self.mounted = mounted_volume(repository, volume.claim)
             case VolumeRepository() as repository, Storage(volume=NfsVolume() as volume):
-                claim = names.join(args.instance, "models")
+                claim = nfs_claim_name(args.instance, volume)
                 self._nfs(claim, args.namespace, labels, volume)
                 self.mounted = mounted_volume(repository, claim)
             case S3Repository() as repository, Storage(s3=S3Endpoint() as s3):
@@ -95,21 +100,18 @@ class ModelRepository(SonicComponent):
                 raise AssertionError(msg)
         self.register_outputs({"repository_urls": list(self.mounted.repository_urls)})
 
-    def _claim(self, claim: str, namespace: str, labels: Mapping[str, str], spec: Manifest) -> None:
+    def _claim(self, claim: str, namespace: str, labels: Mapping[str, str], spec: Manifest, *, protect: bool) -> None:
         metadata: Manifest = {"name": claim, "namespace": namespace, "labels": labels}
-        k8s.core.v1.PersistentVolumeClaim(
-            self.child("claim"), metadata=metadata, spec=spec, opts=self.options(protect=True)
-        )
+        opts = self.options(protect=protect)
+        k8s.core.v1.PersistentVolumeClaim(self.child("claim"), metadata=metadata, spec=spec, opts=opts)
 
     def _nfs(self, claim: str, namespace: str, labels: Mapping[str, str], nfs: NfsVolume) -> None:
         volume = names.join(namespace, claim)  # volumes have no namespace: the name carries it
         metadata: Manifest = {"name": volume, "labels": labels}
         spec = nfs_volume_spec(nfs, claim, namespace)
-        k8s.core.v1.PersistentVolume(
-            self.child("volume"), metadata=metadata, spec=spec, opts=self.options(protect=True)
-        )
+        k8s.core.v1.PersistentVolume(self.child("volume"), metadata=metadata, spec=spec, opts=self.options())
         static = {**claim_spec("ReadOnlyMany", _ENFORCED_NOWHERE, ""), "volumeName": volume}
-        self._claim(claim, namespace, labels, static)
+        self._claim(claim, namespace, labels, static, protect=False)
 
     def _credentials(
         self, namespace: str, labels: Mapping[str, str], s3: S3Endpoint, secrets: Mapping[str, pulumi.Output[str]]
@@ -201,6 +203,16 @@ def claim_spec(access_mode: str, size: str, storage_class: str | None) -> Manife
     """Spec of a claim; `storage_class` None: the cluster's default, "": no class, a volume that stands already."""
     spec = {"accessModes": [access_mode], "resources": {"requests": {"storage": size}}}
     return spec if storage_class is None else {**spec, "storageClassName": storage_class}
+
+
+def nfs_claim_name(instance: str, nfs: NfsVolume) -> str:
+    """Return the name of the claim for an export.
+
+    The source of a volume cannot be changed. Another server or path is another claim and volume, which Pulumi creates
+    before the servers roll to them, and deletes the old ones after.
+    """
+    digest = hashlib.sha256(f"{nfs.server}:{nfs.path}".encode()).hexdigest()[:8]
+    return names.join(instance, "models", digest)
 
 
 def nfs_volume_spec(nfs: NfsVolume, claim: str, namespace: str) -> Manifest:

@@ -57,10 +57,10 @@ def test_an_existing_claim_is_mounted_by_its_name(recorder: Recorder) -> None:
     assert mounted.volumes == ({"name": "models", "persistentVolumeClaim": {"claimName": "atlas-models"}},)
 
 
-def test_a_cvmfs_claim_is_made_on_request_and_protected(recorder: Recorder) -> None:
+def test_a_cvmfs_claim_is_made_on_request_and_holds_nothing_to_protect(recorder: Recorder) -> None:
     mounted = deploy(recorder, CVMFS, {"cvmfs": {"kind": "cvmfs-pvc", "create": True, "storage_class": "cvmfs"}})
     claim = recorder.one("kubernetes:core/v1:PersistentVolumeClaim")
-    assert claim.protect
+    assert not claim.protect
     assert claim.inputs["spec"]["accessModes"] == ["ReadOnlyMany"]
     assert claim.inputs["spec"]["storageClassName"] == "cvmfs"
     assert mounted.volumes[0]["persistentVolumeClaim"]["claimName"] == claim.manifest["metadata"]["name"]
@@ -87,13 +87,27 @@ def test_an_nfs_export_is_a_volume_that_one_claim_alone_can_bind(recorder: Recor
     volume = recorder.one("kubernetes:core/v1:PersistentVolume")
     claim = recorder.one("kubernetes:core/v1:PersistentVolumeClaim")
     claim_name = claim.manifest["metadata"]["name"]
-    assert volume.protect
-    assert claim.protect
+    assert not volume.protect, "the volume points to the models, and `pulumi destroy` ends"
+    assert not claim.protect
     assert volume.inputs["spec"]["nfs"] == {"server": "nfs.example.org", "path": "/models", "readOnly": True}
     assert volume.inputs["spec"]["claimRef"] == {"name": claim_name, "namespace": "sonic-demo"}
     assert claim.inputs["spec"]["volumeName"] == volume.manifest["metadata"]["name"]
     assert claim.inputs["spec"]["storageClassName"] == volume.inputs["spec"]["storageClassName"] == ""
     assert mounted.volumes[0]["persistentVolumeClaim"]["claimName"] == claim_name
+
+
+@pytest.mark.parametrize("change", [{"server": "nfs2.example.org"}, {"path": "/models/v2"}])
+def test_another_nfs_export_is_another_volume_and_claim(change: Mapping[str, str]) -> None:
+    """Kubernetes takes no change of a volume's source, and under one name Pulumi deletes before it creates."""
+    nfs = {"kind": "nfs", "server": "nfs.example.org", "path": "/models"}
+    names: list[str] = []
+    for export in (nfs, {**nfs, **change}):
+        recorder = Recorder()
+        mounted = deploy(recorder, VOLUME, {"volume": export})
+        kinds = ("PersistentVolume", "PersistentVolumeClaim")
+        names += [recorder.manifest(kind)["metadata"]["name"] for kind in kinds]
+        assert mounted.volumes[0]["persistentVolumeClaim"]["claimName"] == names[-1]
+    assert len(set(names)) == 4
 
 
 def test_s3_credentials_are_secret_and_a_new_secret_when_they_change(recorder: Recorder) -> None:
