@@ -25,17 +25,17 @@ from devcluster.addresses import LOOPBACK
 from devcluster.images import chroot_command, triton_root
 from devcluster.paths import CHECKOUT
 from devcluster.progress import Progress
-from devcluster.reference import REFERENCE
 from devcluster.toolchain import Toolchain
 from tests.support.client import ask, channel
 from tests.support.configs import stack_config
+from tests.support.golden_answers import DIRECTORY as GOLDEN_ANSWERS
 from tests.support.real_envoy import eventually, free_port, http
 from tests.support.stand_in import HEALTH
 from tests.support.triton import pool_args
 
 pytestmark = pytest.mark.live
 
-MODELS = sorted(path.stem for path in REFERENCE.glob("*.json"))
+MODELS = sorted(path.stem for path in GOLDEN_ANSWERS.glob("*.json"))
 ENVIRONMENT = {
     "PATH": "/opt/tritonserver/bin:/usr/bin:/bin",
     "LD_LIBRARY_PATH": "/opt/tritonserver/lib",
@@ -175,7 +175,7 @@ def test_serves_exactly_the_models_of_the_repository(server: Server) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_answers_as_the_reference_says(server: Server, model: str) -> None:
-    content = json.loads((REFERENCE / f"{model}.json").read_text())
+    content = json.loads((GOLDEN_ANSWERS / f"{model}.json").read_text())
     answer = server.infer(model, tensors_of(content["request"]["inputs"]))
     expected = tensors_of(content["expected"]["outputs"])
     assert list(answer) == list(expected)
@@ -198,7 +198,7 @@ def test_requests_that_wait_are_computed_as_one_batch_and_each_gets_its_own_answ
 
 
 def test_jets_get_the_same_answers_in_any_batch(server: Server) -> None:
-    content = json.loads((REFERENCE / "particlenet_AK4_PT_numpy.json").read_text())
+    content = json.loads((GOLDEN_ANSWERS / "particlenet_AK4_PT_numpy.json").read_text())
     jets, right = tensors_of(content["request"]["inputs"]), content["expected"]["outputs"][0]
     expected = np.array(right["data"], np.float32).reshape(right["shape"])
     # Requests of one, two and three jets, at once and often, so that Triton joins and splits them as it likes.

@@ -12,8 +12,8 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from devcluster import reference
 from devcluster.paths import CHECKOUT
+from tests.support import golden_answers
 
 MODELS = CHECKOUT / "devcluster" / "models"
 NAMES = sorted(path.name for path in MODELS.iterdir() if path.is_dir())
@@ -41,7 +41,7 @@ def config(name: str) -> Any:
 
 
 def reference_of(name: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((reference.REFERENCE / f"{name}.json").read_text())
+    content: dict[str, Any] = json.loads((golden_answers.DIRECTORY / f"{name}.json").read_text())
     return content
 
 
@@ -157,13 +157,13 @@ class TestConfigurations:
 
 class TestReferences:
     def test_each_model_has_one_and_each_has_a_model(self) -> None:
-        assert sorted(path.stem for path in reference.REFERENCE.glob("*.json")) == NAMES
+        assert sorted(path.stem for path in golden_answers.DIRECTORY.glob("*.json")) == NAMES
 
     @pytest.mark.parametrize("name", NAMES)
     def test_are_what_their_script_writes(self, name: str) -> None:
-        written = (reference.REFERENCE / f"{name}.json").read_text()
-        fresh = reference.render(reference.references()[name])
-        assert written == fresh, "stale: run `python -m devcluster.reference`"
+        written = (golden_answers.DIRECTORY / f"{name}.json").read_text()
+        fresh = golden_answers.render(golden_answers.golden_answers()[name])
+        assert written == fresh, "stale: run `python -m tests.support.golden_answers`"
 
     @pytest.mark.parametrize("name", NAMES)
     def test_ask_and_expect_what_the_configuration_declares(self, name: str) -> None:
