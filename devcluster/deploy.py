@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from devcluster import environment, interrupted
+from devcluster import environment, pulumi_recovery
 from devcluster.addresses import API_HEALTH_URL, KUBELET_HEALTH_URL
 from devcluster.errors import DevClusterError
 from devcluster.health import answers
@@ -119,9 +119,9 @@ class Pulumi:
 
     def recover(self, kubectl: Kubectl) -> None:
         """Get past what an update of the stack that was killed left: locks, and objects of which nobody knows."""
-        interrupted.clear_locks(STACK, self._waiting)
+        pulumi_recovery.clear_locks(STACK, self._waiting)
         export = json.loads(self.output("stack", "export", f"--stack={STACK}"))
-        if interrupted.delete_half_created(export, kubectl):
+        if pulumi_recovery.delete_half_created(export, kubectl):
             self.run("refresh", "--yes", "--skip-preview", WITHOUT_DOTS, "--clear-pending-creates", f"--stack={STACK}")
 
     def output(self, *arguments: str) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from devcluster import addons, cgroups, deploy, leftovers, network, processes, strewn, sysctls
+from devcluster import addons, cgroups, deploy, network, processes, sysctls, teardown
 from devcluster.certificates import ensure_certificates
 from devcluster.errors import DevClusterError
 from devcluster.health import wait_until_ready
@@ -16,8 +16,8 @@ from devcluster.images import ensure_images
 from devcluster.images.table import COREDNS, PAUSE
 from devcluster.kubeconfig import write_kubeconfigs
 from devcluster.kubectl import Kubectl
-from devcluster.machine import check_machine
 from devcluster.node import write_node_configuration
+from devcluster.preflight import check_machine
 from devcluster.processes import Process
 from devcluster.progress import Progress
 from devcluster.supervisor import Supervisor
@@ -63,7 +63,7 @@ def up(progress: Progress, toolchain: Toolchain) -> None:
         toolchain.build_in_background(LATER_TOOLS)
     with progress.step("clear what a killed cluster left behind"):
         if not supervisor.is_running():
-            leftovers.sweep(progress.waiting)
+            teardown.sweep(progress.waiting)
     with progress.step("set the network, certificates and configuration up"):
         prepare_machine()
         supervisor.apply([*processes.control_plane(toolchain.path), *processes.node(toolchain.path), processes.s3()])
@@ -95,7 +95,6 @@ def up(progress: Progress, toolchain: Toolchain) -> None:
 
 def prepare_machine() -> None:
     """Kernel settings, the node's link and cgroup, certificates and configuration files; each only if it differs."""
-    strewn.record_folders()
     sysctls.apply()
     network.create_node_link()
     cgroups.create()
@@ -129,13 +128,12 @@ def down(progress: Progress, toolchain: Toolchain) -> None:
         except DevClusterError as error:  # its objects go with the cluster
             print(f"\nThe stack went without Pulumi: {error}", file=sys.stderr)
     with progress.step("stop the cluster and clear the machine"):
-        leftovers.sweep(progress.waiting)
+        teardown.sweep(progress.waiting)
         sysctls.restore()
-        leftovers.remove_folders()
+        teardown.remove_folders()
     with progress.step("look for anything left"):
-        if left := leftovers.find(original_sysctls):
-            listed = "; ".join(str(leftover) for leftover in left)
-            msg = f"the cluster is down but {len(left)} things of it are left: {listed}; run `make down` again"
+        if left := teardown.leftovers(original_sysctls):
+            msg = f"the cluster is down but {len(left)} things of it are left: {'; '.join(left)}; run `make down` again"
             raise DevClusterError(msg)
 
 

@@ -1,16 +1,30 @@
-"""Whether this machine can run the cluster; judged from facts, before anything on it is changed."""
+"""Judges whether this machine can run the cluster, before anything on it is changed.
+
+Each objection is a sentence: the thing, the value found, the rule, the way out.
+"""
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+import psutil
 
 from devcluster import cgroups
 from devcluster.addresses import HOST_PORTS, NODE_NETWORK, POD_NETWORK, SERVICE_NETWORK
+from devcluster.errors import DevClusterError
 from devcluster.network import OWN_LINKS
-from devcluster.paths import STATE
+from devcluster.node import has_capability
+from devcluster.paths import CACHE, STATE
+from devcluster.pids import describe, is_own
+from devcluster.toolchain import Toolchain
+from devcluster.toolchain.found import find
+from devcluster.toolchain.table import TOOLS, DebianProgram
 
-PYTHON = (3, 11)
+GIB = 2**30
 
 MEMORY_GIB = 7.0
 """A machine sold as 8 GiB shows less. The cluster with the dev stack takes about 4, a cold build 3 more."""
@@ -19,160 +33,160 @@ STATE_GIB = 5.0
 """The images as containerd unpacks them, etcd and the logs: 2 measured."""
 
 CACHE_GIB = 5.0
-"""What was built, when nothing is there yet: 3 measured."""
+"""All builds, when there are none yet: 3 measured."""
 
 GO_CACHES_GIB = 18.0
-"""Modules and compiled packages under the user's home, when nothing is there yet: 16 measured."""
+"""Modules and compiled packages under the user's home, when there are none yet: 16 measured."""
 
+CAP_NET_ADMIN = 12
+CAP_SYS_ADMIN = 21
 SHOWN_NAMES = 4
 
 NETWORKS = {"node": NODE_NETWORK, "pods": POD_NETWORK, "Services": SERVICE_NETWORK}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listener:
-    """A port that some process listens on.
+def check_machine(toolchain: Toolchain) -> None:
+    """Return if this machine can run the cluster.
 
-    Args:
-        holder: which process, for people.
-        own: it belongs to the cluster.
+    Raises:
+        DevClusterError: it cannot; one sentence for each reason.
     """
-
-    port: int
-    holder: str
-    own: bool
+    if reasons := list(objections(toolchain)):
+        raise DevClusterError("\n".join(reasons))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Route:
-    """A network that the machine reaches over a link."""
-
-    network: ipaddress.IPv4Network
-    link: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Disk:
-    """Free space on a disk that the cluster will fill, in GiB.
-
-    Args:
-        folders: those of ours that lie on it.
-    """
-
-    folders: tuple[Path, ...]
-    needed_gib: float
-    free_gib: float
+def objections(toolchain: Toolchain) -> Iterator[str]:
+    """Look at the machine and yield each reason against running the cluster on it."""
+    missing = toolchain.missing(TOOLS)
+    packages = [name for name in missing if isinstance(TOOLS[name], DebianProgram)]
+    builds = [name for name in missing if name not in packages]
+    yield from privilege_objections(Path("/proc/self/status").read_text())
+    if find("go", outside=Path(os.devnull)) is None:
+        yield from build_objections(builds)
+    if shutil.which("apt-get") is None:
+        yield from package_objections(packages)
+    yield from controller_objections(cgroups.usable_controllers())
+    yield from _feature_objections()
+    yield from filesystem_objections(_output("stat", "--file-system", "--format=%T", str(_existing(STATE))).strip())
+    yield from port_objections(HOST_PORTS)
+    yield from route_objections(Path("/proc/net/route").read_text())
+    yield from memory_objections(psutil.virtual_memory().total / GIB)
+    yield from disk_objections({STATE: STATE_GIB} | ({CACHE: CACHE_GIB, Path.home(): GO_CACHES_GIB} if builds else {}))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What the verdict stands on.
-
-    Args:
-        privileged: we are root and hold CAP_SYS_ADMIN and CAP_NET_ADMIN.
-        python: (major, minor) of the interpreter.
-        has_go: whether Go is there to build with.
-        can_install: whether apt-get is there to install with.
-        missing_builds: programs that must still be built.
-        missing_packages: programs that must still be installed.
-        controllers: cgroup controllers under which a cgroup can be made, of either version.
-        missing_features: kernel features that are neither there nor loadable.
-        state_filesystem: type of the filesystem that will hold the containers.
-        listeners: on ports that the cluster wants.
-        routes: all but the default route.
-        memory_gib: total memory.
-        disks: where space is needed.
-    """
-
-    privileged: bool
-    python: tuple[int, int]
-    has_go: bool
-    can_install: bool
-    missing_builds: tuple[str, ...]
-    missing_packages: tuple[str, ...]
-    controllers: frozenset[str]
-    missing_features: tuple[str, ...]
-    state_filesystem: str
-    listeners: tuple[Listener, ...]
-    routes: tuple[Route, ...]
-    memory_gib: float
-    disks: tuple[Disk, ...]
-
-
-def objections(facts: Facts) -> Iterator[str]:
-    """What stands against running the cluster here: thing, value found, rule, way out."""
-    if not facts.privileged:
+def privilege_objections(status: str) -> Iterator[str]:
+    """Judge the capabilities in the text of `/proc/self/status`."""
+    if not all(has_capability(status, capability) for capability in (CAP_SYS_ADMIN, CAP_NET_ADMIN)):
         yield (
             "this user may not make network links, mounts and cgroups: the cluster needs root with CAP_SYS_ADMIN and "
             "CAP_NET_ADMIN; use sudo, or a machine (or privileged container) of your own"
         )
-    yield from _program_objections(facts)
-    yield from _kernel_objections(facts)
-    yield from _port_objections(facts.listeners)
-    yield from _route_objections(facts.routes)
-    yield from _size_objections(facts)
 
 
-def _program_objections(facts: Facts) -> Iterator[str]:
-    if facts.python != PYTHON:
-        found, wanted = _dotted(facts.python), _dotted(PYTHON)
-        yield f"Python is {found}: the packages are locked for {wanted}; install python{wanted} and run `make up`"
-    if facts.missing_builds and not facts.has_go:
+def build_objections(missing: Sequence[str]) -> Iterator[str]:
+    """Judge the missing builds of a machine without Go."""
+    if missing:
+        yield f"go is not on PATH: {_listed(missing)} must be built with it; install Go (https://go.dev/dl)"
+
+
+def package_objections(missing: Sequence[str]) -> Iterator[str]:
+    """Judge the missing Debian programs of a machine without apt-get."""
+    if missing:
         yield (
-            f"go is not on PATH: {_listed(facts.missing_builds)} must be built with it; install Go (https://go.dev/dl)"
-        )
-    if facts.missing_packages and not facts.can_install:
-        yield (
-            f"apt-get is not on PATH: {_listed(facts.missing_packages)} must be installed with it; "
+            f"apt-get is not on PATH: {_listed(missing)} must be installed with it; "
             "use Debian or Ubuntu, or install them by this machine's own means"
         )
 
 
-def _kernel_objections(facts: Facts) -> Iterator[str]:
-    missing = sorted(cgroups.NEEDED_CONTROLLERS - facts.controllers)
+def controller_objections(usable: frozenset[str]) -> Iterator[str]:
+    """Judge the cgroup controllers under which a cgroup can be made, of either version."""
+    missing = sorted(cgroups.NEEDED_CONTROLLERS - usable)
     if missing:
-        have = ", ".join(sorted(facts.controllers)) or "none"
         yield (
-            f"cgroup controllers {', '.join(missing)} are not usable here (usable: {have}): the kubelet needs them; "
+            f"cgroup controllers {', '.join(missing)} are not usable here (usable: "
+            f"{', '.join(sorted(usable)) or 'none'}): the kubelet needs them; "
             "run outside a container, or in one with its own writable cgroup tree (--privileged --cgroupns=private)"
         )
-    for feature in facts.missing_features:
-        yield f"the kernel has no {feature} and modprobe cannot load it: pods need it; use a kernel that has it"
-    if facts.state_filesystem == "overlay":
+
+
+def _feature_objections() -> Iterator[str]:
+    present = {
+        "overlay": "\toverlay\n" in Path("/proc/filesystems").read_text(),
+        "br_netfilter": Path("/proc/sys/net/bridge").is_dir(),
+    }
+    for module, is_present in present.items():
+        if not (is_present or _is_loadable(module)):
+            yield f"the kernel has no {module} and modprobe cannot load it: pods need it; use a kernel that has it"
+
+
+def _is_loadable(module: str) -> bool:
+    modprobe = shutil.which("modprobe")
+    command = [modprobe or "", "--dry-run", "--quiet", module]
+    return modprobe is not None and subprocess.run(command, check=False).returncode == 0
+
+
+def filesystem_objections(kind: str) -> Iterator[str]:
+    """Judge the type of the filesystem that will hold the containers."""
+    if kind.startswith("overlay"):
         yield (
             f"{STATE} lies on an overlay filesystem, which cannot carry the containers' own; "
             "mount a volume with ext4 or xfs there"
         )
 
 
-def _port_objections(listeners: Iterable[Listener]) -> Iterator[str]:
-    for listener in listeners:
-        if not listener.own:
-            yield (
-                f"port {listener.port} is taken by {listener.holder}: "
-                f"{HOST_PORTS[listener.port]} needs it; stop that process"
-            )
+def port_objections(wanted: Mapping[int, str]) -> Iterator[str]:
+    """Judge the processes that listen on ports that ours need, by port."""
+    listeners = {
+        (connection.laddr.port, connection.pid)
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port in wanted
+    }
+    for port, pid in listeners:
+        if pid is None or not is_own(pid):
+            holder = "a process that we cannot see" if pid is None else describe(pid)
+            yield f"port {port} is taken by {holder}: {wanted[port]} needs it; stop that process"
 
 
-def _route_objections(routes: Iterable[Route]) -> Iterator[str]:
-    for route in routes:
+def route_objections(table: str) -> Iterator[str]:
+    """Judge the text of `/proc/net/route`; the default route overlaps nothing."""
+    for line in table.splitlines()[1:]:
+        link, destination, _, _, _, _, _, mask, *_ = line.split()
+        reached = ipaddress.IPv4Network((_address(destination), str(_address(mask))))
         for user, network in NETWORKS.items():
-            if route.link not in OWN_LINKS and route.network.overlaps(ipaddress.IPv4Network(network)):
+            if reached.prefixlen > 0 and link not in OWN_LINKS and reached.overlaps(ipaddress.IPv4Network(network)):
                 yield (
-                    f"this machine reaches {route.network} over {route.link}: that overlaps {network}, which the "
-                    f"cluster takes for its {user}; disconnect {route.link}, or change devcluster/addresses.py"
+                    f"this machine reaches {reached} over {link}: that overlaps {network}, which the "
+                    f"cluster takes for its {user}; disconnect {link}, or change devcluster/addresses.py"
                 )
 
 
-def _size_objections(facts: Facts) -> Iterator[str]:
-    if facts.memory_gib < MEMORY_GIB:
-        yield f"this machine has {facts.memory_gib:.1f} GiB of memory: {MEMORY_GIB:.0f} are needed; use a larger one"
-    for disk in facts.disks:
-        if disk.free_gib < disk.needed_gib:
+def _address(hexadecimal: str) -> ipaddress.IPv4Address:
+    return ipaddress.IPv4Address(int.from_bytes(bytes.fromhex(hexadecimal), sys.byteorder))
+
+
+def memory_objections(total_gib: float) -> Iterator[str]:
+    """Judge the machine's memory."""
+    if total_gib < MEMORY_GIB:
+        yield f"this machine has {total_gib:.1f} GiB of memory: {MEMORY_GIB:.0f} are needed; use a larger one"
+
+
+def disk_objections(needs_gib: Mapping[Path, float]) -> Iterator[str]:
+    """Judge the free space of each disk, by what all our folders on it need together."""
+    by_disk: dict[int, list[Path]] = {}
+    for folder in needs_gib:
+        by_disk.setdefault(_existing(folder).stat().st_dev, []).append(folder)
+    for folders in by_disk.values():
+        needed = sum(needs_gib[folder] for folder in folders)
+        free = shutil.disk_usage(_existing(folders[0])).free / GIB
+        if free < needed:
             yield (
-                f"the disk of {', '.join(map(str, disk.folders))} has {disk.free_gib:.1f} GiB free: "
-                f"{disk.needed_gib:.0f} GiB are needed; make room, or mount a larger disk there"
+                f"the disk of {', '.join(map(str, folders))} has {free:.1f} GiB free: "
+                f"{needed:.0f} GiB are needed; make room, or mount a larger disk there"
             )
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in [folder, *folder.parents] if place.exists())
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -180,5 +194,5 @@ def _listed(names: Sequence[str]) -> str:
     return shown if len(names) <= SHOWN_NAMES else f"{shown} and {len(names) - SHOWN_NAMES} more"
 
 
-def _dotted(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from devcluster.errors import DevClusterError
-from devcluster.interrupted import delete_half_created
-from devcluster.pids import command_of
+from devcluster.pulumi_recovery import delete_half_created
 from devcluster.supervisor import Supervisor
 from tests.support.chaos import Fault
 from tests.support.cluster import Cluster
@@ -121,7 +121,9 @@ def test_a_provider_killed(stack: ProviderStack, project: PulumiProject, volume:
     """The engine takes it for a failure and records nothing: the object that was being made is not in the state."""
 
     def kill_provider(engine: "subprocess.Popen[str]") -> None:
-        (provider,) = [pid for pid in children(engine.pid) if "devcluster.provider" in command_of(pid)]
+        (provider,) = [
+            pid for pid in children(engine.pid) if "devcluster.provider" in " ".join(psutil.Process(pid).cmdline())
+        ]
         os.kill(provider, signal.SIGKILL)
 
     assert project.disturbed_up(WAITING, kill_provider).returncode != 0

@@ -1,21 +1,26 @@
 """Readings of what kubectl, ctr and Pulumi print."""
 
 import io
+import json
 import os
+import shutil
+import subprocess
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
-from devcluster import interrupted, lifecycle
+from devcluster import lifecycle, pulumi_recovery
 from devcluster.addons import coredns_configuration, is_rolled_out, keda_kustomization
 from devcluster.deploy import errors_in
 from devcluster.environment import export_lines
 from devcluster.image_store import parse_archives
-from devcluster.interrupted import half_created
 from devcluster.progress import Progress
+from devcluster.pulumi_recovery import half_created
 from devcluster.status import Part, addresses_of, table
+from devcluster.wait import wait_until
 
 
 @pytest.mark.parametrize(
@@ -153,20 +158,20 @@ def test_a_second_run_waits_until_the_first_has_finished(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("name", ["pulumi", "python3"])
 def test_only_a_living_pulumi_keeps_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The number of a dead Pulumi may be another program's by now."""
-    lock = tmp_path / "locks" / "organization" / "sonic" / "dev" / "1.json"
-    lock.parent.mkdir(parents=True)
-    lock.write_text('{"pid": 77}')
-    process = tmp_path / "77"
-    process.mkdir()
-    (process / "stat").write_text(f"77 ({name}) S 1 1")
-    monkeypatch.setattr(interrupted, "LOCKS", tmp_path / "locks")
-    monkeypatch.setattr(interrupted, "PROC", tmp_path)
+    monkeypatch.setattr(pulumi_recovery, "LOCKS", tmp_path / "locks")
+    (tmp_path / name).symlink_to(str(shutil.which("sleep")))
     awaited: list[str] = []
+    with subprocess.Popen([tmp_path / name, "60"]) as holder:
+        lock = tmp_path / "locks" / "organization" / "sonic" / "dev" / "1.json"
+        lock.parent.mkdir(parents=True)
+        lock.write_text(json.dumps({"pid": holder.pid}))
+        wait_until(lambda: psutil.Process(holder.pid).name() == name, f"{name} to start", timeout_seconds=10)
 
-    def waiting(what: str) -> None:
-        awaited.append(what)
-        (process / "stat").write_text("77 (pulumi) Z 1 1")
+        def waiting(what: str) -> None:
+            awaited.append(what)
+            holder.kill()
 
-    interrupted.clear_locks("dev", waiting)
+        pulumi_recovery.clear_locks("dev", waiting)
+        holder.kill()
     assert bool(awaited) is (name == "pulumi")
     assert not lock.exists()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pytest
 
 from devcluster.kubectl import Kubectl
-from devcluster.machine import gather
 from devcluster.paths import CHECKOUT
 from devcluster.preflight import objections
 from devcluster.toolchain import Toolchain
@@ -48,7 +47,7 @@ def command_line(*arguments: str) -> list[str]:
 def cluster() -> Cluster:
     """Bring the cluster up unless it is; where the machine cannot run it, CI fails and a person's run skips."""
     toolchain = Toolchain()
-    reasons = list(objections(gather(toolchain)))
+    reasons = list(objections(toolchain))
     if reasons:
         told = "no development cluster on this machine: " + "; ".join(reasons)
         if os.environ.get("CI") == "true":

@@ -1,15 +1,14 @@
-"""What a cluster leaves on the machine: how it is found, and how it is removed.
+"""Finds and removes all that a cluster leaves on the machine.
 
 `sweep` does what a restart of the machine would do to a cluster, no more: etcd, images and certificates stay. It is
-the first half of `down`, and what `up` does over a cluster that was killed.
+the first half of `down`, and `up` runs it over a cluster that was killed.
 """
 
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import cgroups, iptables, network, pids, strewn, sysctls
+from devcluster import cgroups, iptables, network, pids, stray_files, sysctls
 from devcluster.errors import DevClusterError
 from devcluster.files import remove_tree
 from devcluster.node import CONTAINERD_STATE
@@ -18,42 +17,25 @@ from devcluster.paths import RUN, STATE
 MOUNTINFO = Path("/proc/self/mountinfo")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Leftover:
-    """Something of the cluster that is still on the machine.
-
-    Args:
-        kind: process, mount, cgroup, link, iptables chain, file or kernel setting.
-        name: which one, as the tool for that kind would name it.
-    """
-
-    kind: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
-
-
-def find(original_sysctls: Mapping[str, str]) -> list[Leftover]:
-    """All that is on the machine because of the cluster; of one that runs, too.
+def leftovers(original_sysctls: Mapping[str, str]) -> list[str]:
+    """Name each thing that is on the machine because of the cluster; of one that runs, too.
 
     Args:
         original_sysctls: kernel settings as they were before the cluster.
     """
-    found = {
-        "process": [f"{process.pid} ({process.command[:60]})" for process in pids.own_processes()],
-        "mount": [str(path) for path in own_mounts(MOUNTINFO.read_text())],
-        "cgroup": [str(path) for path in cgroups.own_cgroups()],
-        "link": network.own_links(),
-        "iptables chain": iptables.own_chains(),
-        "file": [str(path) for path in [RUN, STATE, *strewn.own_files()] if path.exists() or path.is_symlink()],
-        "kernel setting": [f"{name} (was {value})" for name, value in sysctls.changed(original_sysctls).items()],
-    }
-    return [Leftover(kind=kind, name=name) for kind, names in found.items() for name in names]
+    return [
+        *(pids.describe(process.pid) for process in pids.own_processes()),
+        *(f"mount {path}" for path in own_mounts(MOUNTINFO.read_text())),
+        *(f"cgroup {path}" for path in cgroups.own_cgroups()),
+        *(f"link {name}" for name in network.own_links()),
+        *(f"iptables chain {name}" for name in iptables.own_chains()),
+        *(f"file {path}" for path in [RUN, STATE, *stray_files.own_files()] if path.exists() or path.is_symlink()),
+        *(f"kernel setting {name} (was {value})" for name, value in sysctls.changed(original_sysctls).items()),
+    ]
 
 
 def sweep(waiting: Callable[[str], None]) -> None:
-    """Remove what a restart of the machine would: processes, cgroups, mounts, links, packet filter, strewn files.
+    """Remove processes, cgroups, mounts, links, packet filter rules and stray files.
 
     Raises:
         DevClusterError: a process does not end, a cgroup stays busy, or a mount cannot be released.
@@ -63,16 +45,15 @@ def sweep(waiting: Callable[[str], None]) -> None:
     unmount()
     network.remove_own_links()
     iptables.remove_own_chains()
-    strewn.remove()
+    stray_files.remove()
     for directory in (CONTAINERD_STATE, RUN / "runc", RUN / "cni"):
         remove_tree(directory)
 
 
 def own_mounts(mountinfo: str) -> list[Path]:
-    """Mount points under our folders in the text of a `/proc/PID/mountinfo`, the innermost first."""
+    """Return the mount points under our folders in the text of a `/proc/PID/mountinfo`, the innermost first."""
     points = [Path(line.split()[4].encode().decode("unicode_escape")) for line in mountinfo.splitlines()]
-    own = [point for point in points if point.is_relative_to(STATE) or point.is_relative_to(RUN)]
-    return own[::-1]
+    return [point for point in reversed(points) if point.is_relative_to(STATE) or point.is_relative_to(RUN)]
 
 
 def unmount() -> None:

@@ -1,49 +1,43 @@
-"""What a Pulumi that was killed leaves behind, and how the next one gets past it.
+"""Gets the next Pulumi past what a killed one left behind.
 
-It leaves its lock, and in the state the operations that were under way: of an object that it was creating nobody
-knows whether it is there. On this cluster nothing is lost by deleting that object and creating it again.
+A killed Pulumi leaves its lock, and in the state the operations that were under way: the object that it was creating
+may or may not exist. On this cluster nothing is lost by deleting that object and creating it again.
 """
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from devcluster.environment import PULUMI_STATE
 from devcluster.kubectl import Kubectl
-from devcluster.pids import PROC
 
 LOCKS = PULUMI_STATE / ".pulumi" / "locks"
 
 
 def clear_locks(stack: str, waiting: Callable[[str], None]) -> None:
-    """Remove the locks of the dead on a stack, after those of the living are gone.
+    """Remove the locks on a stack; first wait, without limit, for a Pulumi that is still at work.
 
     Args:
-        stack: its name; whichever project it is of.
-        waiting: told who is awaited.
+        stack: its name; of any project.
+        waiting: gets the lock that is still held.
     """
     for lock in LOCKS.glob(f"**/{stack}/*.json"):
-        while (pid := _holder(lock)) and _is_pulumi(pid):
-            waiting(f"another pulumi (process {pid}) to finish")
+        while _is_held(lock):
+            waiting(f"another pulumi to finish, which holds {lock}")
             time.sleep(0.5)
         lock.unlink(missing_ok=True)
 
 
-def _holder(lock: Path) -> int:
-    """The pid that a lock names; 0 if it is gone, or was cut short."""
-    with suppress(FileNotFoundError, json.JSONDecodeError):
-        return int(json.loads(lock.read_text()).get("pid", 0))
-    return 0
-
-
-def _is_pulumi(pid: int) -> bool:
-    with suppress(FileNotFoundError, ProcessLookupError):
-        _, name, rest = re.split(r"[()]", (PROC / str(pid) / "stat").read_text(), maxsplit=2)
-        return name == "pulumi" and not rest.lstrip().startswith("Z")  # a zombie holds nothing
+def _is_held(lock: Path) -> bool:
+    # A lock that is gone or was cut short is nobody's. The pid of a dead Pulumi may be another program's by now.
+    with suppress(FileNotFoundError, json.JSONDecodeError, psutil.NoSuchProcess):
+        process = psutil.Process(json.loads(lock.read_text()).get("pid", 0))
+        return process.name() == "pulumi" and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
@@ -51,11 +45,11 @@ def delete_half_created(export: dict[str, Any], kubectl: Kubectl) -> bool:
     """Delete each object that was being created when Pulumi was killed.
 
     Args:
-        export: what `pulumi stack export` prints.
+        export: the output of `pulumi stack export`.
         kubectl: of the cluster that the stack is on.
 
     Returns:
-        Whether any operation was under way at all; then the state needs `pulumi refresh --clear-pending-creates`.
+        True if any operation was under way; then the state needs `pulumi refresh --clear-pending-creates`.
     """
     pending = export.get("deployment", {}).get("pending_operations") or []
     for kind, namespace, name in half_created(pending):
@@ -65,7 +59,7 @@ def delete_half_created(export: dict[str, Any], kubectl: Kubectl) -> bool:
 
 
 def half_created(pending: list[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
-    """Kind as kubectl wants it, namespace (empty if it has none) and name of the Kubernetes objects being created."""
+    """Yield kind (for kubectl), namespace (empty if it has none) and name of each object that was being created."""
     for operation in pending:
         resource = operation["resource"]
         inputs = resource.get("inputs", {})
