@@ -106,7 +106,8 @@ class ModelRepository(SonicComponent):
         k8s.core.v1.PersistentVolumeClaim(self.child("claim"), metadata=metadata, spec=spec, opts=opts)
 
     def _nfs(self, claim: str, namespace: str, labels: Mapping[str, str], nfs: NfsVolume) -> None:
-        volume = names.join(namespace, claim)  # volumes have no namespace: the name carries it
+        # Volumes have no namespace: the name carries it.
+        volume = names.join(namespace, claim, length_max=names.SUBDOMAIN_LENGTH_MAX)
         metadata: Manifest = {"name": volume, "labels": labels}
         spec = nfs_volume_spec(nfs, claim, namespace)
         k8s.core.v1.PersistentVolume(self.child("volume"), metadata=metadata, spec=spec, opts=self.options())

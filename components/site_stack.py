@@ -215,8 +215,7 @@ class SiteStack(SonicComponent):
 
     def _hostname(self) -> str | None:
         exposure = self._config.site.exposure
-        template = None if isinstance(exposure, ClusterIpExposure) else exposure.hostname
-        return template and self._config.for_experiment(template)
+        return None if isinstance(exposure, ClusterIpExposure) else exposure.hostname
 
     def _labels(self, component: str) -> Labels:
         return Labels(instance=self._config.name, component=component)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stacks.errors import ConfigurationError
-from stacks.reference import generated_files, schema_json
 from stacks.resolve import ROOT, resolve
 from stacks.schema import StackConfig
+from stacks.schema_docs import generated_files, schema_json
 from stacks.show import render
 from stacks.stack_file import known_stacks
 
@@ -78,7 +78,7 @@ def _address(config: StackConfig) -> str:
     if hostname is None:
         return exposure.kind
     port = f":{exposure.port}" if exposure.kind == "node-port" else ""
-    return f"{exposure.kind} {config.for_experiment(hostname)}{port}"
+    return f"{exposure.kind} {hostname}{port}"
 
 
 def _check(stacks: Sequence[str], root: Path) -> int:

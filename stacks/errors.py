@@ -35,6 +35,7 @@ def found(value: Any) -> str:
 
 
 def choice(word: str, known: Iterable[str], otherwise: str) -> str:
-    """Ask whether a known word was meant, if one is near; otherwise give the other way out."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
-    return f"did you mean `{near[0]}`?" if near else otherwise
+    """Ask whether a known word was meant, if one is near but for its case; otherwise return the other way out."""
+    by_lower_case = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(word.lower(), list(by_lower_case), n=1, cutoff=0.7)
+    return f"did you mean `{by_lower_case[near[0]]}`?" if near else otherwise

@@ -19,14 +19,15 @@ def merge_patch(target: Json, patch: Json) -> Json:
 
 
 def merge_trees(target: Tree, patch: Tree) -> Tree:
-    """Apply a merge patch to a tree. What the patch says has its origin in the patch, and so has what it removes.
+    """Apply a merge patch to a tree. A value of the patch has its origin in the patch, and so has one that it removes.
 
-    A mapping that both say keeps the origin that it has in the target.
+    A mapping that is in both keeps the origin that it has in the target. A list is in one: the patch replaces it.
     """
     merged = merge_patch(target.value, patch.value)
     said = {path: replace(origin, by_override=True) for path, origin in patch.origins.items()}
     origins = {}
     for path, _ in nodes(merged):
-        in_both = isinstance(target.value_at(path), dict) and isinstance(patch.value_at(path), dict)
+        merges = not any(isinstance(step, int) for step in path)
+        in_both = merges and isinstance(target.value_at(path), dict) and isinstance(patch.value_at(path), dict)
         origins[path] = target.origins[path] if in_both or path not in said else said[path]
     return Tree(merged, {**said, **origins})

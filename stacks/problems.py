@@ -1,6 +1,6 @@
 """From what pydantic finds wrong to sentences: file and line, thing, value found, rule, way out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -9,15 +9,29 @@ from pydantic_core import ErrorDetails
 from stacks.errors import Problem, choice, found
 from stacks.json_schema import Property, Schema, one_of
 from stacks.origin import KeyPath, Origin, Tree, dotted
+from stacks.placeholders import PLACEHOLDERS
 from stacks.schema import Experiment, Site, StackConfig
 from stacks.schema.base import BrokenRule, BrokenRulesError
+from stacks.stack_file import PROJECT
 
 _FILES: dict[str, type[BaseModel]] = {"site": Site, "experiment": Experiment}
+_NAMES: dict[KeyPath, str] = {
+    ("site_name",): f"{PROJECT}:site",
+    ("experiment_name",): f"{PROJECT}:experiment",
+    ("instance",): f"{PROJECT}:instance",
+}
+"""Keys of Pulumi.<stack>.yaml by their path in StackConfig."""
 
 
-def of_validation(error: ValidationError, tree: Tree) -> Iterator[Problem]:
-    """Give a problem for each thing that is wrong with the tree of a stack."""
-    translator = _Translator(tree)
+def of_validation(error: ValidationError, tree: Tree, templates: Mapping[KeyPath, str]) -> Iterator[Problem]:
+    """Yield a problem for each thing that is wrong with the tree of a stack.
+
+    Args:
+        error: the findings of pydantic.
+        tree: the stack, its placeholders filled.
+        templates: the texts that had placeholders, as they are written.
+    """
+    translator = _Translator(tree, templates)
     errors = error.errors(include_url=False)
     for details in errors:
         if not _is_told_already(details, errors):
@@ -36,8 +50,9 @@ def _is_told_already(details: ErrorDetails, errors: list[ErrorDetails]) -> bool:
 
 
 class _Translator:
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, templates: Mapping[KeyPath, str]) -> None:
         self._tree = tree
+        self._templates = templates
         self._schema = Schema(StackConfig)
 
     def problems(self, details: ErrorDetails) -> Iterator[Problem]:
@@ -47,7 +62,11 @@ class _Translator:
             yield from self._broken_rules(cause, path)
         else:
             origin = self._tree.nearest_origin(path)
-            yield Problem(origin.place, self._sentence(details, path, of_key, cause, origin))
+            kind = self._tree.origins.get((*path[:-1], "kind"))
+            if details["type"] == "extra_forbidden" and kind and kind.by_override and not origin.by_override:
+                yield Problem(f"{kind.place} and {origin.place}", self._key_under_another_kind(path))
+            else:
+                yield Problem(origin.place, self._sentence(details, path, of_key, cause, origin))
 
     def _path(self, location: tuple[str | int, ...]) -> tuple[KeyPath, bool]:
         """Take what is no key out of pydantic's location: the kinds that chose among alternatives, and `[key]`."""
@@ -82,7 +101,7 @@ class _Translator:
     def _sentence(
         self, details: ErrorDetails, path: KeyPath, of_key: bool, cause: Exception | None, origin: Origin
     ) -> str:
-        thing, value = dotted(path), details["input"]
+        thing, value = _NAMES.get(path, dotted(path)), details["input"]
         node = self._schema.at(path, self._tree.value)
         if of_key:
             node = self._schema.key_rule(self._schema.at(path[:-1], self._tree.value))
@@ -91,19 +110,28 @@ class _Translator:
                 self._schema.way_out(node, key)
             )
         if cause is not None:
-            return f"{thing}: found {found(value)}: {cause}"
+            return f"{thing}: found {self._found(path, value)}: {cause}"
         match details["type"]:
             case "extra_forbidden":
                 return f"{thing}: {self._unknown_key(path)}"
+            case "missing" if path in self._tree.origins:
+                return f"{thing} is removed by the override: must be {self._schema.rule(node)}: {_add(path, node)}"
             case "missing":
-                removed = "is removed by the override" if origin.by_override else "is missing"
-                return f"{thing} {removed}: must be {self._schema.rule(node)}: add `{path[-1]}`{_meaning(node)}"
-            case "union_tag_not_found" | "union_tag_invalid":
-                return self._kind(thing, node, value)
-            case _:
-                return f"{thing}: found {found(value)}: must be {self._schema.rule(node)}: " + (
-                    self._schema.way_out(node, value)
+                return (
+                    f"{thing} is missing: must be {self._schema.rule(node)}: {_add(path, node)}"
+                    f"{_whole_list(path, origin)}"
                 )
+            case "union_tag_not_found" | "union_tag_invalid":
+                return self._kind(thing, node, value) + _whole_list(path, origin)
+            case _:
+                way_out = self._schema.way_out(node, value)
+                if path[0] == "site" and isinstance(value, str) and "{" in value:
+                    way_out = f"only {' and '.join(f'{{{each}}}' for each in PLACEHOLDERS)} are filled in"
+                return f"{thing}: found {self._found(path, value)}: must be {self._schema.rule(node)}: {way_out}"
+
+    def _found(self, path: KeyPath, value: Any) -> str:
+        template = self._templates.get(path)
+        return found(value) if template is None else f"{found(value)} (written {found(template)})"
 
     def _kind(self, thing: str, node: Any, value: Any) -> str:
         kinds = self._schema.kinds(node)
@@ -112,6 +140,14 @@ class _Translator:
             return f"{thing}.kind is missing: must be {choices}: add `kind`"
         meant = choice(str(value["kind"]), kinds, otherwise="write one of them")
         return f"{thing}.kind: found {found(value['kind'])}: must be {choices}: {meant}"
+
+    def _key_under_another_kind(self, path: KeyPath) -> str:
+        """The override changes `kind`, and the merge keeps a key that belongs to the kind before."""
+        kind = self._tree.value_at((*path[:-1], "kind"))
+        return (
+            f"{dotted(path)}: found the key `{path[-1]}`, which kind `{kind}` of the override does not have: "
+            f"add `{path[-1]}: null` to the override"
+        )
 
     def _unknown_key(self, path: KeyPath) -> str:
         key, owner = str(path[-1]), str(path[0])
@@ -130,7 +166,7 @@ class _Translator:
         if kinds:
             return f"it goes with kind {' or '.join(kinds)} only; remove it"
         if places[owner]:
-            return f"its place is {_paths(places[owner])}"
+            return f"write it as {_paths(places[owner])} if that is meant, else remove it"
         if places[other]:
             file = self._tree.nearest_origin((other,)).file
             return f"it belongs to the {other} ({file}) as {_paths(places[other])}"
@@ -147,6 +183,15 @@ def _name(place: Property) -> str:
 
 def _paths(places: list[Property]) -> str:
     return " or ".join(dict.fromkeys(f"`{place.path}`" for place in places))
+
+
+def _add(path: KeyPath, node: Any) -> str:
+    return f"add `{path[-1]}`{_meaning(node)}"
+
+
+def _whole_list(path: KeyPath, origin: Origin) -> str:
+    in_list = any(isinstance(step, int) for step in path)
+    return "; an override replaces a list whole" if in_list and origin.by_override else ""
 
 
 def _meaning(node: Any) -> str:

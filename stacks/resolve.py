@@ -1,43 +1,20 @@
-"""From the name of a stack to its configuration: site and experiment, the override over them, the defaults below."""
+"""From the name of a stack to its configuration, refused where a file or another stack of the repository forbids it."""
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from stacks.assemble import Assembler, Resolved
 from stacks.errors import ConfigurationError, Problem, choice, found
-from stacks.merge import merge_trees
-from stacks.origin import KeyPath, Origin, Tree, dotted, leaves
-from stacks.problems import of_validation
+from stacks.origin import KeyPath, dotted
 from stacks.schema import StackConfig
-from stacks.source import load
 from stacks.stack_file import PROJECT, StackFile, known_stacks, load_stack_file
 
 ROOT = Path(__file__).resolve().parent.parent
-"""Root of the repository that this module stands in."""
+"""Root of the repository."""
 REFERENCE_DIRECTORY = Path("stacks/experiments/reference")
-"""Where the references of expected models are, from the root."""
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """A stack's configuration, and where each value of it was written."""
-
-    config: StackConfig
-    """The configuration."""
-    tree: Tree
-    """What the files say, before defaults, with origins."""
-
-    def origin(self, path: KeyPath) -> Origin | None:
-        """Give where the value at a path of `config` was written; None: it is the schema's default."""
-        return self.tree.origins.get(path)
-
-    def origins(self) -> Mapping[KeyPath, Origin | None]:
-        """Give the origin of every leaf of `config`: of each value that is neither a mapping nor a list with items."""
-        return {path: self.origin(path) for path, _ in leaves(self.config.model_dump(mode="json"))}
+"""Directory of the references of expected models, from the root."""
 
 
 def resolve(stack: str, root: Path = ROOT) -> Resolved:
@@ -46,14 +23,14 @@ def resolve(stack: str, root: Path = ROOT) -> Resolved:
     Raises:
         ConfigurationError: with everything that is wrong, one sentence each.
     """
+    assembler = Assembler(root)
     file = load_stack_file(stack, root)
-    known = {fact: known_names(fact, root) for fact in ("site", "experiment")}
     try:
-        resolved = _validated(file, known, root)
+        resolved = assembler.assemble(file)
     except ConfigurationError as error:
-        raise ConfigurationError([*file.problems(known, None), *error.problems]) from error
+        raise ConfigurationError([*file.problems(assembler.known, None), *error.problems]) from error
     problems = [
-        *file.problems(known, resolved.config.secret_names),
+        *file.problems(assembler.known, resolved.config.secret_names),
         *_missing_secrets(file, resolved),
         *_broken_owner(resolved, root),
         *_missing_references(resolved, root),
@@ -63,47 +40,10 @@ def resolve(stack: str, root: Path = ROOT) -> Resolved:
     return resolved
 
 
-def known_names(fact: str, root: Path = ROOT) -> tuple[str, ...]:
-    """Give the names of the sites (`site`) or of the experiments (`experiment`), sorted."""
-    return tuple(sorted(path.stem for path in (root / f"stacks/{fact}s").glob("*.yaml")))
-
-
 def config_digest(config: StackConfig) -> str:
     """Give the SHA-256 of the configuration as canonical JSON, in hexadecimal. Secrets are not in it."""
     text = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _validated(file: StackFile, known: Mapping[str, tuple[str, ...]], root: Path) -> Resolved:
-    trees: dict[str, Tree] = {}
-    problems: list[Problem] = []
-    for fact, names in known.items():
-        name = file.name(fact)
-        if name in names:
-            try:
-                trees[fact] = load(root / f"stacks/{fact}s/{name}.yaml", root)
-            except ConfigurationError as error:
-                problems += error.problems
-    tree = _tree(file, trees)
-    try:
-        # JSON, since strict validation of Python values takes no list for a tuple and no text for an enumeration.
-        config = StackConfig.model_validate_json(json.dumps(tree.value))
-    except ValidationError as error:
-        raise ConfigurationError([*problems, *of_validation(error, tree)]) from error
-    return Resolved(config, tree)
-
-
-def _tree(file: StackFile, trees: Mapping[str, Tree]) -> Tree:
-    """Put together what is known of a stack: its names, and under them `trees` with the override over them."""
-    start = file.tree.origins[()]
-    parts = {"stack": Tree(file.stack, {(): start})}
-    facts = merge_trees(Tree.mapping(trees, start), file.override)
-    for fact in ("site", "experiment"):
-        if (name := file.name(fact)) is not None:
-            parts[f"{fact}_name"] = Tree(name, {(): file.origin(fact)})
-        if fact in trees and (part := facts.at(fact)):
-            parts[fact] = part
-    return Tree.mapping(parts, start)
 
 
 def _missing_secrets(file: StackFile, resolved: Resolved) -> Iterator[Problem]:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import yaml
 
+from stacks.assemble import Resolved
 from stacks.origin import Json, KeyPath
-from stacks.resolve import Resolved
 
 _WIDTH_MAX = 120
 _ORIGIN_COLUMN_MAX = 72

@@ -1,4 +1,4 @@
-"""Pulumi.<stack>.yaml: which site and which experiment, what is overridden, which secrets are there."""
+"""Pulumi.<stack>.yaml: the names of site, experiment and instance, the override, the secrets."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,16 @@ from stacks.source import load
 
 PROJECT = "sonic"
 """The Pulumi project, and so the namespace of its configuration keys."""
-_FACTS = ("site", "experiment", "override")
+PARTS = ("site", "experiment")
+"""Parts of a stack that have a file each: `stacks/<part>s/<name>.yaml`."""
+KEYS = (*PARTS, "instance", "override")
+"""Keys of the project that are not secrets."""
 _TOP = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "environment")
 
 
 @dataclass(frozen=True)
 class StackFile:
-    """What Pulumi.<stack>.yaml says."""
+    """The content of a Pulumi.<stack>.yaml."""
 
     stack: str
     """Name of the stack."""
@@ -31,29 +34,29 @@ class StackFile:
 
     @property
     def override(self) -> Tree:
-        """The merge patch for `site` and `experiment`; by default it says nothing."""
+        """The merge patch for `site` and `experiment`; empty by default."""
         override = self.tree.at("config", f"{PROJECT}:override")
         return override if override and isinstance(override.value, dict) else Tree({})
 
-    def name(self, fact: str) -> str | None:
-        """Give the name of the `site` or the `experiment`, None where the file gives none."""
-        value = self.entries.get(f"{PROJECT}:{fact}")
+    def name(self, part: str) -> str | None:
+        """Return the name of the `site` or the `experiment`, None where the file has none."""
+        value = self.entries.get(f"{PROJECT}:{part}")
         return value if isinstance(value, str) else None
 
     def origin(self, key: str) -> Origin:
-        """Give where a key of the project stands, or `config:` where it does not."""
+        """Return the line of a key of the project, or that of `config:` where the key is missing."""
         return self.tree.nearest_origin(("config", f"{PROJECT}:{key}"))
 
     def problems(self, known: Mapping[str, Sequence[str]], secret_names: Sequence[str] | None) -> Iterator[Problem]:
-        """Give what is wrong with the file.
+        """Yield the problems of this file alone.
 
         Args:
-            known: the names that there are of `site` and of `experiment`.
-            secret_names: secrets that the stack needs; None: not known, since the configuration is not valid.
+            known: the existing names of each of PARTS.
+            secret_names: secrets that the stack needs; None while the configuration is not valid.
         """
         yield from self._top_problems()
-        for fact, names in known.items():
-            yield from self._name_problems(fact, names)
+        for part, names in known.items():
+            yield from self._name_problems(part, names)
         yield from self._override_problems()
         for key in self.entries:
             yield from self._key_problems(key, secret_names)
@@ -63,7 +66,8 @@ class StackFile:
         for key, value in top.items():
             place = self.tree.origins[(key,)].place
             if key not in _TOP:
-                remedy = choice(key, _TOP, otherwise="remove it")
+                ours = _own_key(key)
+                remedy = f"move it below `config:` as `{ours}`" if ours else choice(key, _TOP, otherwise="remove it")
                 yield Problem(place, f"found the key `{key}`, which Pulumi does not know: {remedy}")
             elif key == "config" and not isinstance(value, dict):
                 yield Problem(
@@ -73,14 +77,15 @@ class StackFile:
     def _problem(self, key: str, sentence: str) -> Problem:
         return Problem(self.origin(key).place, f"{PROJECT}:{key}{sentence}")
 
-    def _name_problems(self, fact: str, names: Sequence[str]) -> Iterator[Problem]:
-        value = self.entries.get(f"{PROJECT}:{fact}")
-        rule = f"must name a file of stacks/{fact}s, one of {', '.join(names)}"
+    def _name_problems(self, part: str, names: Sequence[str]) -> Iterator[Problem]:
+        value = self.entries.get(f"{PROJECT}:{part}")
+        rule = f"must name a file of stacks/{part}s, one of {', '.join(names)}"
         if value is None:
-            yield self._problem(fact, f" is missing: {rule}: add `{PROJECT}:{fact}: …` below `config:`")
+            yield self._problem(part, f" is missing: {rule}: add `{PROJECT}:{part}: …` below `config:`")
         elif value not in names:
-            remedy = choice(str(value), names, otherwise=f"write one of them, or add stacks/{fact}s/{value}.yaml")
-            yield self._problem(fact, f": found {found(value)}: {rule}: {remedy}")
+            file = value if isinstance(value, str) and value == value.lower() else "NAME"
+            remedy = choice(str(value), names, otherwise=f"write one of them, or add stacks/{part}s/{file}.yaml")
+            yield self._problem(part, f": found {found(value)}: {rule}: {remedy}")
 
     def _override_problems(self) -> Iterator[Problem]:
         value = self.entries.get(f"{PROJECT}:override", {})
@@ -90,7 +95,7 @@ class StackFile:
             )
             return
         for key in value:
-            if key not in {"site", "experiment"}:
+            if key not in PARTS:
                 place = self.override.origins[(key,)].place
                 sentence = f"{PROJECT}:override: found the key `{key}`: must be site or experiment: move it below one"
                 yield Problem(place, sentence)
@@ -99,21 +104,28 @@ class StackFile:
         namespace, _, name = key.partition(":")
         value = self.entries[key]
         encrypted = isinstance(value, dict) and set(value) == {"secure"}
-        if namespace == "pulumi" or (namespace == PROJECT and name in _FACTS):
+        if namespace == "pulumi" or (namespace == PROJECT and name in KEYS):
             return
         if namespace == PROJECT and name in (secret_names or ()):
             if not encrypted:
                 command = f"pulumi config set --stack {self.stack} --secret {name}"
                 yield self._problem(name, f": found plain text: a secret must be encrypted: {command}")
         elif not (namespace == PROJECT and encrypted and secret_names is None):
-            known = [f"{PROJECT}:{each}" for each in (*_FACTS, *(secret_names or ()))]
-            remedy = choice(key, known, otherwise="remove it")
+            known = [f"{PROJECT}:{each}" for each in (*KEYS, *(secret_names or ()))]
+            ours = _own_key(key)
+            remedy = f"did you mean `{ours}`?" if ours else choice(key, known, otherwise="remove it")
             sentence = f"config: found the key `{key}`, which is not known: must be one of {', '.join(known)}: {remedy}"
             yield Problem(self.tree.origins["config", key].place, sentence)
 
 
+def _own_key(key: str) -> str | None:
+    """Return the key of the project that was meant by one with another namespace or with none."""
+    name = key.rpartition(":")[2]
+    return f"{PROJECT}:{name}" if name in KEYS else None
+
+
 def known_stacks(root: Path) -> tuple[str, ...]:
-    """Give the names of all stacks, sorted."""
+    """Return the names of all stacks, sorted."""
     names = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in root.glob("Pulumi.*.yaml"))
     return tuple(sorted(names))
 
@@ -125,9 +137,12 @@ def load_stack_file(stack: str, root: Path) -> StackFile:
         ConfigurationError: when there is no such stack, or its file cannot be read.
     """
     known = known_stacks(root)
-    file = f"Pulumi.{stack}.yaml"
     if stack not in known:
-        remedy = choice(stack, known, otherwise=f"write one of them, or add {file}")
-        sentence = f"there is no stack `{stack}`: must be one of {', '.join(known)}: {remedy}"
-        raise ConfigurationError([Problem(file, sentence)])
-    return StackFile(stack, load(root / file, root))
+        name = Path(stack).name.removeprefix("Pulumi.").removesuffix(".yaml")
+        if stack != name and name in known:
+            sentence = f"found the name of a file: must be the name of a stack: write {name}"
+            raise ConfigurationError([Problem(stack, sentence)])
+        remedy = choice(name, known, otherwise=f"write one of them, or add Pulumi.{name}.yaml")
+        sentence = f"there is no stack `{name}`: must be one of {', '.join(known)}: {remedy}"
+        raise ConfigurationError([Problem(f"Pulumi.{name}.yaml", sentence)])
+    return StackFile(stack, load(root / f"Pulumi.{stack}.yaml", root))

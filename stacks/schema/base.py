@@ -74,7 +74,7 @@ def _network(cidr: str) -> str:
 
 
 def _not_reserved(secret: str) -> str:
-    if secret in {"site", "experiment", "override"}:
+    if secret in {"site", "experiment", "instance", "override"}:
         msg = "that key of Pulumi.<stack>.yaml means something else: give the secret another name"
         raise ValueError(msg)
     return secret
@@ -98,16 +98,6 @@ Hostname = Annotated[
     _text("a DNS name or an IPv4 address", rf"^({_DNS_LABEL}\.)*{_DNS_LABEL}$", example="node1.example.org"),
 ]
 """A DNS name."""
-
-ExperimentTemplate = Annotated[
-    str,
-    _text(
-        "a DNS name, in which `{experiment}` may stand once",
-        r"^[-a-z0-9.]*(\{experiment\})?[-a-z0-9.]*$",
-        example="sonic-{experiment}.example.org",
-    ),
-]
-"""A DNS name in which `{experiment}` stands for the name of the stack's experiment."""
 
 ImageReference = Annotated[
     str,

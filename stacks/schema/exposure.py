@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.schema.base import Cidr, DnsLabel, ExperimentTemplate, Hostname, LabelKey, LabelValue, Model, Text
+from stacks.schema.base import Cidr, DnsLabel, Hostname, LabelKey, LabelValue, Model, Text
 
 
 class _DirectExposure(Model):
@@ -39,7 +39,7 @@ class LoadBalancerExposure(_DirectExposure):
 
     kind: Literal["load-balancer"]
     """A Service of type LoadBalancer."""
-    hostname: ExperimentTemplate | None = None
+    hostname: Hostname | None = None
     """DNS name of the load balancer; by default the address that it is given."""
     annotations: dict[LabelKey, str] = {}
     """Annotations of the Service, such as the address pool."""
@@ -52,7 +52,7 @@ class IngressExposure(Model):
 
     kind: Literal["ingress"]
     """An Ingress to the gRPC port."""
-    hostname: ExperimentTemplate
+    hostname: Hostname
     """Host of the Ingress."""
     class_name: Text | None = None
     """IngressClass; by default the cluster's own default."""
@@ -69,7 +69,7 @@ class GatewayExposure(Model):
 
     kind: Literal["gateway"]
     """A GRPCRoute attached to a Gateway of the site."""
-    hostname: ExperimentTemplate
+    hostname: Hostname
     """Host of the route."""
     gateway: DnsLabel
     """Name of the Gateway."""

@@ -11,7 +11,6 @@ from stacks.schema.base import (
     BrokenRule,
     Count,
     DnsLabel,
-    ExperimentTemplate,
     Hostname,
     ImageReference,
     LabelKey,
@@ -34,8 +33,8 @@ class Access(Model):
     the environment variable SONIC_KUBE_CONTEXT puts another in its place."""
     kubeconfig: AbsolutePath | None = None
     """Path of the kubeconfig; by default what KUBECONFIG names, else ~/.kube/config."""
-    namespace: ExperimentTemplate
-    """Namespace of the stack; `{experiment}` in it stands for the experiment's name."""
+    namespace: DnsLabel
+    """Namespace of the stack, such as `sonic-{experiment}`."""
     create_namespace: bool = False
     """Whether the stack makes the namespace and labels it with the pod security level. Otherwise it must exist."""
     api_server_port: Port = 6443

@@ -1,8 +1,9 @@
 """A stack: one site and one experiment, with the rules that span both."""
 
-import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
 
 from stacks.schema.base import BrokenRule, DnsLabel, Model, Text
 from stacks.schema.clients import CertificateClients, TokenClients
@@ -10,6 +11,11 @@ from stacks.schema.experiment import CvmfsRepository, Experiment, S3Repository, 
 from stacks.schema.exposure import DirectExposure
 from stacks.schema.pools import InterLinkPool, KubernetesPool, Pool
 from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, Site
+
+_NAME_LENGTH_MAX = 63
+"""Longest DNS label, which the name of a Service and the value of a label must be."""
+_LONGEST_FIXED_PART = "default-deny"
+"""Longest part after `sonic-<instance>-` that does not depend on the site."""
 
 
 class PoolShare(NamedTuple):
@@ -39,6 +45,9 @@ class StackConfig(Model):
     """Name of the site: its file's name."""
     experiment_name: DnsLabel
     """Name of the experiment: its file's name."""
+    instance: Annotated[DnsLabel, Field(examples=["cms-dev"])]
+    """Name of this one among the stacks of a namespace; by default the experiment's. Every object is called
+    `sonic-<instance>-…`."""
     site: Site
     """Facts of the place."""
     experiment: Experiment
@@ -46,13 +55,13 @@ class StackConfig(Model):
 
     @property
     def name(self) -> str:
-        """Prefix of the names of everything that the stack makes."""
-        return f"sonic-{self.experiment_name}"
+        """Prefix of every name in the cluster, and value of the label `app.kubernetes.io/instance`."""
+        return f"sonic-{self.instance}"
 
     @property
     def namespace(self) -> str:
-        """Namespace that the stack stands in."""
-        return self.for_experiment(self.site.access.namespace)
+        """Namespace of the stack."""
+        return self.site.access.namespace
 
     @property
     def owns_singletons(self) -> bool:
@@ -87,10 +96,6 @@ class StackConfig(Model):
             shares.append(PoolShare(pool, 1 + more_min, 1 + more_max, products))
         return tuple(shares)
 
-    def for_experiment(self, template: str) -> str:
-        """Put the experiment's name where a site's fact says `{experiment}`."""
-        return template.replace("{experiment}", self.experiment_name)
-
     def _common_products(self, pool: Pool) -> tuple[str, ...]:
         offered = pool.gpu.products if pool.gpu else ()
         wanted = self.experiment.server.gpu_products
@@ -118,11 +123,16 @@ class StackConfig(Model):
         yield from self._broken_identity()
 
     def _broken_names(self) -> Iterator[BrokenRule]:
-        if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", self.namespace):
+        parts = [_LONGEST_FIXED_PART, *(f"triton-{pool.name}" for pool in self._usable_pools())]
+        longest = f"{self.name}-{max(parts, key=len)}"
+        excess = len(longest) - _NAME_LENGTH_MAX
+        if excess > 0:
+            room = len(self.instance) - excess
+            way_out = f"write an instance of at most {room}" if room > 0 else "shorten the names of site.pools"
             yield BrokenRule(
-                f"site.access.namespace is `{self.namespace}` for experiment `{self.experiment_name}`, and a namespace "
-                "is at most 63 lower-case letters, digits and dashes: change or shorten it",
-                ("site.access.namespace",),
+                f"sonic:instance is `{self.instance}`, and the longest name made from it, `{longest}`, has "
+                f"{len(longest)} characters where Kubernetes takes {_NAME_LENGTH_MAX}: {way_out}",
+                ("instance", "site.pools"),
             )
 
     def _broken_pools(self) -> Iterator[BrokenRule]:
@@ -172,12 +182,12 @@ class StackConfig(Model):
 
     def _broken_repository(self) -> Iterator[BrokenRule]:
         repository, storage = self.experiment.models.repository, self.site.storage
-        facts = {CvmfsRepository: "cvmfs", VolumeRepository: "volume", S3Repository: "s3"}
-        fact = facts.get(type(repository))
-        if fact is not None and getattr(storage, fact) is None:
+        keys = {CvmfsRepository: "cvmfs", VolumeRepository: "volume", S3Repository: "s3"}
+        key = keys.get(type(repository))
+        if key is not None and getattr(storage, key) is None:
             yield BrokenRule(
                 f"experiment.models.repository.kind is `{repository.kind}` but site `{self.site_name}` says nothing "
-                f"of it: add site.storage.{fact}",
+                f"of it: add site.storage.{key}",
                 ("experiment.models.repository.kind", "site.storage"),
             )
 

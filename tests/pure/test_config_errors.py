@@ -39,6 +39,16 @@ def test_an_unknown_stack_is_told_the_known_ones(tmp_path: Path, capsys: pytest.
     )
 
 
+def test_the_file_of_a_stack_is_not_taken_for_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lay_out_happy("minimal", tmp_path)
+    assert main(["show", "Pulumi.case.yaml"], tmp_path) == 1
+    assert capsys.readouterr().err == (
+        "Pulumi.case.yaml: found the name of a file: must be the name of a stack: write case\n"
+    )
+    assert main(["show", "Pulumi.caes.yaml"], tmp_path) == 1
+    assert "there is no stack `caes`: must be one of case: did you mean `case`?" in capsys.readouterr().err
+
+
 def test_a_secret_is_never_printed(tmp_path: Path) -> None:
     lay_out_error("stack.secret-in-plain-text.yaml", tmp_path)
     assert "minioadmin" in (tmp_path / f"Pulumi.{STACK}.yaml").read_text()

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from stacks.assemble import Resolved
 from stacks.json_schema import Schema
 from stacks.origin import Json, leaves
-from stacks.resolve import Resolved, config_digest, resolve
+from stacks.resolve import config_digest, resolve
 from stacks.schema import Experiment, Site
+from stacks.schema.exposure import IngressExposure
 from stacks.show import render
 from stacks.source import parse
 from tests.support.config_cases import STACK, happy_cases, lay_out_happy
@@ -119,3 +121,19 @@ def test_a_secret_is_no_part_of_the_configuration(tmp_path: Path) -> None:
     stack = tmp_path / f"Pulumi.{STACK}.yaml"
     stack.write_text(stack.read_text().replace("secure: v1:AAAAAAAAAAAAAAAA:AAAA", "secure: v1:BBBBBBBBBBBBBBBB:BBBB"))
     assert config_digest(resolve(STACK, tmp_path).config) == before
+
+
+def test_the_instance_is_in_every_name_and_in_the_texts_of_the_site_that_ask_for_it(tmp_path: Path) -> None:
+    resolved = resolved_case("instance", tmp_path)
+    config, exposure = resolved.config, resolved.config.site.exposure
+    assert (config.name, config.namespace) == ("sonic-tiny-dev", "sonic-tiny")
+    assert isinstance(exposure, IngressExposure)
+    assert (exposure.hostname, exposure.tls_secret) == ("tiny-dev.tiny.example.org", "tiny-dev-tls")
+    assert exposure.annotations == {"example.org/group": "tiny/tiny-dev {other}"}
+    assert str(resolved.origin(("instance",))) == f"Pulumi.{STACK}.yaml:4"
+
+
+def test_the_instance_is_by_default_the_experiment(tmp_path: Path) -> None:
+    resolved = resolved_case("minimal", tmp_path)
+    assert resolved.config.name == "sonic-tiny"
+    assert resolved.origin(("instance",)) == resolved.origin(("experiment_name",))

@@ -1,14 +1,19 @@
 """The stacks, sites and experiments that are in the repository."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from stacks.__main__ import main
-from stacks.reference import generated_files
-from stacks.resolve import REFERENCE_DIRECTORY, ROOT, known_names, resolve
+from stacks.assemble import known_names
+from stacks.resolve import REFERENCE_DIRECTORY, ROOT, resolve
+from stacks.schema.base import SecretName
+from stacks.schema_docs import generated_files, schema_json
 from stacks.source import load
-from stacks.stack_file import known_stacks
+from stacks.stack_file import KEYS, known_stacks
 
 STACKS = known_stacks(ROOT)
 FIRST_STACKS = {
@@ -31,13 +36,13 @@ def test_it_resolves(stack: str) -> None:
     assert resolve(stack).config.stack == stack
 
 
-@pytest.mark.parametrize("fact", ["site", "experiment"])
-def test_none_is_an_orphan(fact: str) -> None:
-    used = {getattr(resolve(stack).config, f"{fact}_name") for stack in STACKS}
-    assert set(known_names(fact)) == used
+@pytest.mark.parametrize("part", ["site", "experiment"])
+def test_every_site_and_every_experiment_has_a_stack(part: str) -> None:
+    used = {getattr(resolve(stack).config, f"{part}_name") for stack in STACKS}
+    assert set(known_names(part, ROOT)) == used
 
 
-@pytest.mark.parametrize("site", known_names("site"))
+@pytest.mark.parametrize("site", known_names("site", ROOT))
 def test_what_a_cluster_has_once_has_one_owner_of_that_site(site: str) -> None:
     configs = [config for stack in STACKS if (config := resolve(stack).config).site_name == site]
     owners = {owner for config in configs if (owner := config.site.singletons_owner) is not None}
@@ -62,6 +67,21 @@ def test_only_the_development_stack_holds_a_salt() -> None:
 def test_generated_files_are_fresh(path: Path) -> None:
     stale = f"{path} is stale: python -m stacks schema --write"
     assert (ROOT / path).read_text(encoding="utf-8") == generated_files()[path], stale
+
+
+def test_an_editor_lets_texts_of_a_site_hold_placeholders_and_those_of_an_experiment_not() -> None:
+    definitions = json.loads(schema_json())["$defs"]
+    namespace = definitions["Access"]["properties"]["namespace"]["pattern"]
+    assert re.search(namespace, "sonic-{experiment}")
+    assert re.search(namespace, "sonic")
+    assert not re.search(namespace, "sonic-{stack}")
+    assert not re.search(definitions["S3Repository"]["properties"]["bucket"]["pattern"], "{experiment}")
+
+
+def test_every_key_of_a_stack_file_is_reserved() -> None:
+    for key in KEYS:
+        with pytest.raises(ValidationError, match="give the secret another name"):
+            TypeAdapter(SecretName).validate_python(key)
 
 
 def test_list_shows_every_stack_aligned(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from stacks.schema import StackConfig
 
 _SITE: Mapping[str, Any] = {
     "description": "A cluster for tests.",
-    "access": {"context": "test", "namespace": "sonic-{experiment}", "create_namespace": True},
+    "access": {"context": "test", "namespace": "sonic-demo", "create_namespace": True},
     "pools": [
         {"kind": "kubernetes", "name": "gpu", "servers_max": 4, "gpu": {"products": ["NVIDIA-A10"]}},
     ],
@@ -46,6 +46,7 @@ def stack_config(*, site: Mapping[str, Any] | None = None, experiment: Mapping[s
         "stack": "test-demo",
         "site_name": "test",
         "experiment_name": "demo",
+        "instance": "demo",
         "site": _replaced(_SITE, site),
         "experiment": _replaced(_EXPERIMENT, experiment),
     }

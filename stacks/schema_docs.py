@@ -1,11 +1,13 @@
-"""What is generated from the models: the JSON Schemas for editors, and the reference page."""
+"""Files generated from the models: the JSON Schemas for editors, and the reference page."""
 
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 from stacks.json_schema import Property, Schema
+from stacks.placeholders import PATTERN
 from stacks.schema import Experiment, Site, StackConfig
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -22,8 +24,27 @@ def generated_files() -> Mapping[Path, str]:
 
 
 def schema_json() -> str:
-    """Give the JSON Schema of a resolved stack; a site and an experiment are `$defs/Site` and `$defs/Experiment`."""
-    return _json({"$schema": _DIALECT, **Schema(StackConfig).document})
+    """Return the JSON Schema of a resolved stack; a site and an experiment are `$defs/Site` and `$defs/Experiment`.
+
+    Texts of a site may hold placeholders, which are filled before the models see them but not before an editor does.
+    """
+    document = {"$schema": _DIALECT, **Schema(StackConfig).document}
+    for name in ("Site", *Schema(Site).document["$defs"]):
+        _allow_placeholders(document["$defs"][name])
+    return _json(document)
+
+
+def _allow_placeholders(node: Any) -> None:
+    """Let every pattern of a text match a text with a placeholder too. Keys of mappings are not filled."""
+    if isinstance(node, list):
+        for item in node:
+            _allow_placeholders(item)
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "pattern" and isinstance(value, str):
+                node[key] = f"{value}|{PATTERN}"
+            elif key != "propertyNames":
+                _allow_placeholders(value)
 
 
 def _part(model: str) -> str:
@@ -39,18 +60,41 @@ def _page() -> str:
     head = """\
         # Configuration
 
-        Every key that a site and an experiment may have. Generated from the models in `stacks/schema/` by
+        Every key of a stack, a site and an experiment. Generated from the models in `stacks/schema/` by
         `python -m stacks schema --write`; do not edit. How to add a site, an experiment or a stack, and how overrides
         work: [stacks/README.md](../stacks/README.md).
+
+        ## A stack: `Pulumi.<stack>.yaml`
+
+        | key below `config:` | value | default | meaning |
+        |---|---|---|---|
+        """
+    site = """\
+        ## A site: `stacks/sites/<site>.yaml`
+
+        `{experiment}` and `{instance}` in any text of a site are replaced by the names of the stack's experiment and
+        instance, before the text is checked. So one file serves every stack of the place:
+        `namespace: sonic-{experiment}`, `tls_secret: "{instance}-tls"`.
         """
     parts = [
-        dedent(head),
-        "## A site: `stacks/sites/<site>.yaml`\n",
+        dedent(head) + "\n".join(_stack_rows()) + "\n",
+        dedent(site),
         *_sections(Schema(Site)),
         "## An experiment: `stacks/experiments/<experiment>.yaml`\n",
         *_sections(Schema(Experiment)),
     ]
     return "\n".join(parts)
+
+
+def _stack_rows() -> Iterator[str]:
+    schema = Schema(StackConfig)
+    meanings = {property_.path: property_ for property_ in schema.properties()}
+    fields = {"site": "site_name", "experiment": "experiment_name", "instance": "instance"}
+    for key, field in fields.items():
+        default = "the experiment's name" if key == "instance" else "required"
+        yield f"| `sonic:{key}` | {meanings[field].rule} | {default} | {meanings[field].description} |"
+    yield "| `sonic:override` | a mapping with `site`, `experiment` or both | `{}` | Merge patch over the two files. |"
+    yield "| `sonic:<secret>` | `secure: …` | required where a site names one | Set by `pulumi config set --secret`. |"
 
 
 def _sections(schema: Schema) -> Iterator[str]:

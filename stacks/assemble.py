@@ -1,0 +1,117 @@
+"""Site, experiment and override put together and validated, one stack at a time."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from stacks.errors import ConfigurationError, Problem
+from stacks.merge import merge_trees
+from stacks.origin import Json, KeyPath, Origin, Tree, leaves
+from stacks.placeholders import fill, templates
+from stacks.problems import of_validation
+from stacks.schema import StackConfig
+from stacks.source import load
+from stacks.stack_file import PARTS, PROJECT, StackFile
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The configuration of a stack, and the file and line of each of its values."""
+
+    config: StackConfig
+    """The configuration."""
+    tree: Tree
+    """The values of the files, before defaults, with origins."""
+
+    def origin(self, path: KeyPath) -> Origin | None:
+        """Return the line of the value at a path of `config`; None: it is the schema's default."""
+        return self.tree.origins.get(path)
+
+    def origins(self) -> Mapping[KeyPath, Origin | None]:
+        """Return the origin of every leaf of `config`: each value that is neither a mapping nor a list with items."""
+        return {path: self.origin(path) for path, _ in leaves(self.config.model_dump(mode="json"))}
+
+
+class Assembler:
+    """Assembles the stacks below `root`. It reads each site and each experiment once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._files: dict[Path, Tree | ConfigurationError] = {}
+        self.known: Mapping[str, tuple[str, ...]] = {part: known_names(part, root) for part in PARTS}
+        """The existing names of each of PARTS, sorted."""
+
+    def assemble(self, file: StackFile) -> Resolved:
+        """Return the configuration of a stack, without what only other files or stacks can say against it.
+
+        Raises:
+            ConfigurationError: with a sentence for each thing that is wrong in the parts or in the override.
+        """
+        parts: dict[str, Tree] = {}
+        problems: list[Problem] = []
+        for part, names in self.known.items():
+            name = file.name(part)
+            if name in names:
+                try:
+                    parts[part] = self._load(self._root / f"stacks/{part}s/{name}.yaml")
+                except ConfigurationError as error:
+                    problems += error.problems
+        written = self._tree(file, parts)
+        tree = _filled(written)
+        try:
+            # JSON, since strict validation of Python values takes no list for a tuple and no text for an enumeration.
+            config = StackConfig.model_validate_json(json.dumps(tree.value))
+        except ValidationError as error:
+            raise ConfigurationError([*problems, *of_validation(error, tree, templates(written))]) from error
+        return Resolved(config, tree)
+
+    def _load(self, path: Path) -> Tree:
+        if path not in self._files:
+            try:
+                self._files[path] = load(path, self._root)
+            except ConfigurationError as error:
+                self._files[path] = error
+        tree = self._files[path]
+        if isinstance(tree, ConfigurationError):
+            raise tree
+        return tree
+
+    def _tree(self, file: StackFile, parts: Mapping[str, Tree]) -> Tree:
+        """Return one tree with the names that are known, and with `parts` under the override."""
+        start = file.tree.origins[()]
+        trees = {"stack": Tree(file.stack, {(): start})}
+        merged = merge_trees(Tree.mapping(parts, start), file.override)
+        for part, names in self.known.items():
+            if (name := file.name(part)) in names:
+                trees[f"{part}_name"] = Tree(name, {(): file.origin(part)})
+            if part in parts and (tree := merged.at(part)):
+                trees[part] = tree
+        if f"{PROJECT}:instance" in file.entries:
+            trees["instance"] = Tree(file.entries[f"{PROJECT}:instance"], {(): file.origin("instance")})
+        elif "experiment_name" in trees:
+            trees["instance"] = trees["experiment_name"]
+        return Tree.mapping(trees, start)
+
+
+def known_names(part: str, root: Path) -> tuple[str, ...]:
+    """Return the names of the sites (`site`) or of the experiments (`experiment`), sorted."""
+    return tuple(sorted(path.stem for path in (root / f"stacks/{part}s").glob("*.yaml")))
+
+
+def _filled(tree: Tree) -> Tree:
+    """Fill the placeholders of the site. A wrong name is told once, not again in every text that repeats it."""
+    site = tree.at("site")
+    if site is None:
+        return tree
+    experiment, instance = tree.value_at(("experiment_name",)), tree.value_at(("instance",))
+    values = {"experiment": _label(experiment) or "experiment", "instance": _label(instance) or "instance"}
+    value: Json = {**tree.value, "site": fill(site, values).value} if isinstance(tree.value, dict) else tree.value
+    return Tree(value, tree.origins)
+
+
+def _label(name: Json) -> str | None:
+    return name if isinstance(name, str) and re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name) else None
