@@ -29,13 +29,13 @@ BALANCER = {
 }
 INGRESS = {
     "kind": "ingress",
-    "hostname": "sonic-{experiment}.example.org",
+    "hostname": "sonic-cms.example.org",
     "class_name": "haproxy",
     "controller_namespace": "haproxy-controller",
 }
 GATEWAY = {
     "kind": "gateway",
-    "hostname": "sonic-{experiment}.example.org",
+    "hostname": "sonic-cms.example.org",
     "gateway": "public",
     "gateway_namespace": "gateways",
 }
