@@ -45,8 +45,7 @@ import pulumi_kubernetes as k8s
 
 from components import queries
 from components.base import SonicComponent
-from components.labels import Labels
-from stacks.schema import PoolShare
+from components.server_pool import ScaleTarget, ServerPool
 from stacks.schema.experiment import Scaling
 
 SCALE_UP_PERIOD_SECONDS = 15
@@ -62,18 +61,14 @@ _THRESHOLD_MIN = 0.001  # a Kubernetes quantity of thousandths holds nothing fin
 
 @dataclass(frozen=True, kw_only=True)
 class AutoscalingArgs:
-    """What scales one pool's Deployment. Only for a share that is `autoscaled`."""
+    """One pool, its scale target, and the experiment's targets."""
 
-    instance: str
-    """Name of the stack's objects, such as `sonic-cms`."""
-    namespace: str
-    """Namespace of the stack."""
-    share: PoolShare
-    """Servers at least and at most."""
+    pool: ServerPool
+    """Pool whose waiting requests are counted."""
+    target: ScaleTarget
+    """Scale target of the pool."""
     scaling: Scaling
-    """Targets of the experiment."""
-    deployment_name: str
-    """Deployment of the pool's servers; the ScaledObject takes its name."""
+    """Queue and service times of the experiment."""
     prometheus_url: str
     """Prometheus as KEDA reaches it, such as `http://sonic-cms-prometheus.sonic-cms.svc.cluster.local:9090`."""
 
@@ -83,12 +78,12 @@ class Autoscaling(SonicComponent):
 
     def __init__(self, name: str, args: AutoscalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        labels = Labels(instance=args.instance, component="triton", pool=args.share.pool.name)
+        target = args.target
         k8s.apiextensions.CustomResource(
             self.child("scaledobject"),
             api_version="keda.sh/v1alpha1",
             kind="ScaledObject",
-            metadata={"name": args.deployment_name, "namespace": args.namespace, "labels": labels.all},
+            metadata={"name": target.name, "namespace": target.namespace, "labels": target.labels},
             spec=scaled_object_spec(args),
             opts=self.options(),
         )
@@ -97,15 +92,16 @@ class Autoscaling(SonicComponent):
 
 def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
     """Spec of the ScaledObject; the module's docstring has the arithmetic."""
+    target = args.target
     return {
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": args.deployment_name},
-        "minReplicaCount": args.share.servers_min,
-        "maxReplicaCount": args.share.servers_max,
+        "scaleTargetRef": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
+        "minReplicaCount": target.servers_min,
+        "maxReplicaCount": target.servers_max,
         "fallback": {
             "failureThreshold": ERRORS_BEFORE_FALLBACK,
             "behavior": "currentReplicas",
             # Required by the CRD and not used by this behaviour.
-            "replicas": args.share.servers_min,
+            "replicas": target.servers_min,
         },
         "advanced": {"horizontalPodAutoscalerConfig": {"behavior": _behavior(args.scaling)}},
         "triggers": [
@@ -115,7 +111,7 @@ def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
                 "metricType": "AverageValue",
                 "metadata": {
                     "serverAddress": args.prometheus_url,
-                    "query": queries.pending_requests(args.namespace, args.deployment_name),
+                    "query": queries.pending_requests(args.pool),
                     "threshold": str(pending_requests_per_server(args.scaling)),
                     "ignoreNullValues": "false",
                 },

@@ -50,10 +50,14 @@ DNS = Edge(peers=(IN_CLUSTER,), ports=(53,), protocols=("UDP", "TCP"))
 
 
 def policy_spec(selector: Mapping[str, str], *, ingress: Sequence[Edge], egress: Sequence[Edge]) -> dict[str, Any]:
-    """Spec of the NetworkPolicy of one part: what is not declared here is denied, both ways."""
+    """Return the spec of one part's NetworkPolicy. It denies all traffic but its edges; equal edges are one rule."""
     return {
         "podSelector": {"matchLabels": dict(selector)},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": [edge.rule("from") for edge in ingress],
-        "egress": [edge.rule("to") for edge in egress],
+        "ingress": [edge.rule("from") for edge in _distinct(ingress)],
+        "egress": [edge.rule("to") for edge in _distinct(egress)],
     }
+
+
+def _distinct(edges: Sequence[Edge]) -> list[Edge]:
+    return [edge for index, edge in enumerate(edges) if edge not in edges[:index]]

@@ -12,6 +12,9 @@ CONTAINER_SECURITY: Mapping[str, Any] = {
 }
 """`securityContext` of a container, as the Pod Security level `restricted` wants it, on a read-only root."""
 
+_NAME_BASE_LENGTH_MAX = 58
+"""Characters that the API server keeps of a generated name before it appends five random ones."""
+
 
 def pod_security(user_id: int) -> dict[str, Any]:
     """`securityContext` of a pod, as the Pod Security level `restricted` wants it: an ordinary user and its group."""
@@ -42,6 +45,17 @@ def spread_over_nodes(selector: Mapping[str, str]) -> list[dict[str, Any]]:
             "matchLabelKeys": ["pod-template-hash"],
         }
     ]
+
+
+def deployment_pod_pattern(deployment_name: str) -> str:
+    """Return a regular expression for the names of a Deployment's pods.
+
+    A pod is called `<deployment>-<hash of its ReplicaSet>-<five characters>`. The API server cuts all but the five
+    characters at 58, so the pattern of a long name ends earlier. Its bounds keep pool `gpu` from matching the pods of a
+    pool `gpu-large`.
+    """
+    stem = f"{deployment_name}-"[:_NAME_BASE_LENGTH_MAX]
+    return f"{stem}[a-z0-9]{{1,15}}(-[a-z0-9]{{5}})?"
 
 
 def scrape_annotations(port: int, path: str) -> dict[str, str]:

@@ -10,14 +10,16 @@ import pulumi_kubernetes as k8s
 from components import names, queries, versions
 from components.autoscaling import Autoscaling, AutoscalingArgs
 from components.base import Manifest, SonicComponent
-from components.envoy import AdmissionArgs, EnvoyProxy, EnvoyProxyArgs, PoolEndpoint
+from components.envoy import STATS_PORT, AdmissionArgs, EnvoyProxy, EnvoyProxyArgs, PoolEndpoint
+from components.envoy.stats import METRICS_PATH
 from components.gpu_nodes import GpuNodes, GpuNodesArgs
 from components.labels import Labels, instance_selector
 from components.model_repository import ModelRepository, ModelRepositoryArgs
 from components.monitoring import Monitoring, MonitoringArgs
 from components.network import IN_CLUSTER, pods, policy_spec
+from components.server_pool import MetricTarget, ServerPool
 from components.timing import Timing
-from components.triton import GRPC_PORT, TritonPool, TritonPoolArgs
+from components.triton import TritonPool, TritonPoolArgs
 from stacks.schema import PoolShare, StackConfig
 from stacks.schema.clients import tenants_of
 from stacks.schema.experiment import Admission
@@ -55,12 +57,15 @@ class SiteStack(SonicComponent):
         ground = self._namespace()
         nodes = self._gpu_nodes() if args.label_nodes else []
         repository = self._model_repository(args.secrets, ground)
-        monitoring = self._monitoring(ground)
-        pools = [self._triton_pool(share, repository, ground + nodes) for share in args.config.pool_shares]
+        tritons = [
+            self._triton_pool(priority, share, repository, ground + nodes)
+            for priority, share in enumerate(args.config.pool_shares)
+        ]
+        pools = [triton.server_pool for triton in tritons]
+        monitoring = self._monitoring(pools, ground)
         proxy = self._envoy_proxy(pools, monitoring, ground)
-        for share, pool in zip(args.config.pool_shares, pools, strict=True):
-            if share.autoscaled:
-                self._autoscaling(share, pool, monitoring)
+        for triton in tritons:
+            self._autoscaling(triton, monitoring)
 
         self.grpc_endpoint = proxy.grpc_endpoint
         self.grpc_tls = proxy.grpc_tls
@@ -126,12 +131,19 @@ class SiteStack(SonicComponent):
         )
         return ModelRepository(self.child("model-repository"), args, self.options(depends_on=after))
 
-    def _monitoring(self, after: list[pulumi.Resource]) -> Monitoring:
+    def _monitoring(self, pools: Sequence[ServerPool], after: list[pulumi.Resource]) -> Monitoring:
         site = self._config.site
+        proxies = MetricTarget(
+            namespace=self._config.namespace,
+            labels=self._labels("envoy").selector,
+            port=STATS_PORT,
+            path=METRICS_PATH,
+        )
         args = MonitoringArgs(
             instance=self._config.name,
             namespace=self._config.namespace,
             prometheus=site.monitoring,
+            targets=(*(pool.metrics for pool in pools), proxies),
             image=site.images.prometheus or versions.PROMETHEUS_IMAGE,
             api_server_port=site.access.api_server_port,
             keda_namespace=site.keda.namespace if site.keda else None,
@@ -139,11 +151,14 @@ class SiteStack(SonicComponent):
         )
         return Monitoring(self.child("monitoring"), args, self.options(depends_on=after))
 
-    def _triton_pool(self, share: PoolShare, repository: ModelRepository, after: list[pulumi.Resource]) -> TritonPool:
+    def _triton_pool(
+        self, priority: int, share: PoolShare, repository: ModelRepository, after: list[pulumi.Resource]
+    ) -> TritonPool:
         args = TritonPoolArgs(
             instance=self._config.name,
             namespace=self._config.namespace,
             share=share,
+            priority=priority,
             server=self._config.experiment.server,
             models=self._config.experiment.models,
             repository=repository.mounted,
@@ -156,13 +171,12 @@ class SiteStack(SonicComponent):
         return TritonPool(self.child(f"triton-{share.pool.name}"), args, opts)
 
     def _envoy_proxy(
-        self, pools: Sequence[TritonPool], monitoring: Monitoring, after: list[pulumi.Resource]
+        self, pools: Sequence[ServerPool], monitoring: Monitoring, after: list[pulumi.Resource]
     ) -> EnvoyProxy:
         """One address for all pools: the first is the first choice, the next takes what it cannot."""
         site, experiment = self._config.site, self._config.experiment
         endpoints = (
-            PoolEndpoint(name=share.pool.name, host=pool.host, port=GRPC_PORT, priority=priority)
-            for priority, (share, pool) in enumerate(zip(self._config.pool_shares, pools, strict=True))
+            PoolEndpoint(name=pool.name, host=pool.host, port=pool.port, priority=pool.priority) for pool in pools
         )
         args = EnvoyProxyArgs(
             instance=self._config.name,
@@ -182,36 +196,33 @@ class SiteStack(SonicComponent):
         )
         return EnvoyProxy(self.child("envoy"), args, self.options(depends_on=after))
 
-    def _admission(self, pools: Sequence[TritonPool], monitoring: Monitoring) -> AdmissionArgs | None:
+    def _admission(self, pools: Sequence[ServerPool], monitoring: Monitoring) -> AdmissionArgs | None:
         """What is let in, where the experiment declares anything of it."""
         site, experiment = self._config.site, self._config.experiment
         if experiment.admission == Admission():
             return None
-        deployments = [pool.deployment_name for pool in pools]
         return AdmissionArgs(
             declared=experiment.admission,
             servers_max=experiment.scaling.servers_max,
-            query=queries.queue_wait_ms(
-                self._config.namespace, deployments, service_time_ms=experiment.scaling.service_time_ms
-            ),
+            query=queries.queue_wait_ms(pools, service_time_ms=experiment.scaling.service_time_ms),
             prometheus_url=monitoring.url,
             prometheus_peers=[self._prometheus_peer()] if isinstance(site.monitoring, OwnPrometheus) else [],
             tenants=tenants_of(experiment.clients),
             image=site.images.admission or versions.ADMISSION_IMAGE,
         )
 
-    def _autoscaling(self, share: PoolShare, pool: TritonPool, monitoring: Monitoring) -> Autoscaling:
+    def _autoscaling(self, triton: TritonPool, monitoring: Monitoring) -> None:
+        """Let KEDA scale a pool that has a scale target."""
+        pool = triton.server_pool
+        if pool.scale_target is None:
+            return
         args = AutoscalingArgs(
-            instance=self._config.name,
-            namespace=self._config.namespace,
-            share=share,
+            pool=pool,
+            target=pool.scale_target,
             scaling=self._config.experiment.scaling,
-            deployment_name=pool.deployment_name,
             prometheus_url=monitoring.url,
         )
-        return Autoscaling(
-            self.child(f"autoscaling-{share.pool.name}"), args, self.options(depends_on=[pool, monitoring])
-        )
+        Autoscaling(self.child(f"autoscaling-{pool.name}"), args, self.options(depends_on=[triton, monitoring]))
 
     def _hostname(self) -> str | None:
         exposure = self._config.site.exposure

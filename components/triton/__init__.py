@@ -4,12 +4,15 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.base import Manifest, SonicComponent
+from components.labels import Labels
 from components.network import DNS, Edge, pods, policy_spec
-from components.pod import disruption_budget_spec, scrape_annotations
-from components.triton.args import GRPC_PORT, METRICS_PORT, TritonPoolArgs
+from components.pod import deployment_pod_pattern, disruption_budget_spec, scrape_annotations
+from components.server_pool import MetricTarget, ScaleTarget, ServerPool
+from components.triton.args import TritonPoolArgs
 from components.triton.pod import pod_spec
+from components.triton.server import GRPC_PORT, METRICS_PATH, METRICS_PORT
 
-__all__ = ["GRPC_PORT", "METRICS_PORT", "TritonPool", "TritonPoolArgs"]
+__all__ = ["GRPC_PORT", "TritonPool", "TritonPoolArgs"]
 
 _IMAGE_PULL_SECONDS = 1200
 """An image of NVIDIA's is some 10 GiB."""
@@ -35,16 +38,13 @@ class TritonPool(SonicComponent):
     it to 1.
     """
 
-    host: str
-    """Name that DNS resolves to the addresses of the ready servers."""
-    deployment_name: str
-    """What the autoscaler scales."""
+    server_pool: ServerPool
+    """The pool as the other parts of the stack see it."""
 
     def __init__(self, name: str, args: TritonPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         metadata: Manifest = {"name": args.name, "namespace": args.namespace, "labels": args.labels.all}
-        self.host = f"{args.name}.{args.namespace}.svc.cluster.local"
-        self.deployment_name = args.name
+        self.server_pool = server_pool(args)
 
         account = k8s.core.v1.ServiceAccount(
             self.child("account"), metadata=metadata, automount_service_account_token=False, opts=self.options()
@@ -69,7 +69,34 @@ class TritonPool(SonicComponent):
                 custom_timeouts=_timeouts(args),
             ),
         )
-        self.register_outputs({"host": self.host, "deployment_name": self.deployment_name})
+        self.register_outputs({"host": self.server_pool.host, "deployment_name": args.name})
+
+
+def server_pool(args: TritonPoolArgs) -> ServerPool:
+    """Return the pool as the other parts of the stack see it: pods of a Deployment behind a headless Service.
+
+    The selector of its servers leaves out the pool: one edge of a policy then allows all pools of this kind.
+    """
+    servers = Labels(instance=args.instance, component="triton").selector
+    scale_target = ScaleTarget(
+        namespace=args.namespace,
+        api_version="apps/v1",
+        kind="Deployment",
+        name=args.name,
+        labels=args.labels.all,
+        servers_min=args.share.servers_min,
+        servers_max=args.share.servers_max,
+    )
+    return ServerPool(
+        name=args.share.pool.name,
+        host=f"{args.name}.{args.namespace}.svc.cluster.local",
+        port=GRPC_PORT,
+        priority=args.priority,
+        peers=(pods(servers),),
+        metrics=MetricTarget(namespace=args.namespace, labels=servers, port=METRICS_PORT, path=METRICS_PATH),
+        pod_pattern=deployment_pod_pattern(args.name),
+        scale_target=scale_target if args.share.autoscaled else None,
+    )
 
 
 def deployment_spec(args: TritonPoolArgs) -> Manifest:
@@ -90,7 +117,7 @@ def deployment_spec(args: TritonPoolArgs) -> Manifest:
         "template": {
             "metadata": {
                 "labels": args.labels.all,
-                "annotations": scrape_annotations(METRICS_PORT, "/metrics"),
+                "annotations": scrape_annotations(METRICS_PORT, METRICS_PATH),
             },
             "spec": pod_spec(args),
         },

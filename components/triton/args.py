@@ -1,4 +1,4 @@
-"""What the servers of one pool are made from, and the ports that they listen on."""
+"""Arguments of one pool of Triton servers on nodes of this cluster."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +11,6 @@ from components.timing import Timing
 from stacks.schema import PoolShare
 from stacks.schema.experiment import Models, Server
 
-GRPC_PORT = 8001
-HTTP_PORT = 8000
-"""For the kubelet's probes alone: Triton stops HTTP first and waits for its clients before it lets gRPC end."""
-METRICS_PORT = 8002
-
 
 @dataclass(frozen=True, kw_only=True)
 class TritonPoolArgs:
@@ -26,7 +21,9 @@ class TritonPoolArgs:
     namespace: str
     """Namespace of the stack."""
     share: PoolShare
-    """The pool, and how many servers stand in it."""
+    """The pool, and the number of servers in it."""
+    priority: int
+    """0 is the first choice; a pool of the next number gets what the healthy servers before it cannot take."""
     server: Server
     """The Triton server."""
     models: Models

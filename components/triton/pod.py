@@ -1,44 +1,18 @@
-"""A Triton server's pod: command line, probes, drain, security, resources."""
+"""A Triton server as a pod on a node of this cluster: placement, drain, security, resources."""
 
 import math
 from typing import Any
 
 from components.base import Manifest
 from components.pod import CONTAINER_SECURITY, pod_security, pull_secrets, spread_over_nodes
-from components.triton.args import GRPC_PORT, HTTP_PORT, METRICS_PORT, TritonPoolArgs
-from stacks.schema.experiment import Server
+from components.triton.args import TritonPoolArgs
+from components.triton.server import GRPC_PORT, HTTP_PORT, METRICS_PORT, arguments, probes
 
 _USER_ID = 1000
 """`triton-server` of NVIDIA's images, which owns the backends there."""
 _SCRATCH_GIB = 16
 """Room in /tmp: what Triton copies from S3, and Python environments that it unpacks."""
 _LOGS_GIB = 1
-_STARTUP_PERIOD_SECONDS = 2
-
-
-def arguments(args: TritonPoolArgs) -> list[str]:
-    """Command line of tritonserver."""
-    flags, expected = args.server.flags, args.models.expected
-    optional = {
-        "--log-verbose": flags.log_verbose_level or None,
-        "--grpc-infer-thread-count": flags.grpc_infer_thread_count,
-        "--model-load-thread-count": flags.model_load_thread_count,
-    }
-    return [
-        *(f"--model-repository={url}" for url in args.repository.repository_urls),
-        f"--model-control-mode={flags.model_control_mode}",
-        *(f"--load-model={model.name}" for model in expected if flags.model_control_mode == "explicit"),
-        *([] if flags.auto_complete_config else ["--disable-auto-complete-config"]),
-        f"--strict-readiness={str(flags.strict_readiness).lower()}",
-        f"--grpc-port={GRPC_PORT}",
-        # Envoy pings more often than gRPC servers allow by default; see Timing.keepalive_interval_ms.
-        "--grpc-http2-max-ping-strikes=0",
-        f"--http-port={HTTP_PORT}",
-        f"--metrics-port={METRICS_PORT}",
-        f"--exit-timeout-secs={args.timing.triton_exit_timeout_seconds}",
-        *(f"{flag}={value}" for flag, value in optional.items() if value is not None),
-        *(f"--backend-config={s.backend},{s.key}={s.value}" for s in flags.backend_settings),
-    ]
 
 
 def pod_spec(args: TritonPoolArgs) -> Manifest:
@@ -70,7 +44,12 @@ def _container(args: TritonPoolArgs) -> dict[str, Any]:
         "image": args.server.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["tritonserver"],
-        "args": arguments(args),
+        "args": arguments(
+            args.server,
+            args.models,
+            repository_urls=args.repository.repository_urls,
+            exit_timeout_seconds=args.timing.triton_exit_timeout_seconds,
+        ),
         "env": [{"name": "HOME", "value": "/tmp"}, *args.repository.env],  # noqa: S108  # caches of CUDA and Python
         "ports": [
             {"name": "grpc", "containerPort": GRPC_PORT},
@@ -78,7 +57,7 @@ def _container(args: TritonPoolArgs) -> dict[str, Any]:
             {"name": "metrics", "containerPort": METRICS_PORT},
         ],
         "resources": _resources(args),
-        **_probes(args.server),
+        **probes(args.server),
         # The kubelet takes the pod out of the Service and calls this at the same moment: until every Envoy has seen
         # the first, the server goes on.
         "lifecycle": {"preStop": {"sleep": {"seconds": args.timing.triton_pre_stop_seconds}}},
@@ -88,24 +67,6 @@ def _container(args: TritonPoolArgs) -> dict[str, Any]:
             {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108
             {"name": "shared-memory", "mountPath": "/dev/shm"},  # noqa: S108
         ],
-    }
-
-
-def _probes(server: Server) -> dict[str, Any]:
-    """Startup waits for the models, readiness asks for them, liveness ends a hang: it knows nothing of models."""
-
-    def probe(path: str, **numbers: int) -> dict[str, Any]:
-        return {"httpGet": {"path": path, "port": HTTP_PORT}, **numbers}
-
-    return {
-        "startupProbe": probe(
-            "/v2/health/ready",
-            periodSeconds=_STARTUP_PERIOD_SECONDS,
-            timeoutSeconds=2,
-            failureThreshold=math.ceil(server.start_timeout_seconds / _STARTUP_PERIOD_SECONDS),
-        ),
-        "readinessProbe": probe("/v2/health/ready", periodSeconds=5, timeoutSeconds=3, failureThreshold=2),
-        "livenessProbe": probe("/v2/health/live", periodSeconds=10, timeoutSeconds=5, failureThreshold=6),
     }
 
 

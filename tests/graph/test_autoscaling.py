@@ -3,18 +3,20 @@
 import pulumi
 
 from components.autoscaling import Autoscaling, AutoscalingArgs
+from components.triton import server_pool
 from tests.support.configs import stack_config
 from tests.support.recorder import Recorder
+from tests.support.triton import pool_args
 
 
 def test_one_scaled_object_for_the_deployment_under_its_name(recorder: Recorder) -> None:
     config = stack_config()
+    pool = server_pool(pool_args(config))
+    assert pool.scale_target
     args = AutoscalingArgs(
-        instance=config.name,
-        namespace=config.namespace,
-        share=config.pool_shares[0],
+        pool=pool,
+        target=pool.scale_target,
         scaling=config.experiment.scaling,
-        deployment_name="sonic-demo-triton-gpu",
         prometheus_url="http://prometheus:9090",
     )
     recorder.run(lambda: Autoscaling("autoscaling-gpu", args, pulumi.ResourceOptions()))

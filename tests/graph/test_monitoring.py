@@ -1,20 +1,26 @@
 """What the Monitoring component registers."""
 
+import json
 from typing import Any
 
 import pytest
 
 from components.monitoring import Monitoring, MonitoringArgs
+from components.server_pool import MetricTarget
 from stacks.schema.site import ExternalPrometheus, OwnPrometheus
 from tests.support.recorder import AUTO_NAME_SUFFIX, Recorder
 
+HERE = MetricTarget(namespace="cms", labels={"app": "triton"}, port=8002, path="/metrics")
+ELSEWHERE = MetricTarget(namespace="cms-tunnels", labels={"app": "tunnel"}, port=8002, path="/metrics")
 
-def deploy(recorder: Recorder, prometheus: OwnPrometheus | ExternalPrometheus) -> None:
+
+def deploy(recorder: Recorder, prometheus: OwnPrometheus | ExternalPrometheus, *targets: MetricTarget) -> None:
     args = MonitoringArgs(
         instance="sonic-cms",
         namespace="cms",
         prometheus=prometheus,
         image="example.org/prometheus:v3.10.0",
+        targets=targets or (HERE,),
         api_server_port=6443,
         keda_namespace="keda",
         pull_secret="registry",  # noqa: S106
@@ -61,6 +67,24 @@ def test_its_token_reads_pods_of_the_namespace_and_nothing_else(own: Recorder) -
         {"kind": "ServiceAccount", "name": account["name"], "namespace": account["namespace"]}
     ]
     assert own.manifests("ClusterRole") == []
+
+
+def test_pods_of_another_namespace_are_listed_found_and_reached(recorder: Recorder) -> None:
+    deploy(recorder, OwnPrometheus(kind="own"), HERE, ELSEWHERE)
+    roles, bindings = recorder.manifests("Role"), recorder.manifests("RoleBinding")
+    assert [role["metadata"]["namespace"] for role in roles] == ["cms", "cms-tunnels"]
+    assert [binding["metadata"]["namespace"] for binding in bindings] == ["cms", "cms-tunnels"]
+    assert {subject["namespace"] for binding in bindings for subject in binding["subjects"]} == {"cms"}
+    (job,) = json.loads(recorder.manifest("ConfigMap")["data"]["prometheus.yml"])["scrape_configs"]
+    assert job["kubernetes_sd_configs"][0]["namespaces"] == {"names": ["cms", "cms-tunnels"]}
+    here, elsewhere, *_ = recorder.manifest("NetworkPolicy")["spec"]["egress"]
+    assert here["to"] == [{"podSelector": {"matchLabels": {"app": "triton"}}}]
+    assert elsewhere["to"] == [
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "cms-tunnels"}},
+            "podSelector": {"matchLabels": {"app": "tunnel"}},
+        }
+    ]
 
 
 def test_the_pod_runs_restricted(own: Recorder) -> None:

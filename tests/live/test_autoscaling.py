@@ -3,10 +3,12 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from components.autoscaling import AutoscalingArgs, scaled_object_spec
+from components.pod import deployment_pod_pattern
 from tests.support.chaos import Fault
 from tests.support.dev_stack import PROMETHEUS, DevStack, eventually
 
@@ -27,13 +29,12 @@ def dev() -> DevStack:
 def fresh_pool() -> Iterator[None]:
     """Stands from the first test on, so that the minutes until its fallback pass beside those of the others."""
     dev = DevStack()
-    (share,) = dev.config.pool_shares
+    pool = dev.server_pool
+    assert pool.scale_target
     args = AutoscalingArgs(
-        instance=FRESH,
-        namespace=FRESH,
-        share=share._replace(servers_min=3, servers_max=5),
+        pool=replace(pool, metrics=replace(pool.metrics, namespace=FRESH), pod_pattern=deployment_pod_pattern(FRESH)),
+        target=replace(pool.scale_target, namespace=FRESH, name=FRESH, servers_min=3, servers_max=5),
         scaling=dev.config.experiment.scaling,
-        deployment_name=FRESH,
         prometheus_url=f"http://{PROMETHEUS}.{dev.namespace}.svc.cluster.local:9090",
     )
     metadata, labels = {"name": FRESH, "namespace": FRESH}, {"app": FRESH}

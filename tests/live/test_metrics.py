@@ -41,7 +41,7 @@ def test_the_proxies_metrics_say_whose_they_are(dev: DevStack) -> None:
 
 
 def test_the_autoscalers_query_has_one_element(dev: DevStack) -> None:
-    (element,) = dev.query(queries.pending_requests(dev.namespace, dev.deployment))
+    (element,) = dev.query(queries.pending_requests(dev.server_pool))
     assert element["metric"] == {}
     assert float(element["value"][1]) >= 0
 

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
-from components.triton.pod import arguments
+from components.triton.server import arguments
 from devcluster.addresses import LOOPBACK
 from devcluster.images import chroot_command, triton_root
 from devcluster.paths import CHECKOUT
@@ -31,7 +31,6 @@ from tests.support.configs import stack_config
 from tests.support.golden_answers import DIRECTORY as GOLDEN_ANSWERS
 from tests.support.real_envoy import eventually, free_port, http
 from tests.support.stand_in import HEALTH
-from tests.support.triton import pool_args
 
 pytestmark = pytest.mark.live
 
@@ -242,7 +241,8 @@ def test_on_sigterm_finishes_what_runs_and_what_waits_and_refuses_what_comes(tmp
 def control_of(*expected: str) -> list[str]:
     """What the pod's command line says of an experiment's models."""
     models = {"repository": {"kind": "image", "paths": ["/models"]}, "expected": [{"name": name} for name in expected]}
-    found = arguments(pool_args(stack_config(experiment={"models": models})))
+    experiment = stack_config(experiment={"models": models}).experiment
+    found = arguments(experiment.server, experiment.models, repository_urls=(), exit_timeout_seconds=60)
     return [
         word for word in found if word.startswith(("--model-control-mode=", "--load-model=", "--strict-readiness="))
     ]

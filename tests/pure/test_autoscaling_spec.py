@@ -9,19 +9,21 @@ from jsonschema import Draft202012Validator
 
 from components import autoscaling
 from components.autoscaling import AutoscalingArgs, pending_requests_per_server, scaled_object_spec
+from components.triton import server_pool
 from stacks.schema.experiment import Scaling
 from tests.support.configs import stack_config
 from tests.support.tools import tool
+from tests.support.triton import pool_args
 
 
 def args(**scaling: float) -> AutoscalingArgs:
     config = stack_config(experiment={"scaling": {"servers_min": 2, "servers_max": 4, **scaling}})
+    pool = server_pool(pool_args(config))
+    assert pool.scale_target
     return AutoscalingArgs(
-        instance=config.name,
-        namespace=config.namespace,
-        share=config.pool_shares[0],
+        pool=pool,
+        target=pool.scale_target,
         scaling=config.experiment.scaling,
-        deployment_name="sonic-demo-triton-gpu",
         prometheus_url="http://prometheus:9090",
     )
 

@@ -41,6 +41,12 @@ def test_an_edge_is_a_rule_of_peers_and_ports() -> None:
     ]
 
 
+def test_equal_edges_are_one_rule() -> None:
+    edges = [Edge(peers=[pods({"app": "y"})], ports=[8001]), Edge(peers=[pods({"app": "y"})], ports=[8001])]
+    assert len(policy_spec({"app": "x"}, ingress=edges, egress=edges)["egress"]) == 1
+    assert len(policy_spec({"app": "x"}, ingress=edges, egress=edges)["ingress"]) == 1
+
+
 def test_an_edge_without_peers_is_open_to_anyone_on_its_ports() -> None:
     spec = policy_spec({"app": "x"}, ingress=[], egress=[Edge(peers=[], ports=[443])])
     assert spec["egress"] == [{"ports": [{"port": 443, "protocol": "TCP"}]}]

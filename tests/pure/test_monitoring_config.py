@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 
 from components.labels import POOL_LABEL
-from components.monitoring import MonitoringArgs, configuration, deployment_spec, network_policy_spec
+from components.monitoring import MonitoringArgs, network_policy_spec
+from components.monitoring.configuration import configuration
+from components.monitoring.deployment import deployment_spec
+from components.server_pool import MetricTarget
 from stacks.schema.site import OwnPrometheus
 from tests.support.tools import tool
+
+SERVERS = MetricTarget(namespace="cms", labels={"part": "servers"}, port=8002, path="/metrics")
+PROXIES = MetricTarget(namespace="cms", labels={"part": "proxies"}, port=9902, path="/stats/prometheus")
 
 
 def own(**changes: int) -> OwnPrometheus:
@@ -22,6 +28,7 @@ def args(**changes: Any) -> MonitoringArgs:
         "instance": "sonic-cms",
         "namespace": "cms",
         "prometheus": own(),
+        "targets": (SERVERS, PROXIES),
         "image": "example.org/prometheus:v3.10.0",
         "api_server_port": 6443,
         "keda_namespace": "keda",
@@ -82,11 +89,11 @@ def test_without_keda_only_the_namespace_may_ask() -> None:
 
 def test_metrics_ports_the_api_server_and_dns_are_asked_and_nothing_else() -> None:
     reached = {
-        (rule.get("to", [{}])[0].get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/component"), port)
+        (rule.get("to", [{}])[0].get("podSelector", {}).get("matchLabels", {}).get("part"), port)
         for rule in network_policy_spec(args(api_server_port=16443))["egress"]
         for port in {entry["port"] for entry in rule["ports"]}
     }
-    assert reached == {("triton", 8002), ("envoy", 9902), (None, 16443), (None, 53)}
+    assert reached == {("servers", 8002), ("proxies", 9902), (None, 16443), (None, 53)}
 
 
 def _pod() -> Any:

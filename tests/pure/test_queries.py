@@ -11,10 +11,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components import queries
+from components.pod import deployment_pod_pattern
+from components.server_pool import MetricTarget, ServerPool
 from tests.support.tools import tool
 
 DEPLOYMENT = "sonic-cms-triton-gpu"
-QUERY = queries.pending_requests("sonic-cms", DEPLOYMENT)
+
+
+def pool(deployment: str, namespace: str = "sonic-cms") -> ServerPool:
+    return ServerPool(
+        name="gpu",
+        host="servers.example.org",
+        port=8001,
+        priority=0,
+        peers=(),
+        metrics=MetricTarget(namespace=namespace, labels={}, port=8002, path="/metrics"),
+        pod_pattern=deployment_pod_pattern(deployment),
+        scale_target=None,
+    )
+
+
+QUERY = queries.pending_requests(pool(DEPLOYMENT))
 
 
 def pending(pod: str, *, model: str = "particlenet", namespace: str = "sonic-cms", job: str = "sonic") -> str:
@@ -64,11 +81,14 @@ def evaluate(query: str, series: Mapping[str, str], expected: float | None, at: 
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-POOLS = ("sonic-cms-triton-gpu", "sonic-cms-triton-cpu")
-THIRD = f"{POOLS[1]}-7d4b9c6f5-x2lqp"
+POOLS = (pool(DEPLOYMENT), pool("sonic-cms-triton-cpu"), pool("sonic-cms-tunnel", "tunnels"))
+THIRD = "sonic-cms-triton-cpu-7d4b9c6f5-x2lqp"
+TUNNEL = "sonic-cms-tunnel-7d4b9c6f5-x2lqp"
 WAITS: Mapping[str, tuple[Mapping[str, str], float | None]] = {
     "3 and 5 wait before two servers, for 10 ms each": ({pending(FIRST): "3x90", pending(SECOND): "5x90"}, 40),
     "all pools": ({pending(FIRST): "3x90", pending(THIRD): "5x90"}, 40),
+    "pools of two namespaces": ({pending(FIRST): "3x90", pending(TUNNEL, namespace="tunnels"): "5x90"}, 40),
+    "a pool's pods in the namespace of another": ({pending(FIRST): "3x90", pending(TUNNEL): "100x90"}, 30),
     "all models of a server": ({pending(FIRST): "3x90", pending(FIRST, model="deepmet"): "4x90"}, 70),
     "a server that two jobs scrape": ({pending(FIRST, job="a"): "3x90", pending(FIRST, job="b"): "3x90"}, 30),
     "another namespace": ({pending(FIRST): "3x90", pending(FIRST, namespace="sonic-atlas"): "100x90"}, 30),
@@ -82,7 +102,7 @@ WAITS: Mapping[str, tuple[Mapping[str, str], float | None]] = {
 @pytest.mark.parametrize("case", WAITS)
 def test_wait_in_the_queues(case: str, tmp_path: Path) -> None:
     series, expected = WAITS[case]
-    evaluate(queries.queue_wait_ms("sonic-cms", POOLS, service_time_ms=10), series, expected, "180s", tmp_path)
+    evaluate(queries.queue_wait_ms(POOLS, service_time_ms=10), series, expected, "180s", tmp_path)
 
 
 SAFE = "bcdfghjklmnpqrstvwxz2456789"  # what Kubernetes makes random names of
@@ -95,5 +115,4 @@ def test_a_pod_is_found_however_long_its_name(length: int, template_hash: str, s
     """Kubernetes cuts `<deployment>-<hash>-` at 58 characters and adds five."""
     deployment = ("sonic-cms-triton-" + "gpu-" * 12)[: length - 1] + "x"
     pod = f"{deployment}-{template_hash}-"[:58] + suffix
-    (pattern,) = re.findall(r'pod=~"([^"]*)"', queries.pending_requests("sonic-cms", deployment))
-    assert re.fullmatch(pattern, pod)
+    assert re.fullmatch(deployment_pod_pattern(deployment), pod)

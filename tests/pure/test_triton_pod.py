@@ -7,7 +7,8 @@ import pytest
 
 from components.model_repository import MountedRepository
 from components.triton import deployment_spec
-from components.triton.pod import arguments, pod_spec
+from components.triton.args import TritonPoolArgs
+from components.triton.pod import pod_spec
 from tests.support.configs import stack_config
 from tests.support.triton import pool_args
 
@@ -15,8 +16,13 @@ SERVER: Mapping[str, Any] = {"image": "example.org/triton:24.10", "cpu_cores": 2
 GPU_POOL = {"kind": "kubernetes", "name": "gpu", "servers_max": 4, "gpu": {}}
 
 
+def command_line(args: TritonPoolArgs) -> list[str]:
+    (container,) = pod_spec(args)["containers"]
+    return list(container["args"])
+
+
 def args_of(flags: Mapping[str, Any] | None = None, **server: Any) -> list[str]:
-    return arguments(pool_args(stack_config(experiment={"server": {**SERVER, **server, "flags": flags or {}}})))
+    return command_line(pool_args(stack_config(experiment={"server": {**SERVER, **server, "flags": flags or {}}})))
 
 
 def pod_of(*, pool: Mapping[str, Any] | None = None, **server: Any) -> Any:
@@ -47,7 +53,7 @@ def test_without_explicit_control_no_model_is_named() -> None:
 
 def test_every_repository_is_named() -> None:
     repository = MountedRepository(repository_urls=("/cvmfs/a", "/cvmfs/b"))
-    found = arguments(pool_args(stack_config(), repository=repository))
+    found = command_line(pool_args(stack_config(), repository=repository))
     assert found[:2] == ["--model-repository=/cvmfs/a", "--model-repository=/cvmfs/b"]
 
 

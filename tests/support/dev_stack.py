@@ -13,11 +13,14 @@ import numpy as np
 
 from acceptance.client import TritonClient
 from acceptance.kserve import CallError, Tensor
+from components.server_pool import ServerPool
+from components.triton import server_pool
 from devcluster.kubectl import Kubectl
 from stacks.resolve import resolve
 from stacks.schema import StackConfig
 from stacks.schema.exposure import NodePortExposure
 from tests.support.tools import tool
+from tests.support.triton import pool_args
 
 PROMETHEUS = "sonic-demo-prometheus"
 
@@ -48,10 +51,16 @@ class DevStack:
         return f"{exposure.hostname}:{exposure.port}"
 
     @property
+    def server_pool(self) -> ServerPool:
+        """The only pool."""
+        return server_pool(pool_args(self.config))
+
+    @property
     def deployment(self) -> str:
         """Deployment of the only pool, and its ScaledObject."""
-        (share,) = self.config.pool_shares
-        return f"{self.config.name}-triton-{share.pool.name}"
+        target = self.server_pool.scale_target
+        assert target
+        return target.name
 
     def get(self, *arguments: str) -> dict[str, Any]:
         """An object of the namespace, or a list."""

@@ -16,6 +16,7 @@ def pool_args(config: StackConfig, *, repository: MountedRepository = LOCAL) -> 
         instance=config.name,
         namespace=config.namespace,
         share=config.pool_shares[0],
+        priority=0,
         server=config.experiment.server,
         models=config.experiment.models,
         repository=repository,

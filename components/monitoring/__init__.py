@@ -1,0 +1,111 @@
+"""The stack's metrics: a Prometheus of its own, or one of the site's that is only read.
+
+The own Prometheus sees the pods of this stack and nothing else. A Role lets it list pods in the namespaces of its
+targets, its scrape configuration keeps the pods of one instance, and its NetworkPolicy lets it reach their metrics
+ports. Its samples live on the pod's disk. A site that keeps samples longer scrapes the same pods by annotation.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components import network
+from components.base import Manifest, SonicComponent
+from components.monitoring.args import MonitoringArgs
+from components.monitoring.configuration import configuration
+from components.monitoring.deployment import CONFIG_FILE, PORT, deployment_spec, service_spec
+from components.server_pool import MetricTarget
+from stacks.schema.site import ExternalPrometheus, OwnPrometheus
+
+__all__ = ["Monitoring", "MonitoringArgs"]
+
+_POD_READER: Manifest = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
+
+
+class Monitoring(SonicComponent):
+    """A Prometheus that holds `nv_inference_*` of the servers and `envoy_*` of the proxies."""
+
+    url: str
+    """URL of Prometheus, as KEDA reaches it."""
+
+    def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        match args.prometheus:
+            case ExternalPrometheus(url=url):
+                self.url = url
+            case OwnPrometheus() as prometheus:
+                self._deploy(args, prometheus)
+                self.url = f"http://{args.name}.{args.namespace}.svc.cluster.local:{PORT}"
+        self.register_outputs({"url": self.url})
+
+    def _deploy(self, args: MonitoringArgs, prometheus: OwnPrometheus) -> None:
+        anonymous: Manifest = {"namespace": args.namespace, "labels": args.labels.all}
+        metadata: Manifest = {"name": args.name, **anonymous}
+        account = k8s.core.v1.ServiceAccount(
+            self.child("account"), metadata=metadata, automount_service_account_token=False, opts=self.options()
+        )
+        bindings = [self._reads_pods(args, namespace, account) for namespace in args.target_namespaces]
+        config = k8s.core.v1.ConfigMap(
+            self.child("config"),
+            metadata=anonymous,  # Pulumi names it anew when it changes, which rolls the pod
+            data={CONFIG_FILE: json.dumps(configuration(args, prometheus), indent=2)},
+            immutable=True,
+            opts=self.options(),
+        )
+        k8s.networking.v1.NetworkPolicy(
+            self.child("network-policy"), metadata=metadata, spec=network_policy_spec(args), opts=self.options()
+        )
+        k8s.core.v1.Service(
+            self.child("service"),
+            metadata=metadata,
+            spec=service_spec(args),
+            opts=self.options(),
+        )
+        k8s.apps.v1.Deployment(
+            self.child("deployment"),
+            metadata=metadata,
+            spec=deployment_spec(args, prometheus, config_map_name=config.metadata["name"]),
+            opts=self.options(depends_on=bindings),
+        )
+
+    def _reads_pods(self, args: MonitoringArgs, namespace: str, account: pulumi.Resource) -> pulumi.Resource:
+        """Let the account list the pods of one namespace."""
+        suffix = "" if namespace == args.namespace else f"-{namespace}"
+        metadata: Manifest = {"name": args.name, "namespace": namespace, "labels": args.labels.all}
+        role_ref: Manifest = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": args.name}
+        subjects: Manifest = [{"kind": "ServiceAccount", "name": args.name, "namespace": args.namespace}]
+        role = k8s.rbac.v1.Role(self.child(f"role{suffix}"), metadata=metadata, rules=_POD_READER, opts=self.options())
+        binding: pulumi.Resource = k8s.rbac.v1.RoleBinding(
+            self.child(f"role-binding{suffix}"),
+            metadata=metadata,
+            role_ref=role_ref,
+            subjects=subjects,
+            opts=self.options(depends_on=[role, account]),
+        )
+        return binding
+
+
+def network_policy_spec(args: MonitoringArgs) -> Manifest:
+    """Return the spec of the NetworkPolicy.
+
+    Ingress: KEDA and the stack's namespace. Egress: metrics ports of the targets, API server, DNS.
+    """
+    clients = [network.pods({}), *([network.namespace_pods(args.keda_namespace)] if args.keda_namespace else [])]
+    return network.policy_spec(
+        args.labels.selector,
+        ingress=[network.Edge(peers=clients, ports=[PORT])],
+        egress=[
+            *(network.Edge(peers=[_peer(args, target)], ports=[target.port]) for target in args.targets),
+            # The API servers run on nodes or outside the cluster: no selector names them.
+            network.Edge(peers=[], ports=[args.api_server_port]),
+            network.DNS,
+        ],
+    )
+
+
+def _peer(args: MonitoringArgs, target: MetricTarget) -> Mapping[str, Any]:
+    namespace = None if target.namespace == args.namespace else target.namespace
+    return network.pods(target.labels, namespace)

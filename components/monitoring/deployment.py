@@ -1,0 +1,90 @@
+"""The pod of the own Prometheus, and the Service before it."""
+
+import pulumi
+
+from components.base import Manifest
+from components.monitoring.args import MonitoringArgs
+from components.monitoring.configuration import RETENTION_GIB
+from components.pod import CONTAINER_SECURITY, pod_security, pull_secrets
+from stacks.schema.site import OwnPrometheus
+
+PORT = 9090
+"""Port on which the own Prometheus answers."""
+CONFIG_FILE = "prometheus.yml"
+
+_USER_ID = 10001
+_CPU_REQUEST = "50m"
+"""A few pods cost little to scrape."""
+_CPU_LIMIT = "500m"
+"""A query over days may cost more for a while."""
+_STORAGE_GIB = RETENTION_GIB + 1
+_CONFIG_FOLDER, _DATA_FOLDER = "/etc/prometheus", "/prometheus"
+
+
+def service_spec(args: MonitoringArgs) -> Manifest:
+    """Return the spec of the Service that KEDA and people query."""
+    return {
+        "selector": args.labels.selector,
+        "ports": [{"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}],
+    }
+
+
+def deployment_spec(args: MonitoringArgs, prometheus: OwnPrometheus, *, config_map_name: pulumi.Input[str]) -> Manifest:
+    """Return the spec of the one Prometheus. Of the stack's pods it alone holds a token of the API server."""
+    return {
+        "replicas": 1,
+        # Two at once would both count as the instance's Prometheus, one of them without samples.
+        "strategy": {"type": "Recreate"},
+        "selector": {"matchLabels": args.labels.selector},
+        "template": {
+            "metadata": {"labels": args.labels.all},
+            "spec": {
+                "serviceAccountName": args.name,
+                "automountServiceAccountToken": True,
+                "securityContext": {**pod_security(_USER_ID), "fsGroup": _USER_ID},
+                **pull_secrets(args.pull_secret),
+                "containers": [_container(args, prometheus)],
+                "volumes": [
+                    {"name": "config", "configMap": {"name": config_map_name}},
+                    {"name": "data", "emptyDir": {"sizeLimit": f"{_STORAGE_GIB}Gi"}},
+                ],
+            },
+        },
+    }
+
+
+def _container(args: MonitoringArgs, prometheus: OwnPrometheus) -> Manifest:
+    memory = f"{prometheus.memory_mib}Mi"
+    resources = {"memory": memory, "ephemeral-storage": f"{_STORAGE_GIB}Gi"}
+    return {
+        "name": "prometheus",
+        "image": args.image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": [
+            f"--config.file={_CONFIG_FOLDER}/{CONFIG_FILE}",
+            f"--storage.tsdb.path={_DATA_FOLDER}",
+            f"--web.listen-address=:{PORT}",
+        ],
+        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "startupProbe": _probe("/-/ready", period_seconds=2, failure_threshold=60),
+        "readinessProbe": _probe("/-/ready", period_seconds=5, failure_threshold=3),
+        "livenessProbe": _probe("/-/healthy", period_seconds=15, failure_threshold=4),
+        "resources": {
+            "requests": {"cpu": _CPU_REQUEST, **resources},
+            "limits": {"cpu": _CPU_LIMIT, **resources},
+        },
+        "securityContext": CONTAINER_SECURITY,
+        "volumeMounts": [
+            {"name": "config", "mountPath": _CONFIG_FOLDER, "readOnly": True},
+            {"name": "data", "mountPath": _DATA_FOLDER},
+        ],
+    }
+
+
+def _probe(path: str, *, period_seconds: int, failure_threshold: int) -> Manifest:
+    return {
+        "httpGet": {"path": path, "port": "http"},
+        "periodSeconds": period_seconds,
+        "failureThreshold": failure_threshold,
+        "timeoutSeconds": 3,
+    }

@@ -1,0 +1,70 @@
+"""Triton itself, wherever it runs: its ports, its command line and the probes that it answers."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from stacks.schema.experiment import Models, Server
+
+GRPC_PORT = 8001
+HTTP_PORT = 8000
+"""For the kubelet's probes alone: Triton stops HTTP first and waits for its clients before it lets gRPC end."""
+METRICS_PORT = 8002
+METRICS_PATH = "/metrics"
+
+_STARTUP_PERIOD_SECONDS = 2
+
+
+def arguments(
+    server: Server, models: Models, *, repository_urls: Sequence[str], exit_timeout_seconds: int
+) -> list[str]:
+    """Return the command line of tritonserver, without the program.
+
+    Args:
+        server: flags that the experiment sets.
+        models: the models to load by name.
+        repository_urls: values of `--model-repository`.
+        exit_timeout_seconds: time that a stopping server gives the requests in execution.
+    """
+    flags = server.flags
+    optional = {
+        "--log-verbose": flags.log_verbose_level or None,
+        "--grpc-infer-thread-count": flags.grpc_infer_thread_count,
+        "--model-load-thread-count": flags.model_load_thread_count,
+    }
+    return [
+        *(f"--model-repository={url}" for url in repository_urls),
+        f"--model-control-mode={flags.model_control_mode}",
+        *(f"--load-model={model.name}" for model in models.expected if flags.model_control_mode == "explicit"),
+        *([] if flags.auto_complete_config else ["--disable-auto-complete-config"]),
+        f"--strict-readiness={str(flags.strict_readiness).lower()}",
+        f"--grpc-port={GRPC_PORT}",
+        # Envoy pings more often than gRPC servers allow by default; see Timing.keepalive_interval_ms.
+        "--grpc-http2-max-ping-strikes=0",
+        f"--http-port={HTTP_PORT}",
+        f"--metrics-port={METRICS_PORT}",
+        f"--exit-timeout-secs={exit_timeout_seconds}",
+        *(f"{flag}={value}" for flag, value in optional.items() if value is not None),
+        *(f"--backend-config={s.backend},{s.key}={s.value}" for s in flags.backend_settings),
+    ]
+
+
+def probes(server: Server) -> dict[str, Any]:
+    """Return the container's three probes.
+
+    Startup and readiness wait for the models. Liveness knows nothing of models: it ends a server that hangs.
+    """
+
+    def probe(path: str, **numbers: int) -> dict[str, Any]:
+        return {"httpGet": {"path": path, "port": HTTP_PORT}, **numbers}
+
+    return {
+        "startupProbe": probe(
+            "/v2/health/ready",
+            periodSeconds=_STARTUP_PERIOD_SECONDS,
+            timeoutSeconds=2,
+            failureThreshold=math.ceil(server.start_timeout_seconds / _STARTUP_PERIOD_SECONDS),
+        ),
+        "readinessProbe": probe("/v2/health/ready", periodSeconds=5, timeoutSeconds=3, failureThreshold=2),
+        "livenessProbe": probe("/v2/health/live", periodSeconds=10, timeoutSeconds=5, failureThreshold=6),
+    }
