@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from devcluster import deploy, environment, lifecycle, logs, status
 from devcluster.addresses import API_URL
+from devcluster.credentials import KUBECONFIG
 from devcluster.errors import DevClusterError
-from devcluster.kubeconfig import KUBECONFIG
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
 

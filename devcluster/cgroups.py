@@ -1,18 +1,18 @@
 """The cgroup that holds every pod of the cluster: `/sonic-dev` in each hierarchy of cgroup v1, or in v2's one."""
 
-import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from devcluster.addresses import CLUSTER_NAME
-from devcluster.errors import DevClusterError
+from devcluster.wait import wait_while
 
 NEEDED_CONTROLLERS = frozenset({"cpu", "cpuset", "memory", "pids"})
 """Without these the kubelet does not start."""
 
 MOUNTS = Path("/proc/self/mounts")
-REMOVE_PATIENCE_SECONDS = 10.0
+REMOVE_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,19 +95,12 @@ def remove(waiting: Callable[[str], None]) -> None:
     Raises:
         DevClusterError: one stays busy, which means that a process in it is still alive.
     """
-    deadline = time.monotonic() + REMOVE_PATIENCE_SECONDS
-    while cgroups := own_cgroups():
-        for cgroup in cgroups:
-            try:
+
+    def busy() -> str:
+        for cgroup in own_cgroups():
+            with suppress(OSError):  # the kernel forgets the last process a moment after it ended
                 cgroup.rmdir()
-            except FileNotFoundError:
-                continue
-            except OSError as error:  # the kernel forgets the last process a moment after it ended
-                if time.monotonic() > deadline:
-                    msg = (
-                        f"cgroup {cgroup} cannot be removed ({error.strerror}); it must hold no process: "
-                        f"see {cgroup}/cgroup.procs, end those and run `python -m devcluster down` again"
-                    )
-                    raise DevClusterError(msg) from error
-        waiting("the kernel to free the cgroups")
-        time.sleep(0.05)
+        return next((f"the kernel to free cgroup {cgroup}" for cgroup in own_cgroups()), "")
+
+    hint = "a process in its cgroup.procs is alive: end it and run `python -m devcluster down` again"
+    wait_while(busy, timeout_seconds=REMOVE_TIMEOUT_SECONDS, interval_seconds=0.05, waiting=waiting, hint=hint)

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 
 from devcluster import environment, pulumi_recovery
@@ -17,10 +16,11 @@ from devcluster.progress import Progress
 from devcluster.supervisor import log_of
 from devcluster.toolchain import Toolchain
 from devcluster.toolchain.process import run_logged
+from devcluster.wait import wait_while
 
 STACK = "dev"
 DEPLOY_STEPS = 2
-SERVERS_PATIENCE_SECONDS = 300.0
+SERVERS_TIMEOUT_SECONDS = 300.0
 PULUMI_TOOLS = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec")
 QUIETLY = ("--non-interactive", "--color=never")
 WITHOUT_DOTS = "--suppress-progress"
@@ -44,20 +44,13 @@ def deploy(toolchain: Toolchain, progress: Progress) -> None:
         pulumi.recover(kubectl)
         pulumi.run("up", "--yes", "--skip-preview", WITHOUT_DOTS, f"--stack={STACK}")
     with progress.step("wait for the servers that always stand"):
-        _await_servers(kubectl, progress.waiting)
-
-
-def _await_servers(kubectl: Kubectl, waiting: Callable[[str], None]) -> None:
-    deadline = time.monotonic() + SERVERS_PATIENCE_SECONDS
-    while missing := _missing_servers(kubectl):
-        if time.monotonic() > deadline:
-            msg = (
-                f"after {SERVERS_PATIENCE_SECONDS:.0f} s: {missing}; `make shell`, then "
-                "`kubectl describe scaledobject,hpa,pods --namespace NAMESPACE` says why"
-            )
-            raise DevClusterError(msg)
-        waiting(missing)
-        time.sleep(1)
+        wait_while(
+            lambda: _missing_servers(kubectl),
+            timeout_seconds=SERVERS_TIMEOUT_SECONDS,
+            interval_seconds=1,
+            waiting=progress.waiting,
+            hint="`make shell`, then `kubectl describe scaledobject,hpa,pods --namespace NAMESPACE` says why",
+        )
 
 
 def _missing_servers(kubectl: Kubectl) -> str:
@@ -68,7 +61,7 @@ def _missing_servers(kubectl: Kubectl) -> str:
         deployment = kubectl.get("deployment", name, f"--namespace={namespace}")
         available = deployment.get("status", {}).get("availableReplicas", 0)
         if available < wanted:
-            return f"{namespace}/{name} has {available} of at least {wanted} servers"
+            return f"the servers of {namespace}/{name}: {available} of at least {wanted} are available"
     return ""
 
 

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from devcluster.credentials import KUBECONFIG
 from devcluster.files import write
 from devcluster.images import envoy_binary
-from devcluster.kubeconfig import KUBECONFIG
 from devcluster.paths import CHECKOUT, RUN, STATE
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain

@@ -3,17 +3,16 @@
 import http.client
 import socket
 import ssl
-import time
 import urllib.request
 from pathlib import Path
 
-from devcluster.certificates import API_SERVER, CLUSTER_AUTHORITY, authority_certificate
-from devcluster.errors import DevClusterError
+from devcluster.credentials import API_SERVER, CLUSTER_AUTHORITY
 from devcluster.processes import Process
 from devcluster.progress import Progress
-from devcluster.supervisor import Supervisor, log_of
+from devcluster.supervisor import log_of
+from devcluster.wait import wait_until
 
-READY_PATIENCE_SECONDS = 120.0
+READY_TIMEOUT_SECONDS = 120.0
 PROBE_TIMEOUT_SECONDS = 2.0
 
 
@@ -27,7 +26,7 @@ def answers(url: str) -> bool:
     if not API_SERVER.certificate.exists():
         return False
     # Asked with the API server's certificate, which every component trusts: etcd lets in nobody without one.
-    context = ssl.create_default_context(cafile=str(authority_certificate(CLUSTER_AUTHORITY)))
+    context = ssl.create_default_context(cafile=str(CLUSTER_AUTHORITY.certificate))
     context.load_cert_chain(API_SERVER.certificate, API_SERVER.key)
     try:
         with urllib.request.urlopen(url, timeout=PROBE_TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310  ours
@@ -36,23 +35,19 @@ def answers(url: str) -> bool:
         return False
 
 
-def wait_until_ready(process: Process, supervisor: Supervisor, progress: Progress) -> None:
+def wait_until_ready(process: Process, progress: Progress) -> None:
     """Return when the process is ready.
 
     Raises:
         DevClusterError: it is not within two minutes; the text names its log.
     """
-    deadline = time.monotonic() + READY_PATIENCE_SECONDS
-    while not is_ready(process):
-        if time.monotonic() > deadline:
-            state = supervisor.states()[process.name]
-            msg = (
-                f"{process.name} is not ready at {process.health or process.address} after "
-                f"{READY_PATIENCE_SECONDS:.0f} s ({state.state}): its log {log_of(process.name)} says why"
-            )
-            raise DevClusterError(msg)
-        progress.waiting(f"{process.name} to be ready at {process.health or process.address}")
-        time.sleep(0.1)
+    wait_until(
+        lambda: is_ready(process),
+        f"{process.name} to be ready at {process.health or process.address}",
+        timeout_seconds=READY_TIMEOUT_SECONDS,
+        waiting=progress.waiting,
+        hint=f"its log is {log_of(process.name)}",
+    )
 
 
 def _accepts(path: Path) -> bool:

@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from devcluster.credentials import KUBECONFIG
 from devcluster.errors import DevClusterError
-from devcluster.kubeconfig import KUBECONFIG
 from devcluster.paths import RUN
 
 

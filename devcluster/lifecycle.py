@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from devcluster import addons, cgroups, deploy, network, processes, sysctls, teardown
-from devcluster.certificates import ensure_certificates
+from devcluster.credentials import ensure_credentials
 from devcluster.errors import DevClusterError
 from devcluster.health import wait_until_ready
 from devcluster.image_store import ImageStore
 from devcluster.images import ensure_images
 from devcluster.images.table import COREDNS, PAUSE
-from devcluster.kubeconfig import write_kubeconfigs
 from devcluster.kubectl import Kubectl
 from devcluster.node import write_node_configuration
 from devcluster.preflight import check_machine
@@ -98,15 +97,14 @@ def prepare_machine() -> None:
     sysctls.apply()
     network.create_node_link()
     cgroups.create()
-    ensure_certificates()
-    write_kubeconfigs()
+    ensure_credentials()
     write_node_configuration()
 
 
 def _start(group: Sequence[Process], supervisor: Supervisor, progress: Progress) -> None:
     for process in group:
         supervisor.start(process.name)
-        wait_until_ready(process, supervisor, progress)
+        wait_until_ready(process, progress)
 
 
 def down(progress: Progress, toolchain: Toolchain) -> None:

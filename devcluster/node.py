@@ -21,10 +21,9 @@ from devcluster.addresses import (
     NODE_NETWORK,
     POD_NETWORK,
 )
-from devcluster.certificates import CLUSTER_AUTHORITY, KUBE_PROXY, KUBELET, authority_certificate
+from devcluster.credentials import CLUSTER_AUTHORITY, KUBE_PROXY, KUBELET
 from devcluster.files import write
 from devcluster.images.table import PAUSE
-from devcluster.kubeconfig import KUBECONFIGS
 from devcluster.network import cni_configuration
 from devcluster.paths import RUN, STATE
 
@@ -112,7 +111,7 @@ def kubelet_configuration() -> dict[str, Any]:
         "authentication": {
             "anonymous": {"enabled": False},
             "webhook": {"enabled": True},
-            "x509": {"clientCAFile": str(authority_certificate(CLUSTER_AUTHORITY))},
+            "x509": {"clientCAFile": str(CLUSTER_AUTHORITY.certificate)},
         },
         "authorization": {"mode": "Webhook"},
         "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
@@ -142,7 +141,7 @@ def kube_proxy_configuration() -> dict[str, Any]:
         "kind": "KubeProxyConfiguration",
         "mode": "iptables",
         "hostnameOverride": NODE_NAME,
-        "clientConnection": {"kubeconfig": str(KUBECONFIGS[KUBE_PROXY.file])},
+        "clientConnection": {"kubeconfig": str(KUBE_PROXY.kubeconfig)},
         "clusterCIDR": POD_NETWORK,
         "nodePortAddresses": ["127.0.0.0/8", NODE_NETWORK],
         "healthzBindAddress": f"{LOOPBACK}:{KUBE_PROXY_HEALTH_PORT}",

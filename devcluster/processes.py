@@ -23,7 +23,7 @@ from devcluster.addresses import (
     SCHEDULER_PORT,
     SERVICE_NETWORK,
 )
-from devcluster.certificates import (
+from devcluster.credentials import (
     API_SERVER,
     CLUSTER_AUTHORITY,
     CONTROLLER_MANAGER,
@@ -34,9 +34,8 @@ from devcluster.certificates import (
     KUBELET,
     SCHEDULER,
     SERVICE_ACCOUNT_KEY,
-    authority_certificate,
+    Identity,
 )
-from devcluster.kubeconfig import KUBECONFIGS
 from devcluster.node import (
     CONTAINERD_CONFIG,
     CONTAINERD_SOCKET,
@@ -49,7 +48,7 @@ from devcluster.paths import CHECKOUT, STATE
 MODELS = CHECKOUT / "devcluster" / "models"
 
 _ETCD_URL = f"https://{LOOPBACK}:{ETCD_CLIENT_PORT}"
-_CLUSTER_CA = authority_certificate(CLUSTER_AUTHORITY)
+_CLUSTER_CA = CLUSTER_AUTHORITY.certificate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +134,6 @@ def _etcd(program: Callable[[str], Path]) -> Process:
 
 
 def _api_server(program: Callable[[str], Path]) -> Process:
-    front_proxy_ca = authority_certificate(FRONT_PROXY_AUTHORITY)
     return Process(
         name="kube-apiserver",
         command=(
@@ -162,7 +160,7 @@ def _api_server(program: Callable[[str], Path]) -> Process:
             "--anonymous-auth=false",
             # The aggregator: KEDA's metrics API is served by a pod, addressed by its IP.
             "--enable-aggregator-routing=true",
-            f"--requestheader-client-ca-file={front_proxy_ca}",
+            f"--requestheader-client-ca-file={FRONT_PROXY_AUTHORITY.certificate}",
             f"--requestheader-allowed-names={FRONT_PROXY.user}",
             "--requestheader-username-headers=X-Remote-User",
             "--requestheader-group-headers=X-Remote-Group",
@@ -172,52 +170,49 @@ def _api_server(program: Callable[[str], Path]) -> Process:
         ),
         address=API_URL,
         health=API_HEALTH_URL,
-        reads=(API_SERVER.certificate, FRONT_PROXY.certificate, _CLUSTER_CA, front_proxy_ca, SERVICE_ACCOUNT_KEY),
+        reads=(
+            *(identity.certificate for identity in (API_SERVER, FRONT_PROXY, CLUSTER_AUTHORITY, FRONT_PROXY_AUTHORITY)),
+            SERVICE_ACCOUNT_KEY,
+        ),
     )
 
 
 def _controller_manager(program: Callable[[str], Path]) -> Process:
-    kubeconfig = KUBECONFIGS[CONTROLLER_MANAGER.file]
-    return Process(
-        name="kube-controller-manager",
-        command=(
+    return _controller(
+        CONTROLLER_MANAGER,
+        CONTROLLER_MANAGER_PORT,
+        (
             str(program("kube-controller-manager")),
-            f"--kubeconfig={kubeconfig}",
-            f"--authentication-kubeconfig={kubeconfig}",
-            f"--authorization-kubeconfig={kubeconfig}",
-            f"--bind-address={LOOPBACK}",
-            f"--secure-port={CONTROLLER_MANAGER_PORT}",
-            f"--tls-cert-file={CONTROLLER_MANAGER.certificate}",
-            f"--tls-private-key-file={CONTROLLER_MANAGER.key}",
             f"--service-account-private-key-file={SERVICE_ACCOUNT_KEY}",
             f"--root-ca-file={_CLUSTER_CA}",
             "--use-service-account-credentials=true",
-            "--leader-elect=false",
         ),
-        address=f"https://{LOOPBACK}:{CONTROLLER_MANAGER_PORT}",
-        health=f"https://{LOOPBACK}:{CONTROLLER_MANAGER_PORT}/healthz",
-        reads=(kubeconfig, SERVICE_ACCOUNT_KEY),
+        reads=(SERVICE_ACCOUNT_KEY,),
     )
 
 
 def _scheduler(program: Callable[[str], Path]) -> Process:
-    kubeconfig = KUBECONFIGS[SCHEDULER.file]
+    return _controller(SCHEDULER, SCHEDULER_PORT, (str(program("kube-scheduler")),))
+
+
+def _controller(identity: Identity, port: int, command: tuple[str, ...], reads: tuple[Path, ...] = ()) -> Process:
+    """Return a process that watches the API server and serves its own health over TLS."""
     return Process(
-        name="kube-scheduler",
+        name=identity.file,
         command=(
-            str(program("kube-scheduler")),
-            f"--kubeconfig={kubeconfig}",
-            f"--authentication-kubeconfig={kubeconfig}",
-            f"--authorization-kubeconfig={kubeconfig}",
+            *command,
+            f"--kubeconfig={identity.kubeconfig}",
+            f"--authentication-kubeconfig={identity.kubeconfig}",
+            f"--authorization-kubeconfig={identity.kubeconfig}",
             f"--bind-address={LOOPBACK}",
-            f"--secure-port={SCHEDULER_PORT}",
-            f"--tls-cert-file={SCHEDULER.certificate}",
-            f"--tls-private-key-file={SCHEDULER.key}",
+            f"--secure-port={port}",
+            f"--tls-cert-file={identity.certificate}",
+            f"--tls-private-key-file={identity.key}",
             "--leader-elect=false",
         ),
-        address=f"https://{LOOPBACK}:{SCHEDULER_PORT}",
-        health=f"https://{LOOPBACK}:{SCHEDULER_PORT}/healthz",
-        reads=(kubeconfig,),
+        address=f"https://{LOOPBACK}:{port}",
+        health=f"https://{LOOPBACK}:{port}/healthz",
+        reads=(identity.kubeconfig, *reads),
     )
 
 
@@ -232,20 +227,19 @@ def _containerd(program: Callable[[str], Path]) -> Process:
 
 
 def _kubelet(program: Callable[[str], Path]) -> Process:
-    kubeconfig = KUBECONFIGS[KUBELET.file]
     return Process(
         name="kubelet",
         command=(
             str(program("kubelet")),
             f"--config={KUBELET_CONFIG}",
-            f"--kubeconfig={kubeconfig}",
+            f"--kubeconfig={KUBELET.kubeconfig}",
             f"--root-dir={KUBELET_ROOT}",
             f"--hostname-override={NODE_NAME}",
             f"--node-ip={NODE_ADDRESS}",
         ),
         address=f"https://{NODE_ADDRESS}:{KUBELET_PORT}",
         health=KUBELET_HEALTH_URL,
-        reads=(KUBELET_CONFIG, kubeconfig, KUBELET.certificate),
+        reads=(KUBELET_CONFIG, KUBELET.kubeconfig, KUBELET.certificate),
     )
 
 
@@ -255,5 +249,5 @@ def _kube_proxy(program: Callable[[str], Path]) -> Process:
         command=(str(program("kube-proxy")), f"--config={KUBE_PROXY_CONFIG}"),
         address=f"http://{LOOPBACK}:{KUBE_PROXY_HEALTH_PORT}",
         health=f"http://{LOOPBACK}:{KUBE_PROXY_HEALTH_PORT}/healthz",
-        reads=(KUBE_PROXY_CONFIG, KUBECONFIGS[KUBE_PROXY.file]),
+        reads=(KUBE_PROXY_CONFIG, KUBE_PROXY.kubeconfig),
     )

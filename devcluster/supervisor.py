@@ -8,7 +8,6 @@ import datetime as dt
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from devcluster.files import write
 from devcluster.paths import RUN, STATE
 from devcluster.pids import MARK
 from devcluster.processes import Process
+from devcluster.wait import wait_until
 
 CONFIG = RUN / "supervisord.conf"
 SOCKET = RUN / "supervisor.sock"
@@ -29,7 +29,7 @@ LOGS = STATE / "logs"
 LOG_MAX_BYTES = 10 * 1024 * 1024
 LOG_BACKUPS = 2
 STOP_SECONDS = 20
-START_PATIENCE_SECONDS = 10.0
+START_TIMEOUT_SECONDS = 10.0
 
 DAEMON_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What daemons see of PATH: containerd looks for runc and its shim there, kubelet and kube-proxy for iptables."""
@@ -139,13 +139,12 @@ class Supervisor:
             cwd="/",
             env={"PATH": DAEMON_PATH, MARK: "supervisord"},
         )
-        deadline = time.monotonic() + START_PATIENCE_SECONDS
-        while not self.is_running():
-            if time.monotonic() > deadline:
-                patience = f"{START_PATIENCE_SECONDS:.0f} s"
-                msg = f"supervisord did not answer on {SOCKET} in {patience}; see {LOGS}/supervisord.log"
-                raise DevClusterError(msg)
-            time.sleep(0.05)
+        wait_until(
+            self.is_running,
+            f"supervisord to answer on {SOCKET}",
+            timeout_seconds=START_TIMEOUT_SECONDS,
+            hint=f"its log is {LOGS}/supervisord.log",
+        )
 
     def apply(self, processes: Sequence[Process]) -> None:
         """Make these the supervised processes: forget those that are gone, stop those that changed.

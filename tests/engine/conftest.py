@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.kubeconfig import KUBECONFIG
+from devcluster.credentials import KUBECONFIG
 from tests.support.cluster import Cluster, cluster
 from tests.support.provider_stack import ProviderStack
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from devcluster.addresses import CLUSTER_NAME
-from devcluster.kubeconfig import KUBECONFIG
+from devcluster.credentials import KUBECONFIG
 from devcluster.paths import CHECKOUT
 from tests.support.cluster import Cluster
 from tests.support.dev_stack import eventually
