@@ -7,12 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from stacks.assemble import Resolved
 from stacks.errors import ConfigurationError
-from stacks.resolve import ROOT, resolve
+from stacks.resolve import ROOT, resolve, resolve_all
 from stacks.schema import StackConfig
 from stacks.schema_docs import generated_files, schema_json
 from stacks.show import render
-from stacks.stack_file import known_stacks
+from stacks.stack_file import load_stack_file
 
 
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
         case "list":
             return _list(root)
         case "check":
-            return _check(chosen.stacks or known_stacks(root), root)
+            return _check(chosen.stacks, root)
         case "show":
             return _show(chosen.stack, root, with_origins=chosen.origin)
         case "render":
@@ -47,13 +48,10 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
 
 
 def _list(root: Path) -> int:
-    rows: list[tuple[str, ...]] = [("STACK", "SITE", "EXPERIMENT", "POOLS", "SERVERS", "ADDRESS")]
-    invalid = []
-    for stack in known_stacks(root):
-        try:
-            rows.append(_row(resolve(stack, root).config))
-        except ConfigurationError:
-            invalid.append(stack)
+    outcomes = resolve_all(root)
+    valid = [outcome.config for outcome in outcomes.values() if isinstance(outcome, Resolved)]
+    invalid = [stack for stack, outcome in outcomes.items() if isinstance(outcome, ConfigurationError)]
+    rows = [("STACK", "SITE", "EXPERIMENT", "POOLS", "SERVERS", "ADDRESS"), *map(_row, valid)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -82,21 +80,30 @@ def _address(config: StackConfig) -> str:
 
 
 def _check(stacks: Sequence[str], root: Path) -> int:
+    outcomes = resolve_all(root)
+    chosen = {stack: outcomes.get(stack) or _unknown(stack, root) for stack in stacks or outcomes}
     invalid = 0
-    for stack in stacks:
-        try:
-            resolve(stack, root)
-        except ConfigurationError as error:
+    for stack, outcome in chosen.items():
+        if isinstance(outcome, ConfigurationError):
             invalid += 1
             print(f"wrong  {stack}")
-            for problem in error.problems:
+            for problem in outcome.problems:
                 print(f"  {problem}")
         else:
             print(f"ok     {stack}")
     if invalid:
-        print(f"\n{invalid} of {len(stacks)} not valid: every line above names the file, the line and the way out")
+        print(f"\n{invalid} of {len(chosen)} not valid: every line above names the file, the line and the way out")
         return 1
     return 0
+
+
+def _unknown(stack: str, root: Path) -> ConfigurationError:
+    try:
+        load_stack_file(stack, root)
+    except ConfigurationError as error:
+        return error
+    msg = f"the stack {stack} is known and has no outcome"
+    raise AssertionError(msg)
 
 
 def _show(stack: str, root: Path, *, with_origins: bool) -> int:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from stacks.placeholders import fill, templates
 from stacks.problems import of_validation
 from stacks.schema import StackConfig
 from stacks.source import load
-from stacks.stack_file import PARTS, PROJECT, StackFile
+from stacks.stack_file import PARTS, PROJECT, StackFile, load_stack_file
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,23 @@ class Resolved:
 
 
 class Assembler:
-    """Assembles the stacks below `root`. It reads each site and each experiment once."""
+    """Assembles the stacks below `root`. It reads each file once."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._files: dict[Path, Tree | ConfigurationError] = {}
+        self.root = root
+        """Root of the repository."""
         self.known: Mapping[str, tuple[str, ...]] = {part: known_names(part, root) for part in PARTS}
         """The existing names of each of PARTS, sorted."""
+        self._part = cache(lambda path: load(path, root))
+        self._stack_file = cache(lambda stack: load_stack_file(stack, root))
+
+    def stack_file(self, stack: str) -> StackFile:
+        """Return the file of a stack.
+
+        Raises:
+            ConfigurationError: when there is no such stack, or its file cannot be read.
+        """
+        return self._stack_file(stack)
 
     def assemble(self, file: StackFile) -> Resolved:
         """Return the configuration of a stack, without what only other files or stacks can say against it.
@@ -57,7 +68,7 @@ class Assembler:
             name = file.name(part)
             if name in names:
                 try:
-                    parts[part] = self._load(self._root / f"stacks/{part}s/{name}.yaml")
+                    parts[part] = self._part(self.root / f"stacks/{part}s/{name}.yaml")
                 except ConfigurationError as error:
                     problems += error.problems
         written = self._tree(file, parts)
@@ -68,17 +79,6 @@ class Assembler:
         except ValidationError as error:
             raise ConfigurationError([*problems, *of_validation(error, tree, templates(written))]) from error
         return Resolved(config, tree)
-
-    def _load(self, path: Path) -> Tree:
-        if path not in self._files:
-            try:
-                self._files[path] = load(path, self._root)
-            except ConfigurationError as error:
-                self._files[path] = error
-        tree = self._files[path]
-        if isinstance(tree, ConfigurationError):
-            raise tree
-        return tree
 
     def _tree(self, file: StackFile, parts: Mapping[str, Tree]) -> Tree:
         """Return one tree with the names that are known, and with `parts` under the override."""

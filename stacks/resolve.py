@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stacks.assemble import Assembler, Resolved
+from stacks.collisions import collisions
 from stacks.errors import ConfigurationError, Problem, choice, found
 from stacks.origin import KeyPath, dotted
 from stacks.schema import StackConfig
-from stacks.stack_file import PROJECT, StackFile, known_stacks, load_stack_file
+from stacks.stack_file import PROJECT, StackFile, known_stacks
 
 ROOT = Path(__file__).resolve().parent.parent
 """Root of the repository."""
@@ -24,24 +25,62 @@ def resolve(stack: str, root: Path = ROOT) -> Resolved:
         ConfigurationError: with everything that is wrong, one sentence each.
     """
     assembler = Assembler(root)
-    file = load_stack_file(stack, root)
+    resolved, problems = _checked(assembler.stack_file(stack), assembler)
+    if resolved is not None:
+        others = (_assembled(other, assembler) for other in known_stacks(root) if other != stack)
+        problems += collisions([resolved, *(other for other in others if other is not None)]).get(stack, ())
+    return _valid(resolved, problems)
+
+
+def resolve_all(root: Path = ROOT) -> Mapping[str, Resolved | ConfigurationError]:
+    """Resolve every stack, each file read once: its configuration, or the error that `resolve` raises."""
+    assembler = Assembler(root)
+    checked: dict[str, tuple[Resolved | None, list[Problem]]] = {}
+    for stack in known_stacks(root):
+        try:
+            checked[stack] = _checked(assembler.stack_file(stack), assembler)
+        except ConfigurationError as error:
+            checked[stack] = None, list(error.problems)
+    met = collisions([resolved for resolved, _ in checked.values() if resolved is not None])
+    outcomes: dict[str, Resolved | ConfigurationError] = {}
+    for stack, (resolved, problems) in checked.items():
+        try:
+            outcomes[stack] = _valid(resolved, [*problems, *met.get(stack, ())])
+        except ConfigurationError as error:
+            outcomes[stack] = error
+    return outcomes
+
+
+def _checked(file: StackFile, assembler: Assembler) -> tuple[Resolved | None, list[Problem]]:
+    """Return the configuration, None where it is not valid, and the problems of the stack by itself."""
     try:
         resolved = assembler.assemble(file)
     except ConfigurationError as error:
-        raise ConfigurationError([*file.problems(assembler.known, None), *error.problems]) from error
-    problems = [
+        return None, [*file.problems(assembler.known, None), *error.problems]
+    return resolved, [
         *file.problems(assembler.known, resolved.config.secret_names),
         *_missing_secrets(file, resolved),
-        *_broken_owner(resolved, root),
-        *_missing_references(resolved, root),
+        *_broken_owner(resolved, assembler),
+        *_missing_references(resolved, assembler.root),
     ]
-    if problems:
+
+
+def _assembled(stack: str, assembler: Assembler) -> Resolved | None:
+    """Return the configuration of another stack. None: it is not valid, and its own check says why."""
+    try:
+        return assembler.assemble(assembler.stack_file(stack))
+    except ConfigurationError:
+        return None
+
+
+def _valid(resolved: Resolved | None, problems: Sequence[Problem]) -> Resolved:
+    if problems or resolved is None:
         raise ConfigurationError(problems)
     return resolved
 
 
 def config_digest(config: StackConfig) -> str:
-    """Give the SHA-256 of the configuration as canonical JSON, in hexadecimal. Secrets are not in it."""
+    """Return the SHA-256 of the configuration as canonical JSON, in hexadecimal. Secrets are not in it."""
     text = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -60,13 +99,13 @@ def _missing_secrets(file: StackFile, resolved: Resolved) -> Iterator[Problem]:
         yield Problem(file.tree.nearest_origin(("config",)).place, sentence)
 
 
-def _broken_owner(resolved: Resolved, root: Path) -> Iterator[Problem]:
-    """The owner of the cluster's singletons is a stack, and of the same site: else nobody sets them, silently."""
+def _broken_owner(resolved: Resolved, assembler: Assembler) -> Iterator[Problem]:
+    """The owner of the cluster's singletons must be a stack of the same site: else nobody would set them."""
     config, path = resolved.config, ("site", "singletons_owner")
     owner = config.site.singletons_owner
     if owner is None:
         return
-    of_site = [stack for stack in known_stacks(root) if _site_of(stack, root) == config.site_name]
+    of_site = [stack for stack in known_stacks(assembler.root) if _site_of(stack, assembler) == config.site_name]
     if owner not in of_site:
         rule = f"must be a stack of site `{config.site_name}`, one of {', '.join(of_site)}"
         remedy = choice(owner, of_site, otherwise="write one of them")
@@ -74,9 +113,9 @@ def _broken_owner(resolved: Resolved, root: Path) -> Iterator[Problem]:
         yield Problem(place, f"site.singletons_owner: found {found(owner)}: {rule}: {remedy}")
 
 
-def _site_of(stack: str, root: Path) -> str | None:
+def _site_of(stack: str, assembler: Assembler) -> str | None:
     try:
-        return load_stack_file(stack, root).name("site")
+        return assembler.stack_file(stack).name("site")
     except ConfigurationError:  # told when that stack itself is resolved
         return None
 

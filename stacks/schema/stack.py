@@ -123,6 +123,12 @@ class StackConfig(Model):
         yield from self._broken_identity()
 
     def _broken_names(self) -> Iterator[BrokenRule]:
+        if "-triton-" in f"-{self.instance}-":
+            yield BrokenRule(
+                f"sonic:instance is `{self.instance}`, and the word `triton` in it comes before the name of a pool: an "
+                "instance without it could have objects of the same names: leave the word out",
+                ("instance",),
+            )
         parts = [_LONGEST_FIXED_PART, *(f"triton-{pool.name}" for pool in self._usable_pools())]
         longest = f"{self.name}-{max(parts, key=len)}"
         excess = len(longest) - _NAME_LENGTH_MAX
