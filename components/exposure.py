@@ -1,4 +1,4 @@
-"""The one address that clients use: a Service, and what the site puts before it."""
+"""The one address that clients use: a Service, and the Ingress or Gateway route before it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +11,12 @@ from components import network
 from components.base import Manifest, SonicComponent
 from components.labels import Labels
 from stacks.schema.exposure import (
-    ClusterIpExposure,
-    DirectExposure,
     Exposure,
     GatewayExposure,
     IngressExposure,
     LoadBalancerExposure,
     NodePortExposure,
 )
-
-TLS_PORT = 443
-"""Where an Ingress controller or a Gateway listens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +33,6 @@ class ClientEndpointArgs:
     """gRPC port of the pods and of the Service."""
     exposure: Exposure
     """How the site exposes it."""
-    hostname: str | None
-    """Name that clients use, with the experiment's name filled in; none where the exposure has no name."""
 
 
 class ClientEndpoint(SonicComponent):
@@ -61,29 +54,28 @@ class ClientEndpoint(SonicComponent):
             spec=service_spec(args),
             opts=self.options(),
         )
-        exposure = args.exposure
-        if isinstance(exposure, IngressExposure):
-            k8s.networking.v1.Ingress(
-                self.child("ingress"),
-                metadata=metadata | {"annotations": exposure.annotations},
-                spec=ingress_spec(args, exposure),
-                opts=self.options(depends_on=[service]),
-            )
-        if isinstance(exposure, GatewayExposure):
-            k8s.apiextensions.CustomResource(
-                self.child("route"),
-                api_version="gateway.networking.k8s.io/v1",
-                kind="GRPCRoute",
-                metadata=metadata,
-                spec=grpc_route_spec(args, exposure),
-                opts=self.options(depends_on=[service]),
-            )
+        match args.exposure:
+            case IngressExposure() as exposure:
+                k8s.networking.v1.Ingress(
+                    self.child("ingress"),
+                    metadata=metadata | {"annotations": exposure.annotations},
+                    spec=ingress_spec(args, exposure),
+                    opts=self.options(depends_on=[service]),
+                )
+            case GatewayExposure() as exposure:
+                k8s.apiextensions.CustomResource(
+                    self.child("route"),
+                    api_version="gateway.networking.k8s.io/v1",
+                    kind="GRPCRoute",
+                    metadata=metadata,
+                    spec=grpc_route_spec(args, exposure),
+                    opts=self.options(depends_on=[service]),
+                )
         self.service_name = args.name
-        self.grpc_tls = isinstance(exposure, IngressExposure | GatewayExposure) or _ends_tls(exposure)
-        named_by_status = isinstance(exposure, LoadBalancerExposure) and args.hostname is None
+        self.grpc_tls = args.exposure.clients_speak_tls
         self.grpc_endpoint = (
             service.status.apply(lambda status: f"{_balancer_address(status)}:{args.port}")
-            if named_by_status
+            if args.exposure.hostname_from_status
             else pulumi.Output.from_input(endpoint(args))
         )
         self.register_outputs(
@@ -106,36 +98,33 @@ def service_spec(args: ClientEndpointArgs) -> Manifest:
     only nodes with a ready proxy answer. A load balancer asks the nodes and knows; where clients use a node port, the
     host name must be that of nodes that proxies run on.
     """
-    exposure = args.exposure
     port: Manifest = {
         "name": "grpc",
         "port": args.port,
         "targetPort": "grpc",
         # Gateways and some Ingress controllers take HTTP/1.1 otherwise.
-        "appProtocol": "https" if _ends_tls(exposure) else "kubernetes.io/h2c",
+        "appProtocol": "https" if args.exposure.pod_tls_secret else "kubernetes.io/h2c",
     }
-    spec: Manifest = {"type": "ClusterIP", "selector": args.labels.selector, "ports": [port]}
-    if isinstance(exposure, NodePortExposure):
-        port["nodePort"] = exposure.port
-        return spec | {"type": "NodePort", "externalTrafficPolicy": "Local"}
-    if isinstance(exposure, LoadBalancerExposure):
-        return spec | {
-            "type": "LoadBalancer",
-            "externalTrafficPolicy": "Local",
-            "loadBalancerSourceRanges": list(exposure.client_cidrs),
-        }
-    return spec
+    spec: Manifest = {"selector": args.labels.selector, "ports": [port]}
+    match args.exposure:
+        case NodePortExposure(port=node_port):
+            port["nodePort"] = node_port
+            return spec | {"type": "NodePort", "externalTrafficPolicy": "Local"}
+        case LoadBalancerExposure(client_cidrs=cidrs):
+            return spec | {
+                "type": "LoadBalancer",
+                "externalTrafficPolicy": "Local",
+                "loadBalancerSourceRanges": list(cidrs),
+            }
+        case _:
+            return spec | {"type": "ClusterIP"}
 
 
 def client_peers(exposure: Exposure) -> Sequence[Mapping[str, Any]]:
-    """NetworkPolicy peers that may call: the clients' own addresses, or the pods that pass their calls on."""
-    match exposure:
-        case IngressExposure():
-            return [network.namespace_pods(exposure.controller_namespace)]
-        case GatewayExposure():
-            return [network.namespace_pods(exposure.gateway_namespace)]
-        case ClusterIpExposure() | NodePortExposure() | LoadBalancerExposure():
-            return network.addresses(exposure.client_cidrs)
+    """Return the NetworkPolicy peers that may call: the clients' addresses, or the pods that pass their calls on."""
+    if exposure.proxy_namespace is None:
+        return network.addresses(exposure.client_cidrs)
+    return [network.namespace_pods(exposure.proxy_namespace)]
 
 
 def ingress_spec(args: ClientEndpointArgs, exposure: IngressExposure) -> Manifest:
@@ -145,9 +134,9 @@ def ingress_spec(args: ClientEndpointArgs, exposure: IngressExposure) -> Manifes
     backend = {"service": {"name": args.name, "port": {"name": "grpc"}}}
     return {
         **class_name,
-        "tls": [{"hosts": [args.hostname], **secret}],
+        "tls": [{"hosts": [exposure.hostname], **secret}],
         "rules": [
-            {"host": args.hostname, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+            {"host": exposure.hostname, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
         ],
     }
 
@@ -157,27 +146,15 @@ def grpc_route_spec(args: ClientEndpointArgs, exposure: GatewayExposure) -> Mani
     section = {"sectionName": exposure.section} if exposure.section else {}
     return {
         "parentRefs": [{"name": exposure.gateway, "namespace": exposure.gateway_namespace, **section}],
-        "hostnames": [args.hostname],
+        "hostnames": [exposure.hostname],
         "rules": [{"backendRefs": [{"name": args.name, "port": args.port}]}],
     }
 
 
 def endpoint(args: ClientEndpointArgs) -> str:
-    """`host:port` as clients use it, where it is known beforehand: all but a load balancer without a name."""
-    match args.exposure:
-        case ClusterIpExposure():
-            return f"{args.name}.{args.namespace}.svc.cluster.local:{args.port}"
-        case NodePortExposure(port=port):
-            return f"{args.hostname}:{port}"
-        case LoadBalancerExposure():
-            return f"{args.hostname}:{args.port}"
-        case IngressExposure() | GatewayExposure():
-            return f"{args.hostname}:{TLS_PORT}"
-
-
-def _ends_tls(exposure: Exposure) -> bool:
-    """Whether the pods themselves speak TLS."""
-    return isinstance(exposure, DirectExposure) and exposure.tls_secret is not None
+    """Return `host:port` as clients use it, for an exposure whose host name is known beforehand."""
+    host = args.exposure.hostname or f"{args.name}.{args.namespace}.svc.cluster.local"
+    return f"{host}:{args.exposure.client_port or args.port}"
 
 
 def _balancer_address(status: Any) -> str:

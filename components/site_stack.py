@@ -23,7 +23,6 @@ from components.triton import TritonPool, TritonPoolArgs
 from stacks.schema import PoolShare, StackConfig
 from stacks.schema.clients import tenants_of
 from stacks.schema.experiment import Admission
-from stacks.schema.exposure import ClusterIpExposure
 from stacks.schema.site import OwnPrometheus
 
 
@@ -188,7 +187,6 @@ class SiteStack(SonicComponent):
             clients=experiment.clients,
             timing=self._timing,
             exposure=site.exposure,
-            hostname=self._hostname(),
             image=site.images.envoy or versions.ENVOY_IMAGE,
             admission=self._admission(pools, monitoring),
             prometheus_peer=self._prometheus_peer(),
@@ -223,10 +221,6 @@ class SiteStack(SonicComponent):
             prometheus_url=monitoring.url,
         )
         Autoscaling(self.child(f"autoscaling-{pool.name}"), args, self.options(depends_on=[triton, monitoring]))
-
-    def _hostname(self) -> str | None:
-        exposure = self._config.site.exposure
-        return None if isinstance(exposure, ClusterIpExposure) else exposure.hostname
 
     def _labels(self, component: str) -> Labels:
         return Labels(instance=self._config.name, component=component)

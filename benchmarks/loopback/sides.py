@@ -97,7 +97,6 @@ def ours(
         timing=timing,
         clients=clients,
         exposure=ClusterIpExposure(kind="cluster-ip", client_cidrs=("127.0.0.0/8",)),
-        hostname=None,
         image=ENVOY_IMAGE,
         prometheus_peer={},
         admission=admission,

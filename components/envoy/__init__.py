@@ -73,7 +73,6 @@ class EnvoyProxy(SonicComponent):
                 labels=args.labels,
                 port=GRPC_PORT,
                 exposure=args.exposure,
-                hostname=args.hostname,
             ),
             self.options(),
         )

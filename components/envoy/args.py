@@ -13,7 +13,7 @@ from components.labels import Labels
 from components.timing import Timing
 from stacks.schema.clients import CertificateClients, Clients, TokenClients
 from stacks.schema.experiment import Traffic
-from stacks.schema.exposure import DirectExposure, Exposure
+from stacks.schema.exposure import Exposure
 from stacks.schema.site import Proxy
 
 
@@ -37,8 +37,6 @@ class EnvoyProxyArgs:
     """Every time."""
     exposure: Exposure
     """How clients reach it."""
-    hostname: str | None
-    """Host name of the exposure, with the experiment's name filled in."""
     image: str
     """Envoy, with bash and sleep beside it, which the drain needs: not a distroless image."""
     prometheus_peer: Mapping[str, Any]
@@ -58,7 +56,7 @@ class EnvoyProxyArgs:
     @property
     def tls_secret(self) -> str | None:
         """Secret with the certificate that clients are shown; none where Envoy speaks plain text."""
-        return self.exposure.tls_secret if isinstance(self.exposure, DirectExposure) else None
+        return self.exposure.pod_tls_secret
 
     @property
     def authorities_secret(self) -> str | None:

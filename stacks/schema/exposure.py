@@ -1,6 +1,10 @@
-"""How clients reach the one address of a stack at a site."""
+"""Kinds of exposure: the ways in which clients reach the one address of a stack at a site.
 
-from typing import Annotated, Literal
+Each kind answers for itself, so that other modules need not ask which one it is: `hostname`, `ends_at_pods`,
+`pod_tls_secret`, `clients_speak_tls`, `client_cidrs`, `client_port`, `hostname_from_status` and `proxy_namespace`.
+"""
+
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -8,6 +12,11 @@ from stacks.schema.base import Cidr, DnsLabel, Hostname, LabelKey, LabelValue, M
 
 
 class _DirectExposure(Model):
+    ends_at_pods: ClassVar[bool] = True
+    """Clients' connections end at Envoy itself."""
+    proxy_namespace: ClassVar[None] = None
+    """No other proxy passes the calls on."""
+
     client_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1)]
     """Address ranges from which clients may call. Without tls_secret the port speaks plain text: keep it to the
     machines that run jobs."""
@@ -15,12 +24,43 @@ class _DirectExposure(Model):
     """Secret of the namespace, of type kubernetes.io/tls, with the certificate that Envoy shows to clients; a renewed
     one is taken without a restart. None: plain text, which is all that CMSSW speaks."""
 
+    @property
+    def pod_tls_secret(self) -> str | None:
+        """Secret with the certificate that the pods show to clients; None: they speak plain text."""
+        return self.tls_secret
+
+    @property
+    def clients_speak_tls(self) -> bool:
+        """Clients must speak TLS to the address."""
+        return self.tls_secret is not None
+
+
+class _ProxiedExposure(Model):
+    ends_at_pods: ClassVar[bool] = False
+    """Clients' connections end at a proxy of the site, which passes the calls on."""
+    pod_tls_secret: ClassVar[None] = None
+    """The pods speak plain text to that proxy."""
+    clients_speak_tls: ClassVar[bool] = True
+    """Clients must speak TLS to that proxy."""
+    client_cidrs: ClassVar[tuple[str, ...]] = ()
+    """That proxy decides which addresses may call."""
+    client_port: ClassVar[int] = 443
+    """Clients call the HTTPS port of that proxy."""
+    hostname_from_status: ClassVar[bool] = False
+    """The name is known beforehand."""
+
 
 class ClusterIpExposure(_DirectExposure):
     """Clients run in the same cluster."""
 
     kind: Literal["cluster-ip"]
     """The Service's own address."""
+    hostname: ClassVar[None] = None
+    """Clients use the Service's own name."""
+    client_port: ClassVar[None] = None
+    """Clients use the Service's own port."""
+    hostname_from_status: ClassVar[bool] = False
+    """The name is known beforehand."""
 
 
 class NodePortExposure(_DirectExposure):
@@ -32,6 +72,13 @@ class NodePortExposure(_DirectExposure):
     """Name or address of the nodes, as clients know it."""
     port: Annotated[int, Field(ge=30000, le=32767)]
     """Port on the nodes."""
+    hostname_from_status: ClassVar[bool] = False
+    """The name is known beforehand."""
+
+    @property
+    def client_port(self) -> int:
+        """Port that clients call."""
+        return self.port
 
 
 class LoadBalancerExposure(_DirectExposure):
@@ -45,9 +92,16 @@ class LoadBalancerExposure(_DirectExposure):
     """Annotations of the Service, such as the address pool."""
     labels: dict[LabelKey, LabelValue] = {}
     """Further labels of the Service."""
+    client_port: ClassVar[None] = None
+    """Clients use the Service's own port."""
+
+    @property
+    def hostname_from_status(self) -> bool:
+        """The cluster gives the Service an address; its status tells it."""
+        return self.hostname is None
 
 
-class IngressExposure(Model):
+class IngressExposure(_ProxiedExposure):
     """Clients reach an Ingress controller, by TLS. Who may call is for the controller to say, by its annotations."""
 
     kind: Literal["ingress"]
@@ -63,8 +117,13 @@ class IngressExposure(Model):
     controller_namespace: DnsLabel
     """Namespace of the controller, which alone may then reach Envoy."""
 
+    @property
+    def proxy_namespace(self) -> str:
+        """Namespace of the pods that pass the calls on."""
+        return self.controller_namespace
 
-class GatewayExposure(Model):
+
+class GatewayExposure(_ProxiedExposure):
     """Clients reach a Gateway of the Gateway API, by TLS. Who may call is for the Gateway to say."""
 
     kind: Literal["gateway"]
@@ -78,12 +137,13 @@ class GatewayExposure(Model):
     section: Text | None = None
     """Listener of the Gateway; by default all that fit."""
 
+    @property
+    def proxy_namespace(self) -> str:
+        """Namespace of the pods that pass the calls on."""
+        return self.gateway_namespace
+
 
 Exposure = Annotated[
     ClusterIpExposure | NodePortExposure | LoadBalancerExposure | IngressExposure | GatewayExposure,
     Field(discriminator="kind"),
 ]
-
-
-DirectExposure = ClusterIpExposure | NodePortExposure | LoadBalancerExposure
-"""Ways in which clients' connections end at Envoy itself."""

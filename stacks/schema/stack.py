@@ -8,7 +8,6 @@ from pydantic import Field
 from stacks.schema.base import BrokenRule, DnsLabel, Model, Text
 from stacks.schema.clients import CertificateClients, TokenClients
 from stacks.schema.experiment import CvmfsRepository, Experiment, S3Repository, VolumeRepository
-from stacks.schema.exposure import DirectExposure
 from stacks.schema.pools import InterLinkPool, KubernetesPool, Pool
 from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, Site
 
@@ -212,8 +211,7 @@ class StackConfig(Model):
     def _broken_identity(self) -> Iterator[BrokenRule]:
         """What clients show is seen by Envoy, and by nobody on the way."""
         exposure, clients = self.site.exposure, self.experiment.clients
-        direct = isinstance(exposure, DirectExposure)
-        tls_secret = exposure.tls_secret if isinstance(exposure, DirectExposure) else None
+        direct, tls_secret = exposure.ends_at_pods, exposure.pod_tls_secret
         fields = ("experiment.clients.kind", "site.exposure")
         if isinstance(clients, TokenClients) and direct and tls_secret is None:
             yield BrokenRule(

@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from components.exposure import (
+    ClientEndpoint,
     ClientEndpointArgs,
     client_peers,
     endpoint,
@@ -17,6 +18,7 @@ from components.exposure import (
 )
 from components.labels import Labels
 from stacks.schema.exposure import Exposure, GatewayExposure, IngressExposure
+from tests.support.recorder import Recorder
 
 CIDRS = ["10.1.0.0/16", "2001:db8::/32"]
 IN_CLUSTER = {"kind": "cluster-ip", "client_cidrs": CIDRS}
@@ -46,29 +48,48 @@ class _Site(BaseModel):
     exposure: Exposure
 
 
-def args_of(exposure: dict[str, Any], hostname: str | None = None) -> ClientEndpointArgs:
+def args_of(exposure: dict[str, Any]) -> ClientEndpointArgs:
     return ClientEndpointArgs(
         name="sonic-cms-envoy",
         namespace="sonic-cms",
         labels=Labels(instance="sonic-cms", component="envoy"),
         port=8001,
         exposure=_Site.model_validate_json(json.dumps({"exposure": exposure})).exposure,
-        hostname=hostname,
     )
 
 
 @pytest.mark.parametrize(
-    ("exposure", "hostname", "expected"),
+    ("exposure", "expected"),
     [
-        (IN_CLUSTER, None, "sonic-cms-envoy.sonic-cms.svc.cluster.local:8001"),
-        (NODE_PORT, "node.example.org", "node.example.org:30801"),
-        (BALANCER, "sonic-cms.example.org", "sonic-cms.example.org:8001"),
-        (INGRESS, "sonic-cms.example.org", "sonic-cms.example.org:443"),
-        (GATEWAY, "sonic-cms.example.org", "sonic-cms.example.org:443"),
+        (IN_CLUSTER, "sonic-cms-envoy.sonic-cms.svc.cluster.local:8001"),
+        (NODE_PORT, "node.example.org:30801"),
+        (BALANCER | {"hostname": "sonic-cms.example.org"}, "sonic-cms.example.org:8001"),
+        (INGRESS, "sonic-cms.example.org:443"),
+        (GATEWAY, "sonic-cms.example.org:443"),
     ],
 )
-def test_the_endpoint_is_what_clients_type(exposure: dict[str, Any], hostname: str | None, expected: str) -> None:
-    assert endpoint(args_of(exposure, hostname)) == expected
+def test_the_endpoint_is_what_clients_type(exposure: dict[str, Any], expected: str) -> None:
+    assert endpoint(args_of(exposure)) == expected
+
+
+@pytest.mark.parametrize("address", [{"hostname": "sonic.example.org"}, {"ip": "192.0.2.7"}])
+def test_the_status_names_a_load_balancer_that_its_site_does_not(address: dict[str, str]) -> None:
+    status = {"status": {"loadBalancer": {"ingress": [address]}}}
+    recorder = Recorder(cluster_state={"kubernetes:core/v1:Service": status})
+    recorder.run(lambda: ClientEndpoint("endpoint", args_of(BALANCER)))
+    (component,) = recorder.components()
+    assert recorder.outputs[component.urn]["grpc_endpoint"] == f"{next(iter(address.values()))}:8001"
+
+
+@pytest.mark.parametrize("exposure", [IN_CLUSTER, NODE_PORT, BALANCER, INGRESS, GATEWAY])
+@pytest.mark.parametrize("secret", [None, "sonic-tls"])
+def test_clients_speak_tls_to_a_proxy_and_to_pods_with_a_certificate(
+    exposure: dict[str, Any], secret: str | None
+) -> None:
+    proxied = exposure["kind"] in {"ingress", "gateway"}
+    given = args_of(exposure | ({} if exposure is GATEWAY else {"tls_secret": secret})).exposure
+    assert given.clients_speak_tls == (proxied or secret is not None)
+    assert given.pod_tls_secret == (None if proxied else secret)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +139,7 @@ def test_the_port_says_that_it_speaks_tls(exposure: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("secret", [None, "sonic-tls"])
 def test_an_ingress_always_has_tls(secret: str | None) -> None:
-    args = args_of(INGRESS | {"tls_secret": secret}, "sonic-cms.example.org")
+    args = args_of(INGRESS | {"tls_secret": secret})
     assert isinstance(args.exposure, IngressExposure)
     spec = ingress_spec(args, args.exposure)
     expected = {"hosts": ["sonic-cms.example.org"]} | ({"secretName": secret} if secret else {})
@@ -129,7 +150,7 @@ def test_an_ingress_always_has_tls(secret: str | None) -> None:
 
 @pytest.mark.parametrize("section", [None, "grpc"])
 def test_a_route_hangs_on_the_sites_gateway(section: str | None) -> None:
-    args = args_of(GATEWAY | {"section": section}, "sonic-cms.example.org")
+    args = args_of(GATEWAY | {"section": section})
     assert isinstance(args.exposure, GatewayExposure)
     spec = grpc_route_spec(args, args.exposure)
     parent = {"name": "public", "namespace": "gateways"} | ({"sectionName": section} if section else {})

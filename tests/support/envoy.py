@@ -22,7 +22,6 @@ def proxy_args(config: StackConfig, **changes: Any) -> EnvoyProxyArgs:
         "clients": config.experiment.clients,
         "timing": Timing.of(config.experiment.traffic, dns_ttl_seconds=config.site.dns_ttl_seconds),
         "exposure": config.site.exposure,
-        "hostname": None,
         "image": "example.org/envoy:v1.40.0",
         "prometheus_peer": pods(Labels(instance=config.name, component="prometheus").selector),
     }
