@@ -1,7 +1,6 @@
 """The whole program by the real CLI: every stack previews, and one lives through what an operator does to it."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,15 +9,13 @@ import yaml
 
 from devcluster.addresses import CLUSTER_NAME
 from devcluster.credentials import KUBECONFIG
-from devcluster.paths import CHECKOUT
 from tests.support.cluster import Cluster
 from tests.support.dev_stack import eventually
-from tests.support.pulumi_cli import PulumiProject, engine_environment
+from tests.support.pulumi_cli import PulumiProject, copy_of_the_program, engine_environment
 from tests.support.stacks import STACKS
 
 pytestmark = pytest.mark.engine
 
-PROGRAM = ("Pulumi.yaml", "__main__.py", "access", "components", "stacks")
 STACK = "engine"
 """The dev stack under another name and in another namespace: `dev` itself may stand in the cluster, on its port."""
 NAMESPACE = "sonic-engine"
@@ -31,13 +28,6 @@ OVERRIDE = {
     },
     "experiment": {"scaling": {"servers_min": 1, "servers_max": 2}},
 }
-
-
-def copy_of_the_program(directory: Path) -> None:
-    """The program and its stacks: the CLI writes salts and state beside them."""
-    for path in [*(CHECKOUT / name for name in PROGRAM), *CHECKOUT.glob("Pulumi.*.yaml")]:
-        copy = shutil.copytree if path.is_dir() else shutil.copy
-        copy(path, directory / path.name)
 
 
 @pytest.mark.parametrize("stack", [stack for stack in STACKS if stack != "dev"])

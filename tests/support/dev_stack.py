@@ -68,7 +68,8 @@ class DevStack:
 
     def pods(self, component: str) -> list[dict[str, Any]]:
         """Pods of one part of the stack."""
-        listed: list[dict[str, Any]] = self.get("pods", f"--selector=app.kubernetes.io/component={component}")["items"]
+        selector = f"app.kubernetes.io/instance={self.config.name},app.kubernetes.io/component={component}"
+        listed: list[dict[str, Any]] = self.get("pods", f"--selector={selector}")["items"]
         return listed
 
     def ready_pod_names(self, component: str) -> set[str]:

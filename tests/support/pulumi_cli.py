@@ -12,6 +12,7 @@ command and the CLI's whole output.
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from devcluster.toolchain import Toolchain
 from tests.support.real_envoy import binary
 
 _STAND_IN = CHECKOUT / "devcluster" / "provider" / "bin"
+_PROGRAM = ("Pulumi.yaml", "__main__.py", "access", "components", "stacks")
 _TIMEOUT_SECONDS = 300
 _MACHINE_KEYS = frozenset({"sourcePosition", "stackTrace"})
 """Keys of the CLI's JSON that hold paths of this machine."""
@@ -35,6 +37,13 @@ def engine_environment(kubeconfig: Path) -> dict[str, str]:
     own = (_STAND_IN, Path(sys.prefix) / "bin", *Toolchain().bin_directories())
     path = os.pathsep.join((*map(str, own), os.environ.get("PATH", os.defpath)))
     return {"PATH": path, "KUBECONFIG": str(kubeconfig), "SONIC_ENVOY": binary()}
+
+
+def copy_of_the_program(directory: Path) -> None:
+    """Copy the program and its stacks: the CLI writes salts and state beside them."""
+    for path in [*(CHECKOUT / name for name in _PROGRAM), *CHECKOUT.glob("Pulumi.*.yaml")]:
+        copy = shutil.copytree if path.is_dir() else shutil.copy
+        copy(path, directory / path.name)
 
 
 @dataclass(frozen=True)
