@@ -13,6 +13,7 @@ import yaml
 
 from components.labels import instance_selector
 from stacks.merge import merge_patch
+from stacks.origin import Json
 from stacks.resolve import ROOT, resolve
 from stacks.schema import StackConfig
 from tests.support.pods import labels, selects
@@ -26,12 +27,12 @@ every_stack = pytest.mark.parametrize("stack", STACKS)
 def second_config(stack: str) -> StackConfig:
     """The configuration of a stack `<stack>-dev` beside it, as an operator writes it and the check accepts it."""
     first = config_of(stack)
-    exposure: dict[str, Any] = {}
+    exposure: dict[str, Json] = {}
     if first.site.exposure.kind == "node-port":
         exposure = {"port": first.site.exposure.port + 1}
     elif first.site.exposure.kind != "cluster-ip":
         exposure = {"hostname": "{instance}.example.org"}
-    patch = {
+    patch: dict[str, Json] = {
         "sonic:instance": f"{first.instance}-dev",
         "sonic:override": {"site": {"access": {"create_namespace": False}, "exposure": exposure}},
     }
