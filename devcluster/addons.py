@@ -14,7 +14,7 @@ import yaml
 from devcluster.addresses import NODE_NAME
 from devcluster.errors import DevClusterError
 from devcluster.files import write
-from devcluster.images.table import KEDA_METRICS_APISERVER, KEDA_OPERATOR
+from devcluster.images.catalog import KEDA_METRICS_APISERVER, KEDA_OPERATOR
 from devcluster.kubectl import Kubectl
 from devcluster.node import RESOLV_CONF
 from devcluster.paths import RUN

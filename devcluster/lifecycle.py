@@ -13,7 +13,7 @@ from devcluster.errors import DevClusterError
 from devcluster.health import wait_until_ready
 from devcluster.image_store import ImageStore
 from devcluster.images import ensure_images
-from devcluster.images.table import COREDNS, PAUSE
+from devcluster.images.catalog import COREDNS, PAUSE
 from devcluster.kubectl import Kubectl
 from devcluster.node import write_node_configuration
 from devcluster.preflight import check_machine

@@ -23,7 +23,7 @@ from devcluster.addresses import (
 )
 from devcluster.credentials import CLUSTER_AUTHORITY, KUBE_PROXY, KUBELET
 from devcluster.files import write
-from devcluster.images.table import PAUSE
+from devcluster.images.catalog import PAUSE
 from devcluster.network import cni_configuration
 from devcluster.paths import RUN, STATE
 

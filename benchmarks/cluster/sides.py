@@ -10,7 +10,7 @@ from components import names
 from components.envoy.bootstrap import STATS_PORT
 from components.envoy.cluster import CLUSTER
 from devcluster.addresses import LOOPBACK
-from devcluster.images.table import ENVOY
+from devcluster.images.catalog import ENVOY
 from devcluster.paths import CHECKOUT
 from stacks.schema import StackConfig
 from stacks.schema.exposure import NodePortExposure

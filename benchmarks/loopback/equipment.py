@@ -16,7 +16,7 @@ from benchmarks.loopback.process import BenchmarkError
 from benchmarks.loopback.sides import SERVICE_NAME, ours, supersonic
 from benchmarks.results import Results
 from devcluster.images import envoy_binary, triton_root
-from devcluster.images.table import TRITON
+from devcluster.images.catalog import TRITON
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
 

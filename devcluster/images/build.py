@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from devcluster.images.build_cache import Waiting, build_once, run
+from devcluster.images.catalog import IMAGES, DebianImage, Image, ProgramImage, WheelImage
 from devcluster.images.debian import ensure_root
-from devcluster.images.kept import Waiting, keep, run
-from devcluster.images.table import IMAGES, DebianImage, Image, ProgramImage, WheelImage
 from devcluster.images.wheels import ensure_wheels
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
@@ -122,4 +122,4 @@ def _ensure_archive(image: ProgramImage | WheelImage | DebianImage, toolchain: T
         output = f"--tag=docker-archive:{directory / archive}:{image.reference}"
         build(image, inputs, output, directory, progress.waiting)
 
-    return keep(image.name, image_key(image, inputs), progress.waiting, make) / archive
+    return build_once(image.name, image_key(image, inputs), progress.waiting, make) / archive

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from devcluster.images.kept import Waiting, keep, run
+from devcluster.images.build_cache import Waiting, build_once, run
 from devcluster.toolchain.store import key_of
 
 SUITE = "bookworm"
@@ -45,7 +45,7 @@ def ensure_root(waiting: Waiting) -> Path:
         _archive(root, directory / ARCHIVE)
         shutil.rmtree(root)
 
-    return keep("debian", key, waiting, make)
+    return build_once("debian", key, waiting, make)
 
 
 def _debootstrap(root: Path) -> list[str]:

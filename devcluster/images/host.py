@@ -6,8 +6,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from devcluster.images.build import build, image_key, provide_inputs
-from devcluster.images.kept import keep
-from devcluster.images.table import ENVOY, TRITON
+from devcluster.images.build_cache import build_once
+from devcluster.images.catalog import ENVOY, TRITON
 from devcluster.images.wheels import ensure_wheels
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
@@ -36,7 +36,7 @@ def triton_root(toolchain: Toolchain, progress: Progress) -> Path:
         build(TRITON, inputs, f"--output=type=local,dest={root}", directory, progress.waiting)
         root.chmod(0o755)  # buildah leaves it closed to all but root
 
-    return keep("triton-root", image_key(TRITON, inputs), progress.waiting, make) / "root"
+    return build_once("triton-root", image_key(TRITON, inputs), progress.waiting, make) / "root"
 
 
 def chroot_command(

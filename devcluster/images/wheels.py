@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from devcluster.images.kept import Waiting, keep, run
-from devcluster.images.table import WheelImage
+from devcluster.images.build_cache import Waiting, build_once, run
+from devcluster.images.catalog import WheelImage
 from devcluster.toolchain.store import key_of
 
 _PIP_OPTIONS = (
@@ -33,4 +33,4 @@ def ensure_wheels(image: WheelImage, waiting: Waiting) -> Path:
     def make(directory: Path) -> None:
         run([*pip, f"--target={directory}"], title=f"pip for {image.name}", log=f"{name}-{key}", waiting=waiting)
 
-    return keep(name, key, waiting, make)
+    return build_once(name, key, waiting, make)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.images import kept
+from devcluster.images import build_cache
 from devcluster.images.build import Inputs, image_key
+from devcluster.images.catalog import IMAGES, Image, ProgramImage, WheelImage
 from devcluster.images.host import chroot_command
-from devcluster.images.table import IMAGES, Image, ProgramImage, WheelImage
 from devcluster.toolchain.store import Store
 from devcluster.toolchain.table import TOOLS
 
@@ -19,7 +19,7 @@ from devcluster.toolchain.table import TOOLS
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A store of this test's own in place of the machine's."""
     store = Store(tmp_path / "images")
-    monkeypatch.setattr(kept, "STORE", store)
+    monkeypatch.setattr(build_cache, "STORE", store)
     return store
 
 
@@ -99,8 +99,8 @@ class TestKey:
 class TestKeep:
     def test_makes_once(self, store: Store) -> None:
         calls: list[Path] = []
-        first = kept.keep("pause", "0123", silent, maker(calls))
-        second = kept.keep("pause", "0123", silent, maker(calls))
+        first = build_cache.build_once("pause", "0123", silent, maker(calls))
+        second = build_cache.build_once("pause", "0123", silent, maker(calls))
         assert first == second == store.directory("pause-0123")
         assert (first / "image.tar").read_text() == "whole"
         assert len(calls) == 1
@@ -108,8 +108,8 @@ class TestKeep:
     @pytest.mark.usefixtures("store")
     def test_makes_anew_for_another_key_and_keeps_the_old(self) -> None:
         calls: list[Path] = []
-        old = kept.keep("pause", "0123", silent, maker(calls))
-        new = kept.keep("pause", "4567", silent, maker(calls))
+        old = build_cache.build_once("pause", "0123", silent, maker(calls))
+        new = build_cache.build_once("pause", "4567", silent, maker(calls))
         assert old != new
         assert old.exists()
         assert len(calls) == 2
@@ -120,7 +120,7 @@ class TestKeep:
             raise RuntimeError
 
         with pytest.raises(RuntimeError):
-            kept.keep("pause", "0123", silent, fail)
+            build_cache.build_once("pause", "0123", silent, fail)
         assert [path.name for path in store.root.iterdir() if path.is_dir()] == []
 
     @pytest.mark.usefixtures("store")
@@ -135,9 +135,9 @@ class TestKeep:
             raise Killed
 
         with pytest.raises(Killed):
-            kept.keep("pause", "0123", silent, die)
+            build_cache.build_once("pause", "0123", silent, die)
         assert leftover[0].exists()
-        kept.keep("pause", "0123", silent, maker([]))
+        build_cache.build_once("pause", "0123", silent, maker([]))
         assert not leftover[0].exists()
 
 

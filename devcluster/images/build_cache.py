@@ -1,4 +1,4 @@
-"""Where images and what they are made of are kept, and how their makers are run."""
+"""The cache of built images and of their parts, and the runner of the programs that build them."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -10,22 +10,22 @@ from devcluster.toolchain.store import Store
 
 STORE = Store(CACHE / "images")
 
-# In namespaces of its own: what a program mounts or starts goes away with it, also when it is killed.
+# In namespaces of its own: all mounts and children of a program end with it, also when it is killed.
 _CONTAINED = ("unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc")
 
 Waiting = Callable[[str], None]
-"""Told about once a second what is going on."""
+"""Gets a line of progress about once a second."""
 
 
-def keep(name: str, key: str, waiting: Waiting, make: Callable[[Path], None]) -> Path:
-    """The kept folder of this name and key, made now if it is not there.
+def build_once(name: str, key: str, waiting: Waiting, make: Callable[[Path], None]) -> Path:
+    """Return the folder of this name and key in the cache; make it first if it is not there.
 
-    It appears whole or not at all; what a killed run left is removed by the next one that makes something.
+    It appears whole or not at all; the next run that makes something removes what a killed run left.
 
     Args:
-        name: what is in it.
-        key: changes with everything that decides its content.
-        waiting: told who is waited for, if another run is at it.
+        name: of the content, for people.
+        key: changes with everything that decides the content.
+        waiting: gets the other run that holds the lock.
         make: fills an empty folder.
     """
     build = f"{name}-{key}"
@@ -40,13 +40,13 @@ def keep(name: str, key: str, waiting: Waiting, make: Callable[[Path], None]) ->
 
 
 def run(command: Sequence[str], *, title: str, log: str, waiting: Waiting) -> None:
-    """Run a maker to its end, in namespaces of its own.
+    """Run a building program to its end, in namespaces of its own.
 
     Args:
         command: program and arguments.
-        title: what is going on, for people.
-        log: name of the log that gets its output, in the cache's log folder.
-        waiting: told once a second the title and the last line of output.
+        title: of the work, for people.
+        log: name of the log in the cache's log folder.
+        waiting: gets the title and the last line of output once a second.
 
     Raises:
         DevClusterError: it failed; the text has the last lines of its output.
