@@ -70,9 +70,7 @@ def _down(_: argparse.Namespace) -> int:
 
 
 def _status(_: argparse.Namespace) -> int:
-    found = status.parts(Toolchain())
-    print(status.table(found) if found else "The cluster is down. `make up` starts it.")
-    return 0 if found and all(part.healthy for part in found) else 1
+    return 0 if status.show(Toolchain()) else 1
 
 
 def _logs(arguments: argparse.Namespace) -> int:

@@ -1,13 +1,16 @@
 """kubectl against our cluster, whatever the person's own KUBECONFIG says."""
 
 import json
+import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from devcluster.credentials import KUBECONFIG
 from devcluster.errors import DevClusterError
 from devcluster.paths import RUN
+from devcluster.toolchain.process import run_logged
 
 
 class Kubectl:
@@ -36,6 +39,26 @@ class Kubectl:
             msg = f"`kubectl {words}` failed: {result.stderr.strip()}; see `python -m devcluster logs kube-apiserver`"
             raise DevClusterError(msg)
         return result.stdout
+
+    def wait(self, *arguments: str, timeout_seconds: int, waiting: Callable[[str], None]) -> None:
+        """Run `kubectl wait` or `kubectl rollout status`.
+
+        Args:
+            arguments: of kubectl.
+            timeout_seconds: time limit.
+            waiting: gets kubectl's last line once a second.
+
+        Raises:
+            DevClusterError: the time is over, or it failed; the text holds kubectl's own words.
+        """
+        run_logged(
+            self.command(*arguments, f"--timeout={timeout_seconds}s"),
+            title=f"kubectl {' '.join(arguments)}",
+            log=RUN / "kubectl-wait.log",
+            waiting=waiting,
+            environment=os.environ,
+            interruptible=True,
+        )
 
     def get(self, *arguments: str) -> dict[str, Any]:
         """Run `kubectl get … --output=json` and return the object or the list; `{}` for an object that is not there."""

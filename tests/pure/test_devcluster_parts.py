@@ -11,41 +11,35 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from devcluster import lifecycle, pulumi_recovery
-from devcluster.addons import coredns_configuration, is_rolled_out, keda_kustomization
+from devcluster.addons import coredns_manifests, keda_kustomization
 from devcluster.deploy import errors_in
 from devcluster.environment import export_lines
 from devcluster.image_store import parse_archives
 from devcluster.progress import Progress
 from devcluster.pulumi_recovery import half_created
-from devcluster.status import Part, addresses_of, table
+from devcluster.status import Part, is_available, table
 from devcluster.wait import wait_until
 
 
 @pytest.mark.parametrize(
-    ("generation", "status", "verdict"),
-    [
-        (2, {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}, True),
-        (2, {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}, False),
-        (2, {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 2}, False),
-        (2, {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2}, False),
-    ],
+    ("status", "verdict"),
+    [({"availableReplicas": 2}, True), ({"availableReplicas": 1}, False), ({}, False)],
 )
-def test_a_deployment_is_rolled_out_when_only_new_and_available_pods_are_left(
-    generation: int, status: dict[str, int], verdict: bool
-) -> None:
-    deployment = {"metadata": {"generation": generation}, "spec": {"replicas": 2}, "status": status}
-    assert is_rolled_out(deployment) is verdict
+def test_a_deployment_is_available_with_all_its_replicas(status: dict[str, int], verdict: bool) -> None:
+    assert is_available({"spec": {"replicas": 2}, "status": status}) is verdict
 
 
-def test_a_deployment_that_is_not_there_is_not_rolled_out() -> None:
-    assert is_rolled_out({}) is False
-
-
-def test_coredns_asks_upstream_only_if_there_is_one() -> None:
-    assert "forward . 192.0.2.7" in coredns_configuration(["192.0.2.7"])["data"]["Corefile"]
-    assert "forward" not in coredns_configuration([])["data"]["Corefile"]
+@pytest.mark.parametrize("upstream", [["192.0.2.7", "192.0.2.8"], []])
+def test_coredns_asks_upstream_only_if_there_is_one(upstream: list[str]) -> None:
+    manifests = yaml.safe_load_all(coredns_manifests(upstream))
+    (corefile,) = [manifest["data"]["Corefile"] for manifest in manifests if manifest["kind"] == "ConfigMap"]
+    lines = [line.strip() for line in corefile.splitlines()]
+    assert ("forward . 192.0.2.7 192.0.2.8" in lines) is bool(upstream)
+    assert any(line.startswith("forward") for line in lines) is bool(upstream)
+    assert corefile.count("{") == corefile.count("}")
 
 
 def test_keda_is_taken_without_the_webhooks_that_nobody_serves() -> None:
@@ -106,34 +100,14 @@ def test_of_pulumis_output_the_errors_are_shown() -> None:
     assert errors_in("error before any diagnostics") == ""
 
 
-def test_a_deployment_is_shown_where_this_machine_reaches_it() -> None:
-    deployment = {
-        "metadata": {"namespace": "n"},
-        "spec": {"template": {"metadata": {"labels": {"app": "a", "x": "y"}}}},
-    }
-
-    def service(namespace: str, **spec: object) -> dict[str, object]:
-        return {"metadata": {"namespace": namespace}, "spec": spec}
-
-    services = [
-        service("n", selector={"app": "a"}, clusterIP="10.96.1.1", ports=[{"port": 80, "nodePort": 30801}]),
-        service("n", selector={"app": "a"}, clusterIP="10.96.1.2", ports=[{"port": 53}, {"port": 53}]),
-        service("n", selector={"app": "a"}, clusterIP="None", ports=[{"port": 81}]),
-        service("n", selector={"app": "b"}, clusterIP="10.96.1.3", ports=[{"port": 82}]),
-        service("m", selector={"app": "a"}, clusterIP="10.96.1.4", ports=[{"port": 83}]),
-        service("n", clusterIP="10.96.1.5", ports=[{"port": 84}]),
-    ]
-    assert addresses_of(deployment, services) == ["127.0.0.1:30801", "10.96.1.2:53"]
-
-
 def test_the_table_is_aligned_without_trailing_blanks() -> None:
     found = [
         Part(name="etcd", healthy=True, state="ready", since="1 min 02 s", address="https://127.0.0.1:12379"),
         Part(name="kube-controller-manager", healthy=False, state="stopped", since="", address=""),
     ]
     assert table(found) == (
-        "PART                     STATE    SINCE       ADDRESS\n"
-        "etcd                     ready    1 min 02 s  https://127.0.0.1:12379\n"
+        "PART                     STATE        SINCE          ADDRESS\n"
+        "etcd                     ready        1 min 02 s     https://127.0.0.1:12379\n"
         "kube-controller-manager  stopped"
     )
 
