@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from components.versions import ENVOY_VERSION
-from devcluster.images.table import ENVOY
+from devcluster.images.catalog import ENVOY
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
