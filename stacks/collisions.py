@@ -15,7 +15,7 @@ from stacks.errors import Problem, found
 from stacks.origin import KeyPath, dotted
 from stacks.schema import StackConfig
 from stacks.schema.experiment import CvmfsRepository, VolumeRepository
-from stacks.schema.exposure import GatewayExposure, IngressExposure, LoadBalancerExposure, NodePortExposure
+from stacks.schema.exposure import NodePortExposure
 from stacks.schema.storage import ClaimVolume, CvmfsPvc
 
 _NAMED_MAX = 3
@@ -99,31 +99,23 @@ def claims(config: StackConfig) -> Iterator[Claim]:
 
 def _addresses(config: StackConfig) -> Iterator[Claim]:
     """Yield the claim on the address that clients call. A cluster IP has a name of its own by the instance."""
-    match config.site.exposure:
-        case NodePortExposure(port=port):
-            yield Claim(
-                ("site", "exposure", "port"),
-                port,
-                "the nodes",
-                "a node port must lead to one stack",
-                "give one of them another port by its override",
-            )
-            return
-        case IngressExposure(hostname=hostname, controller_namespace=namespace):
-            entrance = f"the ingress controller in namespace `{namespace}`"
-        case GatewayExposure(hostname=hostname, gateway=gateway, gateway_namespace=namespace):
-            entrance = f"gateway `{gateway}` in namespace `{namespace}`"
-        case LoadBalancerExposure(hostname=str() as hostname):
-            entrance = "the load balancers"
-        case _:
-            return
-    yield Claim(
-        ("site", "exposure", "hostname"),
-        hostname,
-        entrance,
-        "a host name must lead to one stack",
-        "write `{instance}` in it, or give one of them another by its override",
-    )
+    exposure = config.site.exposure
+    if isinstance(exposure, NodePortExposure):
+        yield Claim(
+            ("site", "exposure", "port"),
+            exposure.port,
+            "the nodes",
+            "a node port must lead to one stack",
+            "give one of them another port by its override",
+        )
+    if exposure.hostname and exposure.entrance:
+        yield Claim(
+            ("site", "exposure", "hostname"),
+            exposure.hostname,
+            exposure.entrance,
+            "a host name must lead to one stack",
+            "write `{instance}` in it, or give one of them another by its override",
+        )
 
 
 def _created_claims(config: StackConfig) -> Iterator[Claim]:

@@ -1,7 +1,8 @@
 """Kinds of exposure: the ways in which clients reach the one address of a stack at a site.
 
 Each kind answers for itself, so that other modules need not ask which one it is: `hostname`, `ends_at_pods`,
-`pod_tls_secret`, `clients_speak_tls`, `client_cidrs`, `client_port`, `hostname_from_status` and `proxy_namespace`.
+`pod_tls_secret`, `clients_speak_tls`, `client_cidrs`, `client_port`, `hostname_from_status`, `proxy_namespace` and
+`entrance`.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -61,6 +62,8 @@ class ClusterIpExposure(_DirectExposure):
     """Clients use the Service's own port."""
     hostname_from_status: ClassVar[bool] = False
     """The name is known beforehand."""
+    entrance: ClassVar[None] = None
+    """Each Service has a name of its own."""
 
 
 class NodePortExposure(_DirectExposure):
@@ -74,6 +77,8 @@ class NodePortExposure(_DirectExposure):
     """Port on the nodes."""
     hostname_from_status: ClassVar[bool] = False
     """The name is known beforehand."""
+    entrance: ClassVar[None] = None
+    """Several stacks share the name of the nodes."""
 
     @property
     def client_port(self) -> int:
@@ -94,6 +99,8 @@ class LoadBalancerExposure(_DirectExposure):
     """Further labels of the Service."""
     client_port: ClassVar[None] = None
     """Clients use the Service's own port."""
+    entrance: ClassVar[str] = "the load balancers"
+    """Place at which a host name leads to one stack, for errors."""
 
     @property
     def hostname_from_status(self) -> bool:
@@ -122,6 +129,11 @@ class IngressExposure(_ProxiedExposure):
         """Namespace of the pods that pass the calls on."""
         return self.controller_namespace
 
+    @property
+    def entrance(self) -> str:
+        """Place at which a host name leads to one stack, for errors."""
+        return f"the ingress controller in namespace `{self.controller_namespace}`"
+
 
 class GatewayExposure(_ProxiedExposure):
     """Clients reach a Gateway of the Gateway API, by TLS. Who may call is for the Gateway to say."""
@@ -141,6 +153,11 @@ class GatewayExposure(_ProxiedExposure):
     def proxy_namespace(self) -> str:
         """Namespace of the pods that pass the calls on."""
         return self.gateway_namespace
+
+    @property
+    def entrance(self) -> str:
+        """Place at which a host name leads to one stack, for errors."""
+        return f"gateway `{self.gateway}` in namespace `{self.gateway_namespace}`"
 
 
 Exposure = Annotated[
