@@ -72,8 +72,8 @@ def test_its_token_reads_pods_of_the_namespace_and_nothing_else(own: Recorder) -
 def test_pods_of_another_namespace_are_listed_found_and_reached(recorder: Recorder) -> None:
     deploy(recorder, OwnPrometheus(kind="own"), HERE, ELSEWHERE)
     roles, bindings = recorder.manifests("Role"), recorder.manifests("RoleBinding")
-    assert [role["metadata"]["namespace"] for role in roles] == ["cms", "cms-tunnels"]
-    assert [binding["metadata"]["namespace"] for binding in bindings] == ["cms", "cms-tunnels"]
+    assert {role["metadata"]["namespace"] for role in roles} == {"cms", "cms-tunnels"}
+    assert {binding["metadata"]["namespace"] for binding in bindings} == {"cms", "cms-tunnels"}
     assert {subject["namespace"] for binding in bindings for subject in binding["subjects"]} == {"cms"}
     (job,) = json.loads(recorder.manifest("ConfigMap")["data"]["prometheus.yml"])["scrape_configs"]
     assert job["kubernetes_sd_configs"][0]["namespaces"] == {"names": ["cms", "cms-tunnels"]}
