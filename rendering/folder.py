@@ -56,7 +56,8 @@ def _of_stack(directory: Path, head: str) -> list[Path]:
 
 def _file_name(manifest: Manifest) -> str:
     order = 0 if manifest["kind"] == "Namespace" else 1
-    return f"{order}-{manifest['kind'].lower()}-{manifest['metadata']['name']}.yaml"
+    name = ".".join(filter(None, (manifest["metadata"]["name"], manifest["metadata"].get("namespace"))))
+    return f"{order}-{manifest['kind'].lower()}-{name}.yaml"
 
 
 class _Dumper(yaml.SafeDumper):

@@ -47,5 +47,5 @@ def test_the_command_needs_no_kubeconfig_and_shows_no_secret(
 
 def test_integers_and_texts_are_what_kubernetes_takes(tmp_path: Path) -> None:
     main(["render", "dev", str(tmp_path / "out")])
-    text = (tmp_path / "out/1-service-sonic-demo-envoy.yaml").read_text()
+    text = (tmp_path / "out/1-service-sonic-demo-envoy.sonic-dev.yaml").read_text()
     assert "nodePort: 30801\n" in text

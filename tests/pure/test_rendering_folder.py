@@ -20,6 +20,12 @@ def test_a_folder_is_made_and_its_namespace_comes_first(tmp_path: Path) -> None:
     assert names(tmp_path / "a/b") == ["0-namespace-sonic.yaml", "1-service-envoy.yaml"]
 
 
+def test_one_name_in_two_namespaces_is_two_files(tmp_path: Path) -> None:
+    roles = [{"kind": "Role", "metadata": {"name": "prometheus", "namespace": each}} for each in ("cms", "tunnels")]
+    replace(tmp_path, "dev", roles)
+    assert names(tmp_path) == ["1-role-prometheus.cms.yaml", "1-role-prometheus.tunnels.yaml"]
+
+
 def test_files_of_the_last_rendering_are_replaced(tmp_path: Path) -> None:
     replace(tmp_path, "dev", [SERVICE, NAMESPACE])
     replace(tmp_path, "dev", [NAMESPACE])

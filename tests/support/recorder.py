@@ -138,7 +138,7 @@ class Recorder(MockMonitor):
         return before
 
     def manifests(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """The Kubernetes objects that the program makes, by kind and name; of one `kind` where it is given.
+        """The Kubernetes objects that the program makes, by kind, name and namespace; of one `kind` where it is given.
 
         Patches of objects that others own are not among them.
         """
@@ -147,7 +147,7 @@ class Recorder(MockMonitor):
             for resource in self.resources_by_urn.values()
             if resource.type.startswith("kubernetes:") and not resource.type.endswith("Patch")
         ]
-        objects.sort(key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"]))
+        objects.sort(key=lambda each: (each["kind"], each["metadata"]["name"], each["metadata"].get("namespace", "")))
         return [manifest for manifest in objects if kind in (None, manifest["kind"])]
 
     def manifest(self, kind: str, name: str | None = None) -> dict[str, Any]:
