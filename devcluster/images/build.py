@@ -1,4 +1,4 @@
-"""Builds images with buildah into docker archives, each kept under a key of everything that goes into it."""
+"""Builds images with buildah into docker archives, cached under a key of everything that goes into them."""
 
 import shutil
 from collections.abc import Iterable, Mapping
@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from devcluster.images.build_cache import Waiting, build_once, run
-from devcluster.images.catalog import IMAGES, DebianImage, Image, ProgramImage, WheelImage
+from devcluster.images.catalog import IMAGES, Image
 from devcluster.images.debian import ensure_root
 from devcluster.images.wheels import ensure_wheels
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
 from devcluster.toolchain.store import key_of
+from devcluster.toolchain.table import TOOLS
 
 # The vfs driver mounts nothing. All images start from scratch, so its copying of layers costs nothing either.
 _BUILDAH = ("buildah", "--storage-driver=vfs")
@@ -23,7 +24,7 @@ class Inputs:
     """The folders that a Containerfile copies from.
 
     Args:
-        context: what `ADD` and `COPY` see.
+        context: source of `ADD` and `COPY`.
         named: further folders by the name that `COPY --from` gives them.
         fingerprint: a JSON value that changes when the content of one of them does.
     """
@@ -36,18 +37,14 @@ class Inputs:
 def ensure_images(
     toolchain: Toolchain, progress: Progress, references: Iterable[str] = tuple(IMAGES)
 ) -> dict[str, Path]:
-    """Build the images that are not there yet.
+    """Build the images that are not there yet, and return the docker archive of each by its reference.
 
-    What they need of the toolchain is awaited, or provided if nobody is at it. Safe to be killed: an archive
-    appears whole or not at all, and nothing stays mounted.
+    A killed run leaves nothing mounted, and each archive whole or absent.
 
     Args:
-        toolchain: gives buildah, debootstrap and the programs.
-        progress: a step is under way; it is told what is awaited.
-        references: which images; by default all.
-
-    Returns:
-        The docker-archive file of each image, by its reference, in the order given.
+        toolchain: provides buildah, debootstrap and the programs; waits for those that are being built.
+        progress: of the current step.
+        references: of the images; by default all.
 
     Raises:
         DevClusterError: a program is missing and cannot be built, or a build failed.
@@ -55,29 +52,26 @@ def ensure_images(
     return {reference: _ensure_archive(IMAGES[reference], toolchain, progress) for reference in references}
 
 
-def provide_inputs(image: ProgramImage | WheelImage | DebianImage, toolchain: Toolchain, progress: Progress) -> Inputs:
-    """Make or await what goes into an image.
+def provide_inputs(image: Image, toolchain: Toolchain, progress: Progress) -> Inputs:
+    """Make the folders that go into an image, or wait for them.
 
     Raises:
-        DevClusterError: it cannot be made.
+        DevClusterError: one cannot be made.
     """
-    match image:
-        case ProgramImage():
-            program = toolchain.wait(image.name, progress)
-            status = program.stat()
-            return Inputs(context=program.parent, fingerprint=[str(program), status.st_size, status.st_mtime_ns])
-        case WheelImage():
-            toolchain.ensure(["debootstrap"], progress)
-            root, wheels = ensure_root(progress.waiting), ensure_wheels(image, progress.waiting)
-            return Inputs(context=root, named={"wheels": wheels}, fingerprint=[root.name, wheels.name])
-        case DebianImage():
-            toolchain.ensure(["debootstrap"], progress)
-            root = ensure_root(progress.waiting)
-            return Inputs(context=root, fingerprint=[root.name])
+    if image.name in TOOLS:
+        program = toolchain.wait(image.name, progress)
+        status = program.stat()
+        return Inputs(context=program.parent, fingerprint=[str(program), status.st_size, status.st_mtime_ns])
+    toolchain.ensure(["debootstrap"], progress)
+    root = ensure_root(progress.waiting)
+    if not image.requirements.exists():
+        return Inputs(context=root, fingerprint=[root.name])
+    wheels = ensure_wheels(image, progress.waiting)
+    return Inputs(context=root, named={"wheels": wheels}, fingerprint=[root.name, wheels.name])
 
 
 def image_key(image: Image, inputs: Inputs) -> str:
-    """The key of an image's build: its reference, its Containerfile, what it copies, and how it is built."""
+    """Return the key of an image's build: of its reference, its Containerfile, its inputs and our options."""
     return key_of(
         {
             "reference": image.reference,
@@ -92,11 +86,11 @@ def build(image: Image, inputs: Inputs, output: str, directory: Path, waiting: W
     """Run buildah once, in a storage of its own that is gone afterwards.
 
     Args:
-        image: what to build.
+        image: to build.
         inputs: the folders that its Containerfile copies from.
-        output: the argument that says where the result goes.
+        output: buildah's argument for the destination.
         directory: unfinished folder, for buildah's storage.
-        waiting: told once a second what is going on.
+        waiting: gets progress once a second.
 
     Raises:
         DevClusterError: buildah failed.
@@ -113,7 +107,7 @@ def build(image: Image, inputs: Inputs, output: str, directory: Path, waiting: W
     shutil.rmtree(scratch)
 
 
-def _ensure_archive(image: ProgramImage | WheelImage | DebianImage, toolchain: Toolchain, progress: Progress) -> Path:
+def _ensure_archive(image: Image, toolchain: Toolchain, progress: Progress) -> Path:
     inputs = provide_inputs(image, toolchain, progress)
     archive = f"{image.name}.tar"
 

@@ -1,4 +1,4 @@
-"""Every image of the cluster, and what goes into it."""
+"""The catalog of the cluster's images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +10,14 @@ IMAGES_DIRECTORY = Path(__file__).resolve().parent
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """An image whose Containerfile stands in the folder of its name.
+    """An image, built from the Containerfile in the folder of its name.
+
+    An image that is named like a tool of the toolchain holds that program alone. Every other holds Debian's root file
+    system, and the wheels of its `requirements.txt` if it has one.
 
     Args:
         name: last part of the repository, such as `envoy`.
-        tag: version of what is inside, as the official image has it.
+        tag: version of the program inside, spelled as on the official image.
     """
 
     name: str
@@ -22,49 +25,30 @@ class Image:
 
     @property
     def reference(self) -> str:
-        """What a pod's `image` says. `localhost` is no registry that a kubelet would ask."""
+        """Value for a pod's `image`. No kubelet would ask `localhost` for it: it is no registry."""
         return f"localhost/sonic-dev/{self.name}:{self.tag}"
 
     @property
     def containerfile(self) -> Path:
-        """How it is put together."""
+        """Build recipe."""
         return IMAGES_DIRECTORY / self.name / "Containerfile"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProgramImage(Image):
-    """One static program of the toolchain, which has the image's name, and nothing else."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WheelImage(Image):
-    """Debian's root file system, and programs taken from Python wheels."""
 
     @property
     def requirements(self) -> Path:
-        """The wheels, pinned by hash."""
+        """Wheels pinned by hash; many images have no such file."""
         return IMAGES_DIRECTORY / self.name / "requirements.txt"
 
 
-@dataclass(frozen=True, kw_only=True)
-class DebianImage(Image):
-    """Debian's root file system, and nothing else."""
+PAUSE = Image(name="pause", tag="1")
+COREDNS = Image(name="coredns", tag="1.15.0")
+ENVOY = Image(name="envoy", tag="1.39.1")
+PYTHON = Image(name="python", tag="3.11")
+TRITON = Image(name="triton", tag="24.10")
+PROMETHEUS = Image(name="prometheus", tag="3.10.0")
+KEDA_OPERATOR = Image(name="keda-operator", tag="2.21.0")
+KEDA_METRICS_APISERVER = Image(name="keda-metrics-apiserver", tag="2.21.0")
 
+_ALL = (PAUSE, COREDNS, ENVOY, PYTHON, TRITON, PROMETHEUS, KEDA_OPERATOR, KEDA_METRICS_APISERVER)
 
-PAUSE = ProgramImage(name="pause", tag="1")
-COREDNS = ProgramImage(name="coredns", tag="1.15.0")
-ENVOY = WheelImage(name="envoy", tag="1.39.1")
-TRITON = WheelImage(name="triton", tag="24.10")
-PYTHON = DebianImage(name="python", tag="3.11")
-PROMETHEUS = ProgramImage(name="prometheus", tag="3.10.0")
-KEDA_OPERATOR = ProgramImage(name="keda-operator", tag="2.21.0")
-KEDA_METRICS_APISERVER = ProgramImage(name="keda-metrics-apiserver", tag="2.21.0")
-
-_ALL: list[ProgramImage | WheelImage | DebianImage] = [
-    *(PAUSE, COREDNS, ENVOY, PYTHON, TRITON, PROMETHEUS, KEDA_OPERATOR, KEDA_METRICS_APISERVER),
-]
-
-IMAGES: Mapping[str, ProgramImage | WheelImage | DebianImage] = MappingProxyType(
-    {image.reference: image for image in _ALL}
-)
+IMAGES: Mapping[str, Image] = MappingProxyType({image.reference: image for image in _ALL})
 """Every image by its reference, in the order in which a cluster that starts needs them."""

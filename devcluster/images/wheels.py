@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from devcluster.images.build_cache import Waiting, build_once, run
-from devcluster.images.catalog import WheelImage
+from devcluster.images.catalog import Image
 from devcluster.toolchain.store import key_of
 
 _PIP_OPTIONS = (
@@ -14,7 +14,7 @@ _PIP_OPTIONS = (
 )
 
 
-def ensure_wheels(image: WheelImage, waiting: Waiting) -> Path:
+def ensure_wheels(image: Image, waiting: Waiting) -> Path:
     """The folder with an image's wheels unpacked side by side.
 
     pip finds the index as it is set up on this machine; the hashes in the requirements decide what is accepted.
