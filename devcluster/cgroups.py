@@ -1,6 +1,7 @@
 """The cgroup that holds every pod of the cluster: `/sonic-dev` in each hierarchy of cgroup v1, or in v2's one."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ class Hierarchy:
     """One mounted tree of cgroups.
 
     Args:
-        path: where it is mounted.
+        path: its mount point.
         version: 1 or 2.
         controllers: those of `NEEDED_CONTROLLERS` that this tree can hand to a cgroup below its root.
     """
@@ -31,7 +32,7 @@ class Hierarchy:
 
 
 def hierarchies(mounts: str) -> list[Hierarchy]:
-    """The cgroup trees in the text of `/proc/self/mounts`, which lists a v1 tree's controllers as options."""
+    """Return the cgroup trees in the text of `/proc/self/mounts`, which lists a v1 tree's controllers as options."""
     found: list[Hierarchy] = []
     for line in mounts.splitlines():
         _, path, kind, options, *_ = line.split()
@@ -44,22 +45,20 @@ def hierarchies(mounts: str) -> list[Hierarchy]:
 
 
 def usable_controllers() -> frozenset[str]:
-    """All controllers of this machine under which a cgroup can be made."""
-    every: frozenset[str] = frozenset()
-    return every.union(*(hierarchy.controllers for hierarchy in hierarchies(MOUNTS.read_text())))
+    """Return all needed controllers of this machine under which a cgroup can be made."""
+    return frozenset[str]().union(*(hierarchy.controllers for hierarchy in hierarchies(MOUNTS.read_text())))
 
 
 def _delegable(root: Path) -> frozenset[str]:
-    offered = frozenset((root / "cgroup.controllers").read_text().split())
-    enabled = frozenset((root / "cgroup.subtree_control").read_text().split())
     # Only the machine's own root may hold processes and hand controllers down at once; it alone has no cgroup.type.
     is_machine_root = not (root / "cgroup.type").exists()
     is_empty = not (root / "cgroup.procs").read_text().split()
-    return NEEDED_CONTROLLERS & (offered if is_machine_root or is_empty else enabled)
+    offered = "cgroup.controllers" if is_machine_root or is_empty else "cgroup.subtree_control"
+    return NEEDED_CONTROLLERS.intersection((root / offered).read_text().split())
 
 
 def create() -> None:
-    """Make the cluster's cgroup in every hierarchy, ready to have children; does nothing where it stands."""
+    """Make the cluster's cgroup in every hierarchy where it is missing, ready to have children."""
     for hierarchy in hierarchies(MOUNTS.read_text()):
         if hierarchy.version == 2:
             wanted = [f"+{name}" for name in sorted(hierarchy.controllers)]
@@ -72,21 +71,14 @@ def create() -> None:
 
 
 def have_held_pods() -> bool:
-    """Whether a kubelet has run since our cgroups were made: it makes `kubepods` in them when it starts."""
+    """Return whether a kubelet has run since our cgroups were made: it makes `kubepods` in them when it starts."""
     return any(cgroup.name == "kubepods" for cgroup in own_cgroups())
 
 
 def own_cgroups() -> list[Path]:
-    """The cluster's cgroups with all below them, children before parents."""
-    roots = (hierarchy.path / CLUSTER_NAME for hierarchy in hierarchies(MOUNTS.read_text()))
-    return [cgroup for root in roots if root.is_dir() for cgroup in _bottom_up(root)]
-
-
-def _bottom_up(root: Path) -> Iterator[Path]:
-    for child in root.iterdir():
-        if child.is_dir():
-            yield from _bottom_up(child)
-    yield root
+    """Return the cluster's cgroups with all below them, children before parents."""
+    roots = [hierarchy.path / CLUSTER_NAME for hierarchy in hierarchies(MOUNTS.read_text())]
+    return [Path(folder) for root in roots for folder, _, _ in os.walk(root, topdown=False)]
 
 
 def remove(waiting: Callable[[str], None]) -> None:

@@ -1,4 +1,4 @@
-"""The node's own link, the pods' bridge and what else of the network belongs to the cluster."""
+"""The node's own link, the pods' bridge and the CNI network."""
 
 import subprocess
 from pathlib import Path
@@ -21,24 +21,24 @@ OWN_LINKS = (NODE_LINK, POD_BRIDGE)
 
 
 def create_node_link() -> None:
-    """Give the node its address, on a bridge without ports: unlike a dummy link, every kernel with CNI has that."""
+    """Give the node its address, on a bridge without ports: every kernel with CNI has bridges, not so dummy links."""
     if not (LINKS / NODE_LINK).exists():
         _ip("link", "add", NODE_LINK, "type", "bridge")
     _ip("address", "replace", f"{NODE_ADDRESS}/{NODE_NETWORK.partition('/')[2]}", "dev", NODE_LINK)
     _ip("link", "set", NODE_LINK, "up")
-    # kube-proxy refuses calls to a Service without endpoints, but behind the `firewall` plugin, which lets pods out
-    # first: such calls would leave the machine by its default route, and whoever is there might answer them.
+    # kube-proxy refuses calls to a Service without endpoints, but the `firewall` plugin lets pods out before that:
+    # the calls would leave the machine by its default route, and a stranger might answer them.
     _ip("route", "replace", SERVICE_NETWORK, "dev", NODE_LINK)
 
 
 def own_links() -> list[str]:
-    """Our two bridges, and the host ends of the pods' links, which hang on the second."""
+    """Return our two bridges, and the host ends of the pods' links, which are ports of the second."""
     links = sorted(LINKS.iterdir())
     return [link.name for link in links if link.name in OWN_LINKS or _bridge_of(link) == POD_BRIDGE]
 
 
 def remove_own_links() -> None:
-    """Delete them; the pods' end of a link goes with the host's end.
+    """Delete `own_links`; the pods' end of a link goes with the host's end.
 
     Raises:
         DevClusterError: the kernel refuses.
@@ -52,9 +52,9 @@ def remove_own_links() -> None:
 
 
 def cni_configuration() -> dict[str, Any]:
-    """The CNI network list: one bridge for all pods, addresses from a local file, hostPorts, and leave to forward.
+    """Return the CNI network list: one bridge for all pods, addresses from a local file, hostPorts.
 
-    The `firewall` plugin matters where another program (Docker) set the policy of FORWARD to DROP.
+    The `firewall` plugin lets pods out where another program (Docker) set the policy of FORWARD to DROP.
     """
     return {
         "cniVersion": "1.0.0",

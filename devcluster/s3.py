@@ -1,9 +1,9 @@
-"""The model repository of the dev stack: an S3 server on one address, holding a folder of models.
+"""The model repository of the dev stack: an S3 server on one address, with a folder of models.
 
-    python -m devcluster.s3 --host 10.123.0.1 --port 19000 --bucket models --prefix demo --models devcluster/models
+    python -m devcluster.s3 --host 10.123.0.1 --port 19000 --models devcluster/models
 
-The port opens once the models are in the bucket, so whoever can connect finds them all. The server is moto's, in
-memory: it takes any credentials, and forgets on exit what clients have written. It ends with status 0 on SIGTERM.
+The port opens once the models are in the bucket, so every client finds them all. The server is moto's, in memory: it
+accepts any credentials, and forgets on exit what clients have written. It ends with status 0 on SIGTERM.
 """
 
 import argparse
@@ -12,7 +12,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -22,12 +21,14 @@ from devcluster.addresses import NODE_ADDRESS, S3_PORT
 from devcluster.paths import CHECKOUT
 
 MODELS = CHECKOUT / "devcluster" / "models"
+BUCKET = "models"
+PREFIX = "demo"
 
 
 def model_files(models: Path = MODELS) -> Iterator[tuple[str, Path]]:
-    """The files of a model repository, with their names relative to it, in order.
+    """Yield the files of a model repository with their names relative to it, in order.
 
-    What Python and editors leave lying about is no part of a model: names with a leading dot, `__pycache__`.
+    Caches of Python and files of editors are left out: `__pycache__`, names with a leading dot.
     """
     for path in sorted(models.rglob("*")):
         name = path.relative_to(models)
@@ -36,13 +37,13 @@ def model_files(models: Path = MODELS) -> Iterator[tuple[str, Path]]:
 
 
 def serve(host: str, port: int, bucket: str, prefix: str, models: Path) -> BaseWSGIServer:
-    """An S3 server that listens and has the models under `<bucket>/<prefix>/`; the caller lets it serve.
+    """Return an S3 server that listens and has the models under `<bucket>/<prefix>/`; the caller lets it serve.
 
     Args:
-        host: the only address it is bound to.
-        port: TCP port; 0 takes a free one, to be read from the server's `port`.
+        host: the only address it listens on.
+        port: TCP port; 0 takes a free one, which the server has as `port`.
         bucket: made anew.
-        prefix: path in the bucket, without leading or trailing slash; empty: the bucket's root.
+        prefix: path in the bucket, without leading or trailing slash; empty for the bucket's root.
         models: folder of the model repository.
     """
     application = DomainDispatcherApplication(create_backend_app)
@@ -55,7 +56,7 @@ def serve(host: str, port: int, bucket: str, prefix: str, models: Path) -> BaseW
 
 
 def _put(client: Client, path: str, data: bytes) -> None:
-    # moto tells the service that is meant by the scope of the credential; the signature is not looked at.
+    # moto finds the service by the scope of the credential, and does not check the signature.
     authorization = "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/s3/aws4_request"
     response = client.put(path, data=data, headers={"Authorization": authorization})
     if response.status_code != 200:
@@ -63,24 +64,18 @@ def _put(client: Client, path: str, data: bytes) -> None:
         raise RuntimeError(msg)
 
 
-def _exit(_signal: int, _frame: FrameType | None) -> None:
-    sys.exit(0)
-
-
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(prog="python -m devcluster.s3", description=str(__doc__).partition("\n")[0])
     parser.add_argument("--host", default=NODE_ADDRESS, help="address to bind to")
     parser.add_argument("--port", default=S3_PORT, type=int, help="TCP port")
-    parser.add_argument("--bucket", default="models", help="name of the bucket")
-    parser.add_argument("--prefix", default="demo", help="path of the models in the bucket")
     parser.add_argument("--models", default=MODELS, type=Path, help="folder of the model repository")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _exit)
-    signal.signal(signal.SIGINT, _exit)
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: sys.exit(0))
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = serve(arguments.host, arguments.port, arguments.bucket, arguments.prefix, arguments.models)
-    print(f"serving s3://http://{server.host}:{server.port}/{arguments.bucket}/{arguments.prefix}", flush=True)
+    server = serve(arguments.host, arguments.port, BUCKET, PREFIX, arguments.models)
+    print(f"serving s3://http://{server.host}:{server.port}/{BUCKET}/{PREFIX}", flush=True)
     server.serve_forever()
 
 

@@ -1,7 +1,7 @@
 """Kernel settings that a node needs: set for the life of the cluster, put back after it.
 
-The originals are written down before the first change and that record lasts until `restore`, so a run that was
-killed half-way never takes our own values for the machine's.
+The originals are written down before the first change, and that record lasts until `restore`: a second `up`, or one
+after a killed run, never takes our own values for the machine's.
 """
 
 import json
@@ -18,7 +18,7 @@ WANTED: dict[str, str] = {
     "net.ipv4.conf.all.route_localnet": "1",  # NodePorts on 127.0.0.1
     "net.bridge.bridge-nf-call-iptables": "1",  # a pod that reaches its neighbour by the Service's address
     "fs.inotify.max_user_instances": "1024",  # each pod's log reader and mounted ConfigMap takes one of 128
-    # What the kubelet wants to find (`protectKernelDefaults`); it would set them itself and never put them back.
+    # Required by the kubelet (`protectKernelDefaults`); else it would set them itself and never put them back.
     "vm.overcommit_memory": "1",
     "vm.panic_on_oom": "0",
     "kernel.panic": "10",
@@ -36,38 +36,31 @@ def apply() -> None:
     """Load the kernel modules, write the originals down (once), and set what a node needs."""
     if shutil.which("modprobe"):  # a kernel without modules has them built in, or preflight has refused it
         subprocess.run(["modprobe", "--all", "--quiet", *MODULES], check=False)
-    current = {name: _read(name) for name in WANTED}
     if not RECORD.exists():
-        write(RECORD, json.dumps(current, indent=2))
-    for name, value in differing(current, WANTED).items():
-        _path(name).write_text(value)
+        write(RECORD, json.dumps({name: _path(name).read_text().strip() for name in WANTED}, indent=2))
+    _set(WANTED)
 
 
 def originals() -> dict[str, str]:
-    """What the settings were before the cluster; empty where none are recorded, because none were changed."""
+    """Return the settings as they were before the cluster; empty if none were changed."""
     recorded: dict[str, str] = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     return recorded
 
 
 def restore() -> None:
-    """Put the originals back and forget them; does nothing where none are recorded."""
-    for name, value in changed(originals()).items():
-        _path(name).write_text(value)
+    """Put the originals back and forget them; does nothing if none are recorded."""
+    _set(originals())
     RECORD.unlink(missing_ok=True)
 
 
-def changed(original: Mapping[str, str]) -> dict[str, str]:
-    """Those of the original settings that the kernel does not have now."""
-    return differing({name: _read(name) for name in original}, original)
+def changed(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the settings for which the kernel has another value now."""
+    return {name: value for name, value in settings.items() if _path(name).read_text().strip() != value}
 
 
-def differing(current: Mapping[str, str], target: Mapping[str, str]) -> dict[str, str]:
-    """The entries of `target` that `current` does not have yet."""
-    return {name: value for name, value in target.items() if current.get(name) != value}
-
-
-def _read(name: str) -> str:
-    return _path(name).read_text().strip()
+def _set(settings: Mapping[str, str]) -> None:
+    for name, value in changed(settings).items():
+        _path(name).write_text(value)
 
 
 def _path(name: str) -> Path:
