@@ -47,14 +47,14 @@ class Identity:
         user: common name, which the API server takes as the user name.
         groups: organizations, which the API server takes as the user's groups.
         addresses: DNS names and IP addresses at which the component serves.
-        authority: signer of the certificate; None for an authority, which signs its own.
+        issuer: `file` of the authority that signs; an authority signs its own certificate.
     """
 
     file: str
     user: str
     groups: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
-    authority: "Identity | None"
+    issuer: str = "cluster-ca"
 
     @property
     def certificate(self) -> Path:
@@ -72,46 +72,26 @@ class Identity:
         return STATE / "kubeconfigs" / f"{self.file}.yaml"
 
 
-CLUSTER_AUTHORITY = Identity(file="cluster-ca", user="cluster-ca", authority=None)
-FRONT_PROXY_AUTHORITY = Identity(file="front-proxy-ca", user="front-proxy-ca", authority=None)
+CLUSTER_AUTHORITY = Identity(file="cluster-ca", user="cluster-ca")
+FRONT_PROXY_AUTHORITY = Identity(file="front-proxy-ca", user="front-proxy-ca", issuer="front-proxy-ca")
 """An authority of its own: the holder of one of its certificates may speak in any user's name to extension APIs."""
 
-ETCD = Identity(file="etcd", user="etcd", addresses=(LOOPBACK,), authority=CLUSTER_AUTHORITY)
-API_SERVER = Identity(
-    file="kube-apiserver",
-    user="kube-apiserver",
-    addresses=(
-        LOOPBACK,
-        NODE_ADDRESS,
-        API_SERVICE_ADDRESS,
-        "localhost",
-        NODE_NAME,
-        "kubernetes",
-        "kubernetes.default",
-        "kubernetes.default.svc",
-        f"kubernetes.default.svc.{CLUSTER_DOMAIN}",
-    ),
-    authority=CLUSTER_AUTHORITY,
-)
-FRONT_PROXY = Identity(file="front-proxy", user="front-proxy-client", authority=FRONT_PROXY_AUTHORITY)
+_KUBERNETES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")
+_API_NAMES = (*_KUBERNETES, f"{_KUBERNETES[-1]}.{CLUSTER_DOMAIN}", "localhost", NODE_NAME)
+_API_ADDRESSES = (LOOPBACK, NODE_ADDRESS, API_SERVICE_ADDRESS)
+
+ETCD = Identity(file="etcd", user="etcd", addresses=(LOOPBACK,))
+API_SERVER = Identity(file="kube-apiserver", user="kube-apiserver", addresses=(*_API_ADDRESSES, *_API_NAMES))
+FRONT_PROXY = Identity(file="front-proxy", user="front-proxy-client", issuer="front-proxy-ca")
 CONTROLLER_MANAGER = Identity(
-    file="kube-controller-manager",
-    user="system:kube-controller-manager",
-    addresses=(LOOPBACK,),
-    authority=CLUSTER_AUTHORITY,
+    file="kube-controller-manager", user="system:kube-controller-manager", addresses=(LOOPBACK,)
 )
-SCHEDULER = Identity(
-    file="kube-scheduler", user="system:kube-scheduler", addresses=(LOOPBACK,), authority=CLUSTER_AUTHORITY
-)
+SCHEDULER = Identity(file="kube-scheduler", user="system:kube-scheduler", addresses=(LOOPBACK,))
 KUBELET = Identity(
-    file="kubelet",
-    user=f"system:node:{NODE_NAME}",
-    groups=("system:nodes",),
-    addresses=(NODE_ADDRESS, NODE_NAME),
-    authority=CLUSTER_AUTHORITY,
+    file="kubelet", user=f"system:node:{NODE_NAME}", groups=("system:nodes",), addresses=(NODE_ADDRESS, NODE_NAME)
 )
-KUBE_PROXY = Identity(file="kube-proxy", user="system:kube-proxy", authority=CLUSTER_AUTHORITY)
-ADMIN = Identity(file="admin", user=f"{NODE_NAME}-admin", groups=("system:masters",), authority=CLUSTER_AUTHORITY)
+KUBE_PROXY = Identity(file="kube-proxy", user="system:kube-proxy")
+ADMIN = Identity(file="admin", user=f"{NODE_NAME}-admin", groups=("system:masters",))
 
 KUBECONFIG = ADMIN.kubeconfig
 """Kubeconfig of the person: cluster administrator, context `sonic-dev`."""
@@ -144,48 +124,47 @@ def _new_key(path: Path) -> ec.EllipticCurvePrivateKey:
 
 
 def _is_current(identity: Identity) -> bool:
-    certificate = _load(identity)
+    certificate = _load(identity.file)
     try:
-        certificate.verify_directly_issued_by(_load(identity.authority or identity))
+        certificate.verify_directly_issued_by(_load(identity.issuer))
     except (ValueError, TypeError, InvalidSignature):
         return False
-    says_the_same = {extension.value for extension in certificate.extensions} >= set(_extensions(identity))
+    has_extensions = {extension.value for extension in certificate.extensions} >= set(_extensions(identity))
     remaining = certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)
-    return certificate.subject == _name(identity) and says_the_same and remaining > RENEW_BEFORE
+    return certificate.subject == _name(identity) and has_extensions and remaining > RENEW_BEFORE
 
 
-def _load(identity: Identity) -> x509.Certificate:
-    return x509.load_pem_x509_certificate(identity.certificate.read_bytes())
+def _load(file: str) -> x509.Certificate:
+    return x509.load_pem_x509_certificate((PKI / f"{file}.crt").read_bytes())
 
 
 def _sign(identity: Identity, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    issuer = identity.authority or identity
-    issuer_key = cast(
-        "ec.EllipticCurvePrivateKey", serialization.load_pem_private_key(issuer.key.read_bytes(), password=None)
-    )
+    is_authority = identity.issuer == identity.file
+    issuer = _name(identity) if is_authority else _load(identity.issuer).subject
+    issuer_pem = (PKI / f"{identity.issuer}.key").read_bytes()
+    issuer_key = cast("ec.EllipticCurvePrivateKey", serialization.load_pem_private_key(issuer_pem, password=None))
     now = dt.datetime.now(dt.UTC)
     builder = (
         x509.CertificateBuilder()
         .subject_name(_name(identity))
-        .issuer_name(_name(issuer))
+        .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + (LIFETIME if identity.authority else AUTHORITY_LIFETIME))
-        # Both identifiers are wanted by OpenSSL's strict mode, Python's default from 3.13 on.
+        .not_valid_after(now + (AUTHORITY_LIFETIME if is_authority else LIFETIME))
+        # OpenSSL's strict mode, Python's default from 3.13 on, asks for both identifiers.
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
     )
     for extension in _extensions(identity):
-        builder = builder.add_extension(
-            extension, critical=isinstance(extension, x509.BasicConstraints | x509.KeyUsage)
-        )
+        is_critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage)
+        builder = builder.add_extension(extension, critical=is_critical)
     return builder.sign(issuer_key, hashes.SHA256())
 
 
 def _extensions(identity: Identity) -> list[x509.ExtensionType]:
     """An authority signs certificates, but no further authority; others are clients, and servers at their addresses."""
-    if identity.authority is None:
+    if identity.issuer == identity.file:
         return [x509.BasicConstraints(ca=True, path_length=0), _SIGNS_CERTIFICATES]
     usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
     extensions: list[x509.ExtensionType] = [x509.BasicConstraints(ca=False, path_length=None)]

@@ -1,7 +1,6 @@
-"""The supervisor that keeps the cluster's processes alive: its configuration, and a client for it.
+"""Configures and calls supervisord, which keeps the cluster's processes alive.
 
-It is supervisord of the package `supervisor`, with a Unix socket of its own, so that it and the machine's own
-services do not meet.
+It has a Unix socket of its own, apart from a supervisord that the machine may run for other services.
 """
 
 import datetime as dt
@@ -32,18 +31,18 @@ STOP_SECONDS = 20
 START_TIMEOUT_SECONDS = 10.0
 
 DAEMON_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""What daemons see of PATH: containerd looks for runc and its shim there, kubelet and kube-proxy for iptables."""
+"""PATH of the daemons: containerd looks for runc and its shim there, kubelet and kube-proxy for iptables."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessState:
-    """What the supervisor knows of a process.
+    """State of a process in the words of supervisord.
 
     Args:
         state: RUNNING, STARTING, BACKOFF, STOPPED, EXITED or FATAL.
-        since_seconds: for how long it has been running, or has not.
+        since_seconds: time since it was started, or since it ended.
         pid: 0 if it does not run.
-        problem: why it could not be started; empty if it could.
+        problem: reason for a failed start; empty after a good one.
     """
 
     state: str
@@ -53,15 +52,15 @@ class ProcessState:
 
 
 def log_of(name: str) -> Path:
-    """Where the output of a process goes, newest part."""
+    """Return the newest log file of a process."""
     return LOGS / f"{name}.log"
 
 
 def configuration(processes: Sequence[Process]) -> str:
-    """The text of supervisord.conf.
+    """Return the text of supervisord.conf.
 
-    A process is started by us, in order, and from then on restarted whenever it ends. The digest of what it reads
-    stands in its environment, so that a reload sees a changed file as a changed process.
+    `start` starts a process, and supervisord restarts it whenever it ends. The digest of the files that it reads is in
+    its environment, so that supervisord sees a changed file as a changed process.
     """
     head = f"""\
 [supervisord]
@@ -102,35 +101,23 @@ stdout_logfile_backups={LOG_BACKUPS}
 
 
 class Supervisor:
-    """Talks to our supervisord over its socket.
-
-    Args:
-        socket: the Unix socket it listens on.
-    """
-
-    def __init__(self, socket: Path = SOCKET) -> None:
-        self._socket = socket
+    """Client of our supervisord."""
 
     @property
     def _rpc(self) -> Any:
         # A new one for each call: after an error the transport keeps its broken connection.
-        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
+        transport = SupervisorTransport(None, None, f"unix://{SOCKET}")
         # supervisord ignores the host of the URL; xmlrpc.client only wants one.
         return cast("Any", ServerProxy("http://localhost", transport=transport)).supervisor
 
     def is_running(self) -> bool:
-        """Whether a supervisord answers."""
+        """Return whether a supervisord answers."""
         try:
             return bool(self._rpc.getState()["statename"] == "RUNNING")
         except (OSError, Fault):
             return False
 
-    def launch(self) -> None:
-        """Start supervisord as a daemon with the configuration written before.
-
-        Raises:
-            DevClusterError: it does not answer within ten seconds.
-        """
+    def _launch(self) -> None:
         LOGS.mkdir(parents=True, exist_ok=True)
         SOCKET.unlink(missing_ok=True)  # of one that was killed
         subprocess.run(
@@ -147,13 +134,16 @@ class Supervisor:
         )
 
     def apply(self, processes: Sequence[Process]) -> None:
-        """Make these the supervised processes: forget those that are gone, stop those that changed.
+        """Make these the supervised processes: stop those that changed, stop and forget all others.
 
-        A process that is the same is not touched. What was stopped here is to be started by `start`.
+        An unchanged process is not touched; `start` starts those that are new or were stopped.
+
+        Raises:
+            DevClusterError: supervisord does not answer within ten seconds.
         """
         write(CONFIG, configuration(processes))
         if not self.is_running():
-            self.launch()
+            self._launch()
         added, changed, removed = self._rpc.reloadConfig()[0]
         for name in [*changed, *removed]:
             self._rpc.stopProcessGroup(name)
@@ -162,7 +152,11 @@ class Supervisor:
             self._rpc.addProcessGroup(name)
 
     def start(self, name: str) -> None:
-        """Start a process unless it runs or is being started."""
+        """Start a process unless it runs or is being started.
+
+        Raises:
+            DevClusterError: supervisord refuses.
+        """
         try:
             self._rpc.startProcess(name, False)
         except Fault as fault:
@@ -171,7 +165,7 @@ class Supervisor:
                 raise DevClusterError(msg) from fault
 
     def states(self) -> dict[str, ProcessState]:
-        """The state of every process by its name; empty if no supervisord answers."""
+        """Return the state of every process by its name; empty if no supervisord answers."""
         try:
             infos = self._rpc.getAllProcessInfo()
         except (OSError, Fault):
@@ -187,5 +181,5 @@ class Supervisor:
         }
 
     def started_at(self, name: str) -> dt.datetime:
-        """When a process that runs was started."""
+        """Return the start time of a process that runs."""
         return dt.datetime.fromtimestamp(self._rpc.getProcessInfo(name)["start"], dt.UTC)
