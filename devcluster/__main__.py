@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Callable
 
 from devcluster import deploy, environment, lifecycle, logs, status
 from devcluster.addresses import API_URL
@@ -21,7 +20,7 @@ def main() -> int:
     """Run the command; 0 if all is well, 1 with one sentence on standard error if not."""
     arguments = parser().parse_args()
     try:
-        return COMMANDS[arguments.command](arguments)
+        return run(arguments)
     except DevClusterError as error:
         print(error, file=sys.stderr)
         return 1
@@ -31,7 +30,7 @@ def main() -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The commands and their options."""
+    """Return the parser of the commands and their options."""
     commands = argparse.ArgumentParser(prog="python -m devcluster", description=__doc__)
     add = commands.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser
     up = add("up", help="bring the cluster and the stack `dev` up, or up to date")
@@ -39,63 +38,51 @@ def parser() -> argparse.ArgumentParser:
     add("down", help="take the stack and the cluster away, and prove that nothing is left")
     add("status", help="what runs, since when, and where; exits with 1 unless all is well")
     show = add("logs", help="the log of a process, or of the pods of a Deployment")
-    show.add_argument("part", metavar="PART", nargs="?", default="", help="a name that `status` shows; none lists them")
-    show.add_argument("-f", "--follow", action="store_true", help="go on printing what comes")
+    show.add_argument("part", metavar="PART", nargs="?", default="", help="a process or Deployment; none lists them")
+    show.add_argument("-f", "--follow", action="store_true", help="go on with new lines")
     add("env", help='shell commands for the environment of the cluster: eval "$(python -m devcluster env)"')
     add("shell", help="a shell in the environment of the cluster")
     return commands
 
 
-def _up(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run a command and return the exit code.
+
+    Raises:
+        DevClusterError: it failed.
+    """
     toolchain = Toolchain()
-    progress = Progress(lifecycle.UP_STEPS + (0 if arguments.cluster_only else deploy.DEPLOY_STEPS))
+    match arguments.command:
+        case "up":
+            _up(toolchain, cluster_only=arguments.cluster_only)
+        case "down":
+            progress = Progress(lifecycle.DOWN_STEPS)
+            with lifecycle.alone(progress):
+                lifecycle.down(progress, toolchain)
+            print("Nothing of the cluster is left on this machine but the cache of builds. `make up` starts it again.")
+        case "status":
+            return 0 if status.show(toolchain) else 1
+        case "logs":
+            logs.show(arguments.part, follow=arguments.follow, toolchain=toolchain)
+        case "env":
+            print(environment.export_lines(environment.variables(toolchain, Progress(0))))
+        case "shell":
+            environment.become_shell(environment.variables(toolchain, Progress(0)))
+    return 0
+
+
+def _up(toolchain: Toolchain, *, cluster_only: bool) -> None:
+    progress = Progress(lifecycle.UP_STEPS + (0 if cluster_only else deploy.DEPLOY_STEPS))
     with lifecycle.alone(progress):
         lifecycle.up(progress, toolchain)
-        if not arguments.cluster_only:
+        if not cluster_only:
             deploy.deploy(toolchain, progress)
-    if arguments.cluster_only:
+    if cluster_only:
         print(f"The cluster is up: {API_URL}, kubeconfig {KUBECONFIG}")
     else:
         deploy.check(toolchain, progress)
     print(NEXT_COMMANDS)
-    return 0
 
-
-def _down(_: argparse.Namespace) -> int:
-    progress = Progress(lifecycle.DOWN_STEPS)
-    with lifecycle.alone(progress):
-        lifecycle.down(progress, Toolchain())
-    print("Nothing of the cluster is left on this machine, but the cache of builds. `make up` starts it again.")
-    return 0
-
-
-def _status(_: argparse.Namespace) -> int:
-    return 0 if status.show(Toolchain()) else 1
-
-
-def _logs(arguments: argparse.Namespace) -> int:
-    logs.show(arguments.part, follow=arguments.follow, toolchain=Toolchain())
-    return 0
-
-
-def _env(_: argparse.Namespace) -> int:
-    print(environment.export_lines(environment.variables(Toolchain(), Progress(0))))
-    return 0
-
-
-def _shell(_: argparse.Namespace) -> int:
-    environment.become_shell(environment.variables(Toolchain(), Progress(0)))
-    return 0
-
-
-COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "up": _up,
-    "down": _down,
-    "status": _status,
-    "logs": _logs,
-    "env": _env,
-    "shell": _shell,
-}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Whether a process is ready, asked the way its own health endpoint answers."""
+"""Asks the health endpoints of our processes."""
 
 import http.client
 import socket
@@ -17,15 +17,15 @@ PROBE_TIMEOUT_SECONDS = 2.0
 
 
 def is_ready(process: Process) -> bool:
-    """Whether the process answers at its health URL, or accepts at its socket if it has none."""
+    """Return whether the process answers at its health URL, or accepts at its socket if it has none."""
     return answers(process.health) if process.health else _accepts(Path(process.address))
 
 
 def answers(url: str) -> bool:
-    """Whether a health URL of the cluster answers with 200."""
+    """Return whether a health URL of the cluster answers with 200."""
     if not API_SERVER.certificate.exists():
         return False
-    # Asked with the API server's certificate, which every component trusts: etcd lets in nobody without one.
+    # etcd demands a client certificate; every component trusts the API server's.
     context = ssl.create_default_context(cafile=str(CLUSTER_AUTHORITY.certificate))
     context.load_cert_chain(API_SERVER.certificate, API_SERVER.key)
     try:
@@ -39,7 +39,7 @@ def wait_until_ready(process: Process, progress: Progress) -> None:
     """Return when the process is ready.
 
     Raises:
-        DevClusterError: it is not within two minutes; the text names its log.
+        DevClusterError: it is not after two minutes; the text names its log.
     """
     wait_until(
         lambda: is_ready(process),

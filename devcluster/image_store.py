@@ -1,4 +1,4 @@
-"""Brings our images into containerd's store, where the kubelet finds them without any registry."""
+"""Imports our images into containerd's store, where the kubelet finds them without any registry."""
 
 import subprocess
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from devcluster.node import CONTAINERD_SOCKET
 from devcluster.progress import Progress
 
 ARCHIVE_LABEL = "sonic-dev/archive"
-"""Image label in containerd that says which archive an image came from."""
+"""Image label in containerd with the identity of the image's archive."""
 
 
 class ImageStore:
@@ -23,25 +23,21 @@ class ImageStore:
         self._command = [str(ctr), f"--address={CONTAINERD_SOCKET}", "--namespace=k8s.io", "images"]
 
     def import_missing(self, archives: Mapping[str, Path], progress: Progress) -> None:
-        """Import each image that is not there yet, or came from another archive.
+        """Import each image that is missing or came from another archive.
 
         Args:
             archives: docker-archive file by image reference.
-            progress: told which image is being imported.
+            progress: gets the image that is being imported.
 
         Raises:
             DevClusterError: containerd refused one.
         """
-        present = self.archives()
+        present = parse_archives(self._run("list"))
         for reference, archive in archives.items():
             if present.get(reference) != _identity(archive):
                 progress.waiting(f"{reference} to be imported")
                 self._run("import", str(archive))
                 self._run("label", reference, f"{ARCHIVE_LABEL}={_identity(archive)}")
-
-    def archives(self) -> dict[str, str]:
-        """Which archive each image came from, by image reference; images of other origin are left out."""
-        return parse_archives(self._run("list"))
 
     def _run(self, *arguments: str) -> str:
         result = subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)
@@ -55,7 +51,10 @@ class ImageStore:
 
 
 def parse_archives(listing: str) -> dict[str, str]:
-    """From the output of `ctr images list`, whose first column is the reference and last the labels."""
+    """Return the archive's identity of each image of ours, by reference, from the output of `ctr images list`.
+
+    Its first column is the reference, its last the labels.
+    """
     found: dict[str, str] = {}
     for line in listing.splitlines()[1:]:
         reference, *_, labels = line.split()

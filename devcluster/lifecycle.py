@@ -65,7 +65,7 @@ def up(progress: Progress, toolchain: Toolchain) -> None:
             teardown.sweep(progress.waiting)
     with progress.step("set the network, certificates and configuration up"):
         prepare_machine()
-        supervisor.apply([*processes.control_plane(toolchain.path), *processes.node(toolchain.path), processes.s3()])
+        supervisor.apply(processes.every(toolchain.path))
     kubectl = Kubectl(toolchain.path("kubectl"))
     with progress.step("start the control plane"):
         _start(processes.control_plane(toolchain.path), supervisor, progress)

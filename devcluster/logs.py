@@ -1,4 +1,4 @@
-"""`logs PART`: the log of a process, or of the pods of a Deployment."""
+"""`logs PART` prints the log of a process, or of the pods of a Deployment."""
 
 import os
 
@@ -13,34 +13,29 @@ SHOWN_LINES = 200
 
 
 def show(part: str, *, follow: bool, toolchain: Toolchain) -> None:
-    """Replace this process by the one that prints the log, its last 200 lines first.
+    """Replace this process by one that prints the last 200 lines of a log.
 
     Args:
         part: name of a process, or of a Deployment in any namespace.
-        follow: go on printing what comes.
-        toolchain: to find kubectl with.
+        follow: go on with new lines.
+        toolchain: provides kubectl.
 
     Raises:
-        DevClusterError: there is no such part; the text lists them all.
+        DevClusterError: there is no such part; the text lists all.
     """
-    own_logs = sorted(path.stem for path in LOGS.glob("*.log"))
-    if part in own_logs:
-        command = ["tail", f"--lines={SHOWN_LINES}", *(["--follow=name"] if follow else []), str(log_of(part))]
-    else:
-        command = _kubectl_logs(part, own_logs, follow=follow, toolchain=toolchain)
-    os.execvp(command[0], command)  # noqa: S606  no shell is wanted
-
-
-def _kubectl_logs(part: str, own_logs: list[str], *, follow: bool, toolchain: Toolchain) -> list[str]:
-    namespaces: dict[str, str] = {}
-    if answers(API_HEALTH_URL):
+    commands = {
+        path.stem: ["tail", f"--lines={SHOWN_LINES}", *(["--follow=name"] if follow else []), str(log_of(path.stem))]
+        for path in sorted(LOGS.glob("*.log"))
+    }
+    if part not in commands and answers(API_HEALTH_URL):
         kubectl = Kubectl(toolchain.path("kubectl"))
-        for deployment in kubectl.get("deployments", "--all-namespaces").get("items", []):
-            namespaces[deployment["metadata"]["name"]] = deployment["metadata"]["namespace"]
-    if part not in namespaces:
-        known = ", ".join([*own_logs, *sorted(namespaces)]) or "none, the cluster is down: `make up` starts it"
-        what = f"there is no part {part!r} with a log" if part else "say whose log"
-        msg = f"{what}; the parts are: {known}"
+        options = ["--all-pods", "--all-containers", "--prefix", f"--tail={SHOWN_LINES}", f"--follow={follow}".lower()]
+        for deployment in kubectl.get("deployments", "--all-namespaces")["items"]:
+            name, namespace = (deployment["metadata"][key] for key in ("name", "namespace"))
+            commands[name] = kubectl.command("logs", f"--namespace={namespace}", f"deployment/{name}", *options)
+    if part not in commands:
+        problem = f"there is no part {part!r} with a log" if part else "say whose log"
+        known = ", ".join(commands) or "none, the cluster is down: `make up` starts it"
+        msg = f"{problem}; the parts are: {known}"
         raise DevClusterError(msg)
-    options = ["--all-pods", "--all-containers", "--prefix", f"--tail={SHOWN_LINES}", *(["--follow"] if follow else [])]
-    return kubectl.command("logs", f"--namespace={namespaces[part]}", f"deployment/{part}", *options)
+    os.execvp(commands[part][0], commands[part])  # noqa: S606  no shell is wanted

@@ -1,4 +1,4 @@
-"""Configuration of what makes a machine a node: containerd, kubelet, kube-proxy and the CNI network."""
+"""Configuration of the node's processes: containerd, kubelet, kube-proxy and the CNI network."""
 
 import ipaddress
 import json
@@ -52,17 +52,17 @@ def write_node_configuration() -> None:
 
 
 def has_capability(status: str, capability: int) -> bool:
-    """Whether the text of a `/proc/PID/status` lists a capability, by its number, as effective."""
+    """Return whether the text of a `/proc/PID/status` lists a capability, by its number, as effective."""
     effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
     return bool(int(effective, 16) >> capability & 1)
 
 
 def containerd_configuration(*, can_lower_oom_score: bool) -> str:
-    """containerd's own, apart from any containerd that the machine has already; TOML, config version 2.
+    """Return the configuration of a containerd of our own, apart from the machine's; TOML, config version 2.
 
     Args:
-        can_lower_oom_score: whether we hold CAP_SYS_RESOURCE. Without it runc cannot give a container a lower
-            oom_score_adj than its own and dies with "can't get final child's PID from pipe: EOF".
+        can_lower_oom_score: we hold CAP_SYS_RESOURCE. Without it runc cannot give a container a lower oom_score_adj
+            than its own, and dies with "can't get final child's PID from pipe: EOF".
     """
     return f"""\
 version = 2
@@ -98,7 +98,7 @@ disabled_plugins = [
 
 
 def kubelet_configuration() -> dict[str, Any]:
-    """The kubelet's, for a node whose disk and images are shared with everything else on the machine."""
+    """Return the kubelet's configuration; the node shares its disk with everything else on the machine."""
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -135,7 +135,7 @@ def kubelet_configuration() -> dict[str, Any]:
 
 
 def kube_proxy_configuration() -> dict[str, Any]:
-    """kube-proxy's: iptables, NodePorts on loopback and the node's own link only, conntrack's limits untouched."""
+    """Return kube-proxy's configuration: NodePorts on loopback and the node's link only, conntrack untouched."""
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
@@ -151,10 +151,9 @@ def kube_proxy_configuration() -> dict[str, Any]:
 
 
 def pod_resolv_conf(machine: str) -> str:
-    """The name servers of the machine's `resolv.conf` that a pod can reach; neither its loopback nor its domains.
+    """Return the name servers of the machine's `resolv.conf` that a pod can reach; no loopback, no search domains.
 
-    A search domain of the machine would be tried, at a server that is perhaps out of reach, before each name
-    that a pod looks up without a final dot.
+    A pod would try the machine's search domains before each name without a final dot, perhaps at a server out of reach.
     """
     servers = [line.split()[1] for line in machine.splitlines() if line.startswith("nameserver ")]
     reachable = [server for server in servers if not ipaddress.ip_address(server.partition("%")[0]).is_loopback]

@@ -1,4 +1,4 @@
-"""The cluster's processes: what each runs, where it serves, and how to tell that it is ready."""
+"""The cluster's processes: command, address and health endpoint of each."""
 
 import hashlib
 import sys
@@ -43,9 +43,7 @@ from devcluster.node import (
     KUBELET_CONFIG,
     KUBELET_ROOT,
 )
-from devcluster.paths import CHECKOUT, STATE
-
-MODELS = CHECKOUT / "devcluster" / "models"
+from devcluster.paths import CHECKOUT, MODELS, STATE
 
 _ETCD_URL = f"https://{LOOPBACK}:{ETCD_CLIENT_PORT}"
 _CLUSTER_CA = CLUSTER_AUTHORITY.certificate
@@ -56,12 +54,12 @@ class Process:
     """One long-running program under the supervisor.
 
     Args:
-        name: under which it is started, shown and logged.
-        command: the program's path and its arguments.
-        address: where it serves, for people: a URL, or the path of a socket.
-        health: URL that answers 200 when it is ready; None for a process that has only a socket, `address`.
-        reads: files that it reads once, at its start: when one changes, it must start anew.
-        directory: where it runs.
+        name: of the process and of its log.
+        command: path of the program, and its arguments.
+        address: URL, or path of a socket.
+        health: URL that answers 200 when the process is ready; None for a process that has only a socket.
+        reads: files that it reads once, when it starts: a change of one restarts it.
+        directory: working directory.
     """
 
     name: str
@@ -72,7 +70,7 @@ class Process:
     directory: Path = Path("/")
 
     def digest(self) -> str:
-        """Changes when the process must start anew: 16 hexadecimal digits over what it reads at its start."""
+        """Return 16 hexadecimal digits that change when the process must restart."""
         digest = hashlib.sha256()
         for path in self.reads:
             digest.update(f"{path}\0".encode())
@@ -80,22 +78,27 @@ class Process:
         return digest.hexdigest()[:16]
 
 
-def control_plane(program: Callable[[str], Path]) -> list[Process]:
-    """etcd, the API server and what watches it, in the order of their start.
+def every(program: Callable[[str], Path]) -> list[Process]:
+    """Return all processes in the order of their start.
 
     Args:
-        program: from a program's name to its path.
+        program: returns the path of a program by its name.
     """
+    return [*control_plane(program), *node(program), s3()]
+
+
+def control_plane(program: Callable[[str], Path]) -> list[Process]:
+    """Return etcd, the API server and its two controllers."""
     return [_etcd(program), _api_server(program), _controller_manager(program), _scheduler(program)]
 
 
 def node(program: Callable[[str], Path]) -> list[Process]:
-    """What makes the machine a node: containerd, the kubelet and kube-proxy, in the order of their start."""
+    """Return containerd, the kubelet and kube-proxy."""
     return [_containerd(program), _kubelet(program), _kube_proxy(program)]
 
 
 def s3() -> Process:
-    """The model repository of the dev stack: an S3 server that reads the demo models when it starts."""
+    """Return the model repository of the dev stack: an S3 server that reads the demo models when it starts."""
     models = sorted(path for path in MODELS.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return Process(
         name="s3",
@@ -124,7 +127,7 @@ def _etcd(program: Callable[[str], Path]) -> Process:
             f"--key-file={ETCD.key}",
             f"--trusted-ca-file={_CLUSTER_CA}",
             "--client-cert-auth",
-            "--unsafe-no-fsync",  # survives the end of any process, not of the machine; much quieter on the disk
+            "--unsafe-no-fsync",  # data survive the end of any process, not of the machine; spares the disk
             "--auto-compaction-retention=1",
         ),
         address=_ETCD_URL,
@@ -158,7 +161,7 @@ def _api_server(program: Callable[[str], Path]) -> Process:
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
             "--anonymous-auth=false",
-            # The aggregator: KEDA's metrics API is served by a pod, addressed by its IP.
+            # The aggregator calls KEDA's metrics API at the IP of its pod.
             "--enable-aggregator-routing=true",
             f"--requestheader-client-ca-file={FRONT_PROXY_AUTHORITY.certificate}",
             f"--requestheader-allowed-names={FRONT_PROXY.user}",

@@ -18,9 +18,8 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.test import Client
 
 from devcluster.addresses import NODE_ADDRESS, S3_PORT
-from devcluster.paths import CHECKOUT
+from devcluster.paths import MODELS
 
-MODELS = CHECKOUT / "devcluster" / "models"
 BUCKET = "models"
 PREFIX = "demo"
 

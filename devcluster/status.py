@@ -1,83 +1,52 @@
-"""`status`: each process of the cluster with its state, since when, and where it serves; then kubectl's own view."""
+"""`status` prints each process with its state, since when, and where it serves; then kubectl's own view."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from devcluster import processes
 from devcluster.addresses import API_HEALTH_URL
 from devcluster.health import answers, is_ready
 from devcluster.kubectl import Kubectl
-from devcluster.processes import Process
 from devcluster.progress import duration
 from devcluster.supervisor import ProcessState, Supervisor
 from devcluster.toolchain import Toolchain
 
 
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """One line of the table.
-
-    Args:
-        healthy: it runs and answers.
-        state: in one or two words.
-        since: for how long, for people; empty if unknown.
-        address: where it serves; empty if nowhere.
-    """
-
-    name: str
-    healthy: bool
-    state: str
-    since: str
-    address: str
-
-
 def show(toolchain: Toolchain) -> bool:
     """Print the status; return whether all is well."""
-    parts = process_parts(toolchain)
-    if not parts:
+    states = Supervisor().states()
+    if not states:
         print("The cluster is down. `make up` starts it.")
         return False
-    print(table(parts))
+    healthy = True
+    print(row("PART", "STATE", "SINCE", "ADDRESS"))
+    for process in processes.every(toolchain.path):
+        state = states.get(process.name)
+        is_healthy = state is not None and state.state == "RUNNING" and is_ready(process)
+        since = duration(state.since_seconds) if state and state.pid else ""
+        print(row(process.name, in_words(state, ready=is_healthy), since, process.address))
+        healthy &= is_healthy
     if not answers(API_HEALTH_URL):
         return False
     kubectl = Kubectl(toolchain.path("kubectl"))
     print("\n" + kubectl.run("get", "nodes,deployments,services", "--all-namespaces").rstrip())
-    deployments = kubectl.get("deployments", "--all-namespaces")["items"]
-    return all([*(part.healthy for part in parts), *map(is_available, deployments)])
+    return healthy and all(map(is_available, kubectl.get("deployments", "--all-namespaces")["items"]))
+
+
+def row(part: str, state: str, since: str, address: str) -> str:
+    """Return a line of the table, without trailing blanks."""
+    return f"{part:<24} {state:<12} {since:<14} {address}".rstrip()
+
+
+def in_words(state: ProcessState | None, *, ready: bool) -> str:
+    """Return the state of a process in a few words."""
+    if state is None:
+        return "not started"
+    if state.state != "RUNNING":
+        return state.problem or state.state.lower()
+    return "ready" if ready else "not ready"
 
 
 def is_available(deployment: Mapping[str, Any]) -> bool:
     """Return whether all replicas that a Deployment asks for are available."""
     return bool(deployment["status"].get("availableReplicas", 0) >= deployment["spec"]["replicas"])
-
-
-def process_parts(toolchain: Toolchain) -> list[Part]:
-    """Return a line for each process; none if the cluster is down."""
-    states = Supervisor().states()
-    known = [*processes.control_plane(toolchain.path), *processes.node(toolchain.path), processes.s3()]
-    return [_of_process(process, states.get(process.name)) for process in known] if states else []
-
-
-def table(parts: Sequence[Part]) -> str:
-    """Return the parts as aligned lines under a heading."""
-    rows = [("PART", "STATE", "SINCE", "ADDRESS"), *((p.name, p.state, p.since, p.address) for p in parts)]
-    return "\n".join(f"{part:<24} {state:<12} {since:<14} {address}".rstrip() for part, state, since, address in rows)
-
-
-def _of_process(process: Process, state: ProcessState | None) -> Part:
-    if state is None or state.state != "RUNNING":
-        text = (state.problem or state.state.lower()) if state else "not started"
-        return Part(name=process.name, healthy=False, state=text, since=_since(state), address="")
-    ready = is_ready(process)
-    return Part(
-        name=process.name,
-        healthy=ready,
-        state="ready" if ready else "not ready",
-        since=_since(state),
-        address=process.address,
-    )
-
-
-def _since(state: ProcessState | None) -> str:
-    return duration(state.since_seconds) if state and state.pid else ""

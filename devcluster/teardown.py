@@ -4,13 +4,13 @@
 the first half of `down`, and `up` runs it over a cluster that was killed.
 """
 
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from devcluster import cgroups, iptables, network, pids, stray_files, sysctls
 from devcluster.errors import DevClusterError
-from devcluster.files import remove_tree
 from devcluster.node import CONTAINERD_STATE
 from devcluster.paths import RUN, STATE
 
@@ -46,8 +46,7 @@ def sweep(waiting: Callable[[str], None]) -> None:
     network.remove_own_links()
     iptables.remove_own_chains()
     stray_files.remove()
-    for directory in (CONTAINERD_STATE, RUN / "runc", RUN / "cni"):
-        remove_tree(directory)
+    _remove(CONTAINERD_STATE, RUN / "runc", RUN / "cni")
 
 
 def own_mounts(mountinfo: str) -> list[Path]:
@@ -71,5 +70,10 @@ def unmount() -> None:
 
 def remove_folders() -> None:
     """Remove the cluster's own folders with all they hold; the cache of builds is not among them."""
-    remove_tree(RUN)
-    remove_tree(STATE)
+    _remove(RUN, STATE)
+
+
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        if folder.exists():
+            shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""Debian's root file system: the ground of the images that need a C library and a shell."""
+"""Debian's root file system: the base of the images that need a C library and a shell."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from devcluster.toolchain.store import key_of
 SUITE = "bookworm"
 PACKAGES = (
     "ca-certificates",
-    # Triton's python backend links libpython3.11, and finds its modules by the place of a python3 on PATH.
+    # Triton's python backend links libpython3.11, and finds its modules relative to the python3 on PATH.
     "libpython3.11",
     "python3-minimal",
 )
@@ -24,10 +24,10 @@ _LEFT_OUT = (
 
 
 def ensure_root(waiting: Waiting) -> Path:
-    """The folder that holds Debian's root file system as `rootfs.tar`.
+    """Return the folder that holds Debian's root file system as `rootfs.tar`; make it if it is not there.
 
     Args:
-        waiting: told once a second what is going on, if it has to be made.
+        waiting: gets progress once a second.
 
     Raises:
         DevClusterError: debootstrap failed.
@@ -54,7 +54,7 @@ def _debootstrap(root: Path) -> list[str]:
 
 
 def _mirror_of_this_machine() -> list[str]:
-    """The mirror that apt is set to use for the suite; if none, debootstrap has its own."""
+    """Return the mirror that apt is set to use for the suite; if none, debootstrap has its own default."""
     command = ["apt-get", "indextargets", "--format=$(REPO_URI)", f"Codename: {SUITE}", "Component: main"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()[:1]
 

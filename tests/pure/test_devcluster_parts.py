@@ -20,7 +20,8 @@ from devcluster.environment import export_lines
 from devcluster.image_store import parse_archives
 from devcluster.progress import Progress
 from devcluster.pulumi_recovery import half_created
-from devcluster.status import Part, is_available, table
+from devcluster.status import in_words, is_available, row
+from devcluster.supervisor import ProcessState
 from devcluster.wait import wait_until
 
 
@@ -101,15 +102,23 @@ def test_of_pulumis_output_the_errors_are_shown() -> None:
 
 
 def test_the_table_is_aligned_without_trailing_blanks() -> None:
-    found = [
-        Part(name="etcd", healthy=True, state="ready", since="1 min 02 s", address="https://127.0.0.1:12379"),
-        Part(name="kube-controller-manager", healthy=False, state="stopped", since="", address=""),
-    ]
-    assert table(found) == (
-        "PART                     STATE        SINCE          ADDRESS\n"
-        "etcd                     ready        1 min 02 s     https://127.0.0.1:12379\n"
-        "kube-controller-manager  stopped"
+    assert row("etcd", "ready", "1 min 02 s", "https://127.0.0.1:12379") == (
+        "etcd                     ready        1 min 02 s     https://127.0.0.1:12379"
     )
+    assert row("kube-controller-manager", "stopped", "", "") == "kube-controller-manager  stopped"
+
+
+@pytest.mark.parametrize(
+    ("state", "problem", "ready", "words"),
+    [
+        ("RUNNING", "", True, "ready"),
+        ("RUNNING", "", False, "not ready"),
+        ("BACKOFF", "", False, "backoff"),
+        ("FATAL", "no such file", False, "no such file"),
+    ],
+)
+def test_a_process_is_shown_by_its_state_and_its_readiness(state: str, problem: str, ready: bool, words: str) -> None:
+    assert in_words(ProcessState(state=state, since_seconds=1, pid=1, problem=problem), ready=ready) == words
 
 
 def test_a_second_run_waits_until_the_first_has_finished(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,7 @@ def test_every_log_is_bounded() -> None:
 
 def test_every_port_in_a_command_or_address_is_one_that_preflight_looks_at() -> None:
     known = {str(port) for port in HOST_PORTS}
-    every = [*processes.control_plane(_program), *processes.node(_program), processes.s3()]
+    every = processes.every(_program)
     urls = [text for process in every for text in (process.address, process.health or "") if text.startswith("http")]
     assert {url.split(":")[2].split("/")[0] for url in urls} <= known
 

@@ -12,10 +12,9 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from devcluster.paths import CHECKOUT
+from devcluster.paths import MODELS
 from tests.support import golden_answers
 
-MODELS = CHECKOUT / "devcluster" / "models"
 NAMES = sorted(path.name for path in MODELS.iterdir() if path.is_dir())
 
 

@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ import boto3
 import pytest
 
 from devcluster import s3
-from devcluster.paths import CHECKOUT
+from devcluster.paths import CHECKOUT, MODELS
+from devcluster.wait import wait_until
 
 LOOPBACK = "127.0.0.1"
 
@@ -78,7 +78,7 @@ def test_an_empty_prefix_is_the_root_of_the_bucket(serving: Any, models: Path) -
 def test_every_file_of_the_dev_models_is_given() -> None:
     names = [name for name, _ in s3.model_files()]
     assert "particlenet_AK4_PT_numpy/1/particlenet.py" in names
-    assert {name.split("/")[0] for name in names} == {path.name for path in s3.MODELS.iterdir()}
+    assert {name.split("/")[0] for name in names} == {path.name for path in MODELS.iterdir()}
 
 
 def test_as_a_process_it_listens_on_its_address_alone_and_ends_well_on_sigterm(models: Path) -> None:
@@ -88,11 +88,7 @@ def test_as_a_process_it_listens_on_its_address_alone_and_ends_well_on_sigterm(m
     address = ["--host", LOOPBACK, "--port", str(port), "--models", str(models)]
     process = subprocess.Popen([sys.executable, "-m", "devcluster.s3", *address], cwd=CHECKOUT)
     try:
-        deadline = time.monotonic() + 60
-        while not _connects(LOOPBACK, port):
-            assert process.poll() is None, "the server ended before it served"
-            assert time.monotonic() < deadline, "the server did not open its port in 60 s"
-            time.sleep(0.1)
+        wait_until(lambda: _connects(LOOPBACK, port), "the server to open its port", timeout_seconds=60)
         assert keys(port) == ["demo/echo/1/model.py", "demo/echo/config.pbtxt"]
         assert not _connects("127.0.0.2", port)
         process.send_signal(signal.SIGTERM)
