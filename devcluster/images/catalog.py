@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from components.versions import ENVOY_VERSION
+
 IMAGES_DIRECTORY = Path(__file__).resolve().parent
 
 
@@ -41,7 +43,7 @@ class Image:
 
 PAUSE = Image(name="pause", tag="1")
 COREDNS = Image(name="coredns", tag="1.15.0")
-ENVOY = Image(name="envoy", tag="1.39.1")
+ENVOY = Image(name="envoy", tag=ENVOY_VERSION)
 PYTHON = Image(name="python", tag="3.11")
 TRITON = Image(name="triton", tag="24.10")
 PROMETHEUS = Image(name="prometheus", tag="3.10.0")

@@ -67,3 +67,21 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "st
 def test_a_link_leads_to_a_file(page: Path) -> None:
     links = re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_readme_names_the_versions_that_are_tested() -> None:
+    readme = (ROOT / "README.md").read_text()
+    sdk = re.search(r"^pulumi-kubernetes==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    cli = re.search(r"pulumi/pkg/v3 v(\S+)", (ROOT / "devcluster" / "tools" / "pulumi" / "go.mod").read_text())
+    assert sdk
+    assert cli
+    assert f"pulumi plugin install resource kubernetes {sdk[1]}\n" in readme
+    assert f"CLI {cli[1]} with plugin `kubernetes` {sdk[1]}" in readme
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/chaos.md"])
+def test_a_page_names_targets_that_make_has(page: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = re.findall(r"(?:^\$ |`)make ([a-z-]+)", (ROOT / page).read_text(), re.MULTILINE)
+    assert named
+    assert set(named) <= targets
