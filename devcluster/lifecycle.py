@@ -11,7 +11,7 @@ from devcluster import addons, cgroups, deploy, network, processes, sysctls, tea
 from devcluster.credentials import ensure_credentials
 from devcluster.errors import DevClusterError
 from devcluster.health import wait_until_ready
-from devcluster.image_store import ImageStore
+from devcluster.image_store import import_missing
 from devcluster.images import ensure_images
 from devcluster.images.catalog import COREDNS, PAUSE
 from devcluster.kubectl import Kubectl
@@ -76,15 +76,14 @@ def up(progress: Progress, toolchain: Toolchain) -> None:
         _start(processes.node(toolchain.path), supervisor, progress)
         addons.wait_for_node(kubectl, supervisor.started_at("kubelet"), progress)
         addons.advertise_gpus(kubectl)
-    images = ImageStore(toolchain.path("ctr"))
     with progress.step("start CoreDNS"):
-        images.import_missing(ensure_images(toolchain, progress, FIRST_IMAGES), progress)
+        import_missing(toolchain.path("ctr"), ensure_images(toolchain, progress, FIRST_IMAGES), progress)
         addons.apply_coredns(kubectl)
         addons.wait_for_deployment(kubectl, "kube-system", "coredns", progress)
     with progress.step("start the S3 server of the models"):
         _start([processes.s3()], supervisor, progress)
     with progress.step("build and import the other images"):
-        images.import_missing(ensure_images(toolchain, progress), progress)
+        import_missing(toolchain.path("ctr"), ensure_images(toolchain, progress), progress)
     with progress.step("start KEDA"):
         addons.apply_keda(kubectl, toolchain.wait("keda-manifests", progress))
         addons.wait_for_deployment(kubectl, "keda", "keda-operator", progress)

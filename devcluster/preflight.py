@@ -62,12 +62,13 @@ def objections(toolchain: Toolchain) -> Iterator[str]:
     builds = [name for name in missing if name not in packages]
     yield from privilege_objections(Path("/proc/self/status").read_text())
     if find("go", outside=Path(os.devnull)) is None:
-        yield from build_objections(builds)
+        yield from maker_objections("go", builds, "install Go (https://go.dev/dl)")
     if shutil.which("apt-get") is None:
-        yield from package_objections(packages)
+        yield from maker_objections("apt-get", packages, "use Debian or Ubuntu, or install them by other means")
     yield from controller_objections(cgroups.usable_controllers())
     yield from _feature_objections()
-    yield from filesystem_objections(_output("stat", "--file-system", "--format=%T", str(_existing(STATE))).strip())
+    stat = ["stat", "--file-system", "--format=%T", str(_existing(STATE))]
+    yield from filesystem_objections(subprocess.check_output(stat, text=True))
     yield from port_objections(HOST_PORTS)
     yield from route_objections(Path("/proc/net/route").read_text())
     yield from memory_objections(psutil.virtual_memory().total / GIB)
@@ -83,19 +84,12 @@ def privilege_objections(status: str) -> Iterator[str]:
         )
 
 
-def build_objections(missing: Sequence[str]) -> Iterator[str]:
-    """Judge the missing builds of a machine without Go."""
+def maker_objections(maker: str, missing: Sequence[str], way_out: str) -> Iterator[str]:
+    """Judge the missing programs on a machine without Go, which builds them, or apt-get, which installs them."""
     if missing:
-        yield f"go is not on PATH: {_listed(missing)} must be built with it; install Go (https://go.dev/dl)"
-
-
-def package_objections(missing: Sequence[str]) -> Iterator[str]:
-    """Judge the missing Debian programs of a machine without apt-get."""
-    if missing:
-        yield (
-            f"apt-get is not on PATH: {_listed(missing)} must be installed with it; "
-            "use Debian or Ubuntu, or install them by this machine's own means"
-        )
+        shown = ", ".join(missing[:SHOWN_NAMES])
+        more = f" and {len(missing) - SHOWN_NAMES} more" if len(missing) > SHOWN_NAMES else ""
+        yield f"{maker} is not on PATH: {shown}{more} must come from it; {way_out}"
 
 
 def controller_objections(usable: frozenset[str]) -> Iterator[str]:
@@ -187,12 +181,3 @@ def disk_objections(needs_gib: Mapping[Path, float]) -> Iterator[str]:
 
 def _existing(folder: Path) -> Path:
     return next(place for place in [folder, *folder.parents] if place.exists())
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:SHOWN_NAMES])
-    return shown if len(names) <= SHOWN_NAMES else f"{shown} and {len(names) - SHOWN_NAMES} more"
-
-
-def _output(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

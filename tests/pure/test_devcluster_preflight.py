@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from devcluster.preflight import (
-    build_objections,
     controller_objections,
     disk_objections,
     filesystem_objections,
+    maker_objections,
     memory_objections,
-    package_objections,
     port_objections,
     privilege_objections,
     route_objections,
@@ -33,8 +32,7 @@ HERE = Path(tempfile.gettempdir())
     "objections",
     [
         privilege_objections("CapEff:\t000001ffffffffff\n"),
-        build_objections([]),
-        package_objections([]),
+        maker_objections("go", [], "install Go"),
         controller_objections(ALL_CONTROLLERS),
         filesystem_objections("ext2/ext3"),
         route_objections(ROUTES + DEFAULT_ROUTE + OFFICE + OWN_PODS),
@@ -50,9 +48,8 @@ def test_a_machine_that_has_all_is_accepted(objections: Iterator[str]) -> None:
     ("objections", "sentence"),
     [
         (privilege_objections("CapEff:\t0000000000001000\n"), "root with CAP_SYS_ADMIN and CAP_NET_ADMIN; use sudo"),
-        (build_objections(["kubelet"]), "go is not on PATH: kubelet must be built with it; install Go"),
-        (build_objections("abcdef"), "a, b, c, d and 2 more must be built"),
-        (package_objections(["etcd"]), "apt-get is not on PATH: etcd must be installed with it; use Debian"),
+        (maker_objections("go", ["kubelet"], "install Go"), "go is not on PATH: kubelet must come from it; install Go"),
+        (maker_objections("go", "abcdef", "install Go"), "a, b, c, d and 2 more must come from it"),
         (controller_objections(frozenset({"cpu"})), "cgroup controllers cpuset, memory, pids are not usable here"),
         (controller_objections(frozenset({"cpu", "pids"})), "(usable: cpu, pids)"),
         (controller_objections(frozenset()), "(usable: none)"),
