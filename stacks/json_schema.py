@@ -10,6 +10,7 @@ from pydantic_core import core_schema
 
 from stacks.errors import choice
 from stacks.origin import Json, KeyPath
+from stacks.quantities import bare_number
 
 Node = Mapping[str, Any]
 """A node of a JSON Schema."""
@@ -98,13 +99,15 @@ class Schema:
             case _:
                 return "text" if node.get("minLength") else "text, or empty"
 
-    def way_out(self, node: Node, found: Json) -> str:
-        """Say what to write in the place of a wrong value."""
+    def way_out(self, node: Node, found: Json, key: str) -> str:
+        """Return what to write instead of a wrong value of a key."""
         node = self._resolved(node)
         if "enum" in node:
             return choice(str(found), map(str, node["enum"]), otherwise="write one of them")
         match node.get("type"):
             case "integer" | "number":
+                if meant := _meant_number(node, found, key):
+                    return f"write {meant}, without quotes or unit" if isinstance(found, str) else f"write {meant}"
                 return f"write a number such as {_number_example(node)}"
             case "boolean":
                 meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(str(found).lower())
@@ -183,6 +186,20 @@ def _bounds(node: Node) -> str:
     signs = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
     bounds = [f"{sign} {node[key]:g}" for key, sign in signs.items() if key in node]
     return f" {' and '.join(bounds)}" if bounds else ""
+
+
+def _meant_number(node: Node, found: Json, key: str) -> str | None:
+    """Return the number that was meant, if the node allows it."""
+    number = bare_number(key, found)
+    if number is None or (node["type"] == "integer" and not number.is_integer()):
+        return None
+    fits = (
+        number >= node.get("minimum", number)
+        and number <= node.get("maximum", number)
+        and number > node.get("exclusiveMinimum", number - 1)
+        and number < node.get("exclusiveMaximum", number + 1)
+    )
+    return f"{number:.15g}" if fits else None
 
 
 def _number_example(node: Node) -> str:

@@ -107,7 +107,7 @@ class _Translator:
             node = self._schema.key_rule(self._schema.at(path[:-1], self._tree.value))
             key = str(path[-1])
             return f"{dotted(path[:-1])}: found the key {found(key)}: must be {self._schema.rule(node)}: " + (
-                self._schema.way_out(node, key)
+                self._schema.way_out(node, key, key)
             )
         if cause is not None:
             return f"{thing}: found {self._found(path, value)}: {cause}"
@@ -124,7 +124,7 @@ class _Translator:
             case "union_tag_not_found" | "union_tag_invalid":
                 return self._kind(thing, node, value) + _whole_list(path, origin)
             case _:
-                way_out = self._schema.way_out(node, value)
+                way_out = self._schema.way_out(node, value, str(path[-1]))
                 if path[0] == "site" and isinstance(value, str) and "{" in value:
                     way_out = f"only {' and '.join(f'{{{each}}}' for each in PLACEHOLDERS)} are filled in"
                 return f"{thing}: found {self._found(path, value)}: must be {self._schema.rule(node)}: {way_out}"
@@ -169,7 +169,7 @@ class _Translator:
             return f"write it as {_paths(places[owner])} if that is meant, else remove it"
         if places[other]:
             file = self._tree.nearest_origin((other,)).file
-            return f"it belongs to the {other} ({file}) as {_paths(places[other])}"
+            return f"write it in the {other} ({file}) as {_paths(places[other])} if that is meant, else remove it"
         return None
 
 

@@ -94,7 +94,7 @@ def _missing_secrets(file: StackFile, resolved: Resolved) -> Iterator[Problem]:
         named = resolved.tree.nearest_origin(("site", "storage", "s3", field)).place
         sentence = (
             f"{file.stack} needs the secret {name} ({named} site.storage.s3.{field}): "
-            f"pulumi config set --stack {file.stack} --secret {name}"
+            f"pulumi config set --stack {file.stack} --secret {name} (of a new stack, first pulumi stack init)"
         )
         yield Problem(file.tree.nearest_origin(("config",)).place, sentence)
 

@@ -20,6 +20,18 @@ _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _CONSTANTS: dict[str, Json] = {"": None, "~": None, "null": None, "true": True, "false": False}
 
+_REMEDIES = {
+    "'\\t' that cannot start": "indent with blanks, not with tabs",
+    "cannot start any token": "put text that begins with this character in quotes",
+    "mapping values are not allowed": "put text that holds `: ` in quotes, and a colon behind each key",
+    "could not find expected ':'": "write `key: value`, with a colon and a blank",
+    "'<block mapping start>'": "indent the keys of one mapping equally",
+    "expected ',' or": "close the bracket above, put commas between entries, or put text that holds braces in quotes",
+    "'<scalar>'": "put text that begins with `{`, `[` or a quote in quotes as a whole",
+    "end of stream": "close the quote or the bracket",
+}
+"""Part of PyYAML's words -> way out; the first that fits."""
+
 
 def load(path: Path, root: Path) -> Tree:
     """Read a file that holds one mapping. Origins name it relative to `root`.
@@ -43,8 +55,9 @@ def parse(text: str, file: str) -> Tree:
     except _MoreThanJsonError as error:
         raise ConfigurationError([Problem(f"{file}:{_line(error)}", str(error.problem))]) from error
     except yaml.YAMLError as error:
-        found = getattr(error, "problem", None) or getattr(error, "reason", error)
-        problem = Problem(f"{file}:{_line(error)}", f"cannot be read as YAML: {found}: correct the line")
+        found = str(getattr(error, "problem", None) or getattr(error, "reason", error))
+        remedy = next((remedy for words, remedy in _REMEDIES.items() if words in found), "correct the line")
+        problem = Problem(f"{file}:{_line(error)}", f"cannot be read as YAML ({found}): {remedy}")
         raise ConfigurationError([problem]) from error
     reader = _Reader(file)
     value = {} if node is None else reader.value(node, ())

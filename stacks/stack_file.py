@@ -1,5 +1,6 @@
 """Pulumi.<stack>.yaml: the names of site, experiment and instance, the override, the secrets."""
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,17 +104,24 @@ class StackFile:
     def _key_problems(self, key: str, secret_names: Sequence[str] | None) -> Iterator[Problem]:
         namespace, _, name = key.partition(":")
         value = self.entries[key]
-        encrypted = isinstance(value, dict) and set(value) == {"secure"}
+        encrypted = value if isinstance(value, dict) and set(value) == {"secure"} else None
         if namespace == "pulumi" or (namespace == PROJECT and name in KEYS):
             return
         if namespace == PROJECT and name in (secret_names or ()):
+            command = f"pulumi config set --stack {self.stack} --secret {name}"
             if not encrypted:
-                command = f"pulumi config set --stack {self.stack} --secret {name}"
                 yield self._problem(name, f": found plain text: a secret must be encrypted: {command}")
+            elif not _is_ciphertext(encrypted["secure"]):
+                rule = "must be as Pulumi encrypted it"
+                yield self._problem(name, f": found a `secure` that is not encrypted: {rule}: {command}")
         elif not (namespace == PROJECT and encrypted and secret_names is None):
             known = [f"{PROJECT}:{each}" for each in (*KEYS, *(secret_names or ()))]
-            ours = _own_key(key)
-            remedy = f"did you mean `{ours}`?" if ours else choice(key, known, otherwise="remove it")
+            if key == PROJECT:
+                remedy = f"write each of its keys in one line, as `{PROJECT}:site: …`"
+            elif ours := _own_key(key):
+                remedy = f"did you mean `{ours}`?"
+            else:
+                remedy = choice(key, known, otherwise="remove it")
             sentence = f"config: found the key `{key}`, which is not known: must be one of {', '.join(known)}: {remedy}"
             yield Problem(self.tree.origins["config", key].place, sentence)
 
@@ -122,6 +130,15 @@ def _own_key(key: str) -> str | None:
     """Return the key of the project that was meant by one with another namespace or with none."""
     name = key.rpartition(":")[2]
     return f"{PROJECT}:{name}" if name in KEYS else None
+
+
+def _is_ciphertext(secure: Json) -> bool:
+    """Tell whether a text can be what Pulumi encrypted: base64, or `v1:` and two pieces of it."""
+    pieces = secure.removeprefix("v1:").split(":") if isinstance(secure, str) else [""]
+    try:
+        return all(base64.b64decode(piece, validate=True) for piece in pieces)
+    except ValueError:
+        return False
 
 
 def known_stacks(root: Path) -> tuple[str, ...]:
