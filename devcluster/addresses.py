@@ -1,11 +1,11 @@
-"""Names, addresses and ports of the development cluster: one node, nothing outside the machine is needed.
+"""Names, addresses and ports of the development cluster: one node, which needs nothing outside the machine.
 
 The node lives on a link of our own, so the cluster does not depend on the machine's networks, and a change of
 those (a laptop moving from office to home) does not touch it.
 """
 
 CLUSTER_NAME = "sonic-dev"
-"""Of the cluster and the context in the kubeconfig, of the node, of the CNI network and of the root cgroup."""
+"""Name of the cluster, its context in the kubeconfig, the node, the CNI network and the root cgroup."""
 
 NODE_NAME = CLUSTER_NAME
 NODE_LINK = "sonic0"
@@ -49,4 +49,4 @@ HOST_PORTS: dict[int, str] = {
     KUBE_PROXY_METRICS_PORT: "kube-proxy",
     S3_PORT: "s3",
 }
-"""Every port that a process of the cluster listens on, and which process."""
+"""Process by port, for every port that the cluster listens on."""

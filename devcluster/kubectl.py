@@ -1,4 +1,4 @@
-"""kubectl against our cluster, whatever the person's own KUBECONFIG says."""
+"""Runs kubectl on our cluster; the person's own KUBECONFIG has no influence."""
 
 import json
 import os
@@ -24,11 +24,11 @@ class Kubectl:
         self._command = [str(program), f"--kubeconfig={KUBECONFIG}", f"--cache-dir={RUN}/kubectl"]
 
     def command(self, *arguments: str) -> list[str]:
-        """The whole command line, to be run by the caller."""
+        """Return the whole command line, for the caller to run."""
         return [*self._command, *arguments]
 
     def run(self, *arguments: str, stdin: str | None = None) -> str:
-        """Run it and return what it prints.
+        """Run kubectl and return its output.
 
         Raises:
             DevClusterError: it failed; the text holds kubectl's own words.
@@ -67,5 +67,5 @@ class Kubectl:
         return found
 
     def apply(self, manifests: str) -> None:
-        """Server-side apply; fields that nobody else owns become what the manifests say, and stay so."""
+        """Apply manifests on the server's side; take every field that they declare from its other owners."""
         self.run("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=manifests)

@@ -26,17 +26,18 @@ from devcluster.toolchain.table import TOOLS, DebianProgram
 
 GIB = 2**30
 
+# Figures: docs/adr/2026-11-26-dev-cluster-credentials-and-teardown.md.
 MEMORY_GIB = 7.0
-"""A machine sold as 8 GiB shows less. The cluster with the dev stack takes about 4, a cold build 3 more."""
+"""For the cluster, the dev stack and a cold build. A machine sold as 8 GiB shows less than 8."""
 
 STATE_GIB = 5.0
-"""The images as containerd unpacks them, etcd and the logs: 2 measured."""
+"""For the images as containerd unpacks them, etcd and the logs."""
 
 CACHE_GIB = 5.0
-"""All builds, when there are none yet: 3 measured."""
+"""For all builds, when there are none yet."""
 
 GO_CACHES_GIB = 18.0
-"""Modules and compiled packages under the user's home, when there are none yet: 16 measured."""
+"""For Go modules and compiled packages under the user's home, when there are none yet."""
 
 CAP_NET_ADMIN = 12
 CAP_SYS_ADMIN = 21

@@ -1,4 +1,4 @@
-"""Shows long work to a person: which step of how many, what is awaited, and for how long."""
+"""Shows the progress of long work: the step, what it waits for, and for how long."""
 
 import shutil
 import sys
@@ -14,16 +14,16 @@ REPORT_EVERY_SECONDS = 5.0
 class Progress:
     """Numbered steps on a stream, one line each.
 
-    A terminal sees the line of the current step redrawn in place; a file or pipe gets lines appended, so that
-    a log stays readable. `waiting` may be called from any thread and as often as the caller polls.
+    On a terminal the line of the current step is redrawn in place; a file or pipe gets new lines, so that a log stays
+    readable. `waiting` may be called from any thread and as often as the caller polls.
 
         progress = Progress(total=12)
         with progress.step("start etcd"):
             progress.waiting("etcd to answer on 127.0.0.1:12379")
 
     Args:
-        total: how many steps there will be.
-        stream: where to write; standard error, so that a command's output stays usable in a pipe.
+        total: number of steps to come.
+        stream: standard error, so that a command's output stays usable in a pipe.
     """
 
     def __init__(self, total: int, stream: TextIO = sys.stderr) -> None:
@@ -38,7 +38,7 @@ class Progress:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Announce a step, and when it ends say how long it took, or that it failed."""
+        """Announce a step; at its end show the time that it took, or that it failed."""
         with self._lock:
             self._number += 1
             self._title = title
@@ -52,7 +52,7 @@ class Progress:
         self._show(f"{self._prefix()}  {self._elapsed()}", finished=True)
 
     def waiting(self, for_what: str) -> None:
-        """Say what the current step is waiting for, at most every `REPORT_EVERY_SECONDS`."""
+        """Show what the current step is waiting for, at most every `REPORT_EVERY_SECONDS`."""
         with self._lock:
             now = time.monotonic()
             if now - self._reported < REPORT_EVERY_SECONDS:
@@ -79,7 +79,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: `0.4 s`, `42 s`, `7 min 05 s`."""
+    """Return a time for people: `0.4 s`, `42 s`, `7 min 05 s`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

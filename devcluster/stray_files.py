@@ -1,4 +1,4 @@
-"""The cluster's files outside its own folders, where containerd, CNI plugins and the kubelet put them unasked.
+"""The cluster's files outside its own folders: containerd, CNI plugins and the kubelet have no setting for these.
 
 Their names or contents say that they are ours. Their folders go with them once they are empty.
 """

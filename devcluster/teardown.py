@@ -18,7 +18,7 @@ MOUNTINFO = Path("/proc/self/mountinfo")
 
 
 def leftovers(original_sysctls: Mapping[str, str]) -> list[str]:
-    """Name each thing that is on the machine because of the cluster; of one that runs, too.
+    """Name everything that the cluster has put on the machine; of a running cluster, too.
 
     Args:
         original_sysctls: kernel settings as they were before the cluster.

@@ -1,4 +1,4 @@
-"""Polls with a time limit: each says what it waits for, to the person and in its error."""
+"""Polls with a time limit; each names what it waits for, in its progress and in its error."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""CMS's particlenet_AK4_PT by its interface, a small ParticleNet in numpy by what it computes."""
+"""A small ParticleNet in numpy, with the interface of CMS's particlenet_AK4_PT."""
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -13,7 +13,7 @@ class TritonPythonModel:
         self._network = ParticleNet()
 
     def execute(self, requests):
-        """Join the requests that Triton batched into one batch of jets, compute once, and share out the answers."""
+        """Join Triton's batch of requests into one batch of jets, compute once, and split the answers."""
         jets = {name: [self._read(request, name) for request in requests] for name in INPUTS}
         sizes = [len(points) for points in jets["pf_points"]]
         probabilities = self._network({name: np.concatenate(parts) for name, parts in jets.items()})

@@ -57,7 +57,7 @@ class ParticleNet:
 
         Args:
             inputs: for each name of `INPUTS` an array [B, *shape]. Entries whose mask is zero have no influence,
-                whatever stands in them; a jet without any entry gets the answer of an empty cloud.
+                whatever their values; a jet without any entry gets the answer of an empty cloud.
         """
         points, features, valid = self._cloud(inputs)
         for block in self._blocks:

@@ -1,4 +1,4 @@
-"""Takes as long as it is told, then echoes its input: a model for load tests, with a known capacity."""
+"""A model for load tests, of known capacity: it sleeps as long as the request asks, then echoes its input."""
 
 import time
 
@@ -9,8 +9,8 @@ from sleeping import batch_seconds, refusal
 class TritonPythonModel:
     """ECHO = DATA, FP32 [batch, n], after SLEEP_MS, FP32 [batch, 1], in milliseconds.
 
-    Requests that Triton batched together sleep once, as long as the slowest of them asks for. A request with a
-    sleep out of range is refused by itself and does not hold up the others.
+    A batch sleeps once, as long as its slowest request asks. A request with a sleep out of range gets an error, and the
+    others of its batch do not wait for it.
     """
 
     def execute(self, requests):

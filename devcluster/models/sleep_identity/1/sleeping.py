@@ -1,4 +1,4 @@
-"""How long a batch takes."""
+"""Duration of a batch, and the refusal of sleeps out of range."""
 
 import math
 
@@ -7,7 +7,7 @@ SLEEP_MS_MAX = 600_000.0
 
 
 def refusal(sleeps_ms: list[float]) -> str | None:
-    """The sentence that refuses a request, or None when every sleep it asks for is allowed."""
+    """Return the error for a request with a sleep out of range; None for any other."""
     for sleep_ms in sleeps_ms:
         if not (math.isfinite(sleep_ms) and 0.0 <= sleep_ms <= SLEEP_MS_MAX):
             return f"SLEEP_MS is {sleep_ms:g}: it must be from 0 to {SLEEP_MS_MAX:g} milliseconds"
@@ -15,9 +15,9 @@ def refusal(sleeps_ms: list[float]) -> str | None:
 
 
 def batch_seconds(sleeps_ms: list[float]) -> float:
-    """How long a batch takes, in seconds: as long as its slowest entry.
+    """Return the duration of a batch in seconds: that of its slowest entry.
 
-    So it is on a GPU, where a batch costs little more than one entry: batching raises the throughput,
-    and one server answers at most `max_batch_size` requests per sleep.
+    A GPU behaves alike, a batch costs little more than one entry: batching raises the throughput, and one server
+    answers at most `max_batch_size` requests per sleep.
     """
     return max(sleeps_ms, default=0.0) / 1000.0
