@@ -86,14 +86,12 @@ def config_digest(config: StackConfig) -> str:
 
 
 def _missing_secrets(file: StackFile, resolved: Resolved) -> Iterator[Problem]:
-    s3 = resolved.config.site.storage.s3
-    for name in resolved.config.secret_names:
-        if f"{PROJECT}:{name}" in file.entries or s3 is None:
+    for path, name in resolved.config.secrets:
+        if f"{PROJECT}:{name}" in file.entries:
             continue
-        field = "access_key_secret" if s3.access_key_secret == name else "secret_key_secret"
-        named = resolved.tree.nearest_origin(("site", "storage", "s3", field)).place
+        named = f"{resolved.tree.nearest_origin(path).place} {dotted(path)}"
         sentence = (
-            f"{file.stack} needs the secret {name} ({named} site.storage.s3.{field}): "
+            f"{file.stack} needs the secret {name} ({named}): "
             f"pulumi config set --stack {file.stack} --secret {name} (of a new stack, first pulumi stack init)"
         )
         yield Problem(file.tree.nearest_origin(("config",)).place, sentence)

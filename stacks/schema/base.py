@@ -1,11 +1,13 @@
 """What every configuration model shares: the base class, rules over several fields, the named kinds of string."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
+
+from stacks.origin import KeyPath
 
 
 class BrokenRule(NamedTuple):
@@ -73,11 +75,35 @@ def _network(cidr: str) -> str:
     return cidr
 
 
-def _not_reserved(secret: str) -> str:
-    if secret in {"site", "experiment", "instance", "override"}:
+RESERVED_KEYS = frozenset({"site", "experiment", "instance", "override"})
+"""Keys of the project in Pulumi.<stack>.yaml that are no secrets."""
+
+
+class SecretReference(str):
+    """The name of a Pulumi secret, told apart from other texts by its type."""
+
+
+def _secret(name: str) -> SecretReference:
+    if name in RESERVED_KEYS:
         msg = "that key of Pulumi.<stack>.yaml means something else: give the secret another name"
         raise ValueError(msg)
-    return secret
+    return SecretReference(name)
+
+
+def secrets_in(value: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    """Yield each name of a secret in a configuration, with the path of its field."""
+    items: Iterable[tuple[str | int, object]] = ()
+    match value:
+        case SecretReference():
+            yield path, str(value)
+        case BaseModel():
+            items = iter(value)
+        case Mapping():
+            items = value.items()
+        case tuple():
+            items = enumerate(value)
+    for key, item in items:
+        yield from secrets_in(item, (*path, key))
 
 
 _DNS_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -149,7 +175,7 @@ SecretName = Annotated[
         example="s3-access-key",
         length_max=63,
     ),
-    AfterValidator(_not_reserved),
+    AfterValidator(_secret),
 ]
 """The name of a Pulumi secret: `pulumi config set --secret NAME`."""
 

@@ -5,7 +5,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from stacks.schema.base import BrokenRule, DnsLabel, Model, Text
+from stacks.origin import KeyPath
+from stacks.schema.base import BrokenRule, DnsLabel, Model, Text, secrets_in
 from stacks.schema.clients import CertificateClients, TokenClients
 from stacks.schema.experiment import CvmfsRepository, Experiment, S3Repository, VolumeRepository
 from stacks.schema.pools import InterLinkPool, KubernetesPool, Pool
@@ -68,12 +69,26 @@ class StackConfig(Model):
         return self.site.singletons_owner == self.stack
 
     @property
+    def secrets(self) -> tuple[tuple[KeyPath, str], ...]:
+        """Path of the field and name of each Pulumi secret that the stack needs.
+
+        Storage that the experiment does not read needs none.
+        """
+        read = ("site", "storage", self._storage_key)
+        return tuple(
+            (path, name) for path, name in secrets_in(self) if path[:2] != ("site", "storage") or path[:3] == read
+        )
+
+    @property
     def secret_names(self) -> tuple[str, ...]:
         """Pulumi secrets that the stack needs, sorted."""
-        s3 = self.site.storage.s3
-        if s3 is None or not isinstance(self.experiment.models.repository, S3Repository):
-            return ()
-        return tuple(sorted({s3.access_key_secret, s3.secret_key_secret}))
+        return tuple(sorted({name for _, name in self.secrets}))
+
+    @property
+    def _storage_key(self) -> str | None:
+        """Key of `site.storage` that the experiment's repository reads; none for models in the image."""
+        keys = {CvmfsRepository: "cvmfs", VolumeRepository: "volume", S3Repository: "s3"}
+        return keys.get(type(self.experiment.models.repository))
 
     @property
     def pool_shares(self) -> tuple[PoolShare, ...]:
@@ -186,12 +201,10 @@ class StackConfig(Model):
             )
 
     def _broken_repository(self) -> Iterator[BrokenRule]:
-        repository, storage = self.experiment.models.repository, self.site.storage
-        keys = {CvmfsRepository: "cvmfs", VolumeRepository: "volume", S3Repository: "s3"}
-        key = keys.get(type(repository))
-        if key is not None and getattr(storage, key) is None:
+        kind, key = self.experiment.models.repository.kind, self._storage_key
+        if key is not None and getattr(self.site.storage, key) is None:
             yield BrokenRule(
-                f"experiment.models.repository.kind is `{repository.kind}` but site `{self.site_name}` says nothing "
+                f"experiment.models.repository.kind is `{kind}` but site `{self.site_name}` says nothing "
                 f"of it: add site.storage.{key}",
                 ("experiment.models.repository.kind", "site.storage"),
             )

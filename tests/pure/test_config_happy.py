@@ -11,9 +11,11 @@ from stacks.json_schema import Schema
 from stacks.origin import Json, leaves
 from stacks.resolve import config_digest, resolve
 from stacks.schema import Experiment, Site
+from stacks.schema.base import RESERVED_KEYS, Model, SecretName, secrets_in
 from stacks.schema.exposure import IngressExposure
 from stacks.show import render
 from stacks.source import parse
+from stacks.stack_file import KEYS
 from tests.support.config_cases import STACK, happy_cases, lay_out_happy
 
 
@@ -137,3 +139,31 @@ def test_the_instance_is_by_default_the_experiment(tmp_path: Path) -> None:
     resolved = resolved_case("minimal", tmp_path)
     assert resolved.config.name == "sonic-tiny"
     assert resolved.origin(("instance",)) == resolved.origin(("experiment_name",))
+
+
+def test_secrets_are_found_by_their_type_wherever_they_are_named() -> None:
+    class Inner(Model):
+        """A part with secrets in every way that a field can hold one."""
+
+        one: SecretName | None
+        several: tuple[SecretName, ...] = ()
+        named: dict[str, SecretName] | None = None
+        text: str = "no-secret"
+
+    class Outer(Model):
+        """A whole."""
+
+        inner: tuple[Inner, ...]
+
+    whole = Outer.model_validate_json(
+        '{"inner": [{"one": "a", "several": ["b"], "named": {"key": "c"}}, {"one": null}]}'
+    )
+    assert list(secrets_in(whole)) == [
+        (("inner", 0, "one"), "a"),
+        (("inner", 0, "several", 0), "b"),
+        (("inner", 0, "named", "key"), "c"),
+    ]
+
+
+def test_no_secret_can_have_the_name_of_a_key_of_the_stack_file() -> None:
+    assert set(KEYS) == RESERVED_KEYS
