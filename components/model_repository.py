@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -19,6 +18,7 @@ from components.labels import Labels
 from components.network import Edge, addresses, namespace_pods
 from stacks.schema.experiment import CvmfsRepository, ImageRepository, Repository, S3Repository, VolumeRepository
 from stacks.schema.storage import ClaimVolume, CvmfsHostPath, CvmfsPvc, NfsVolume, S3Endpoint, Storage
+from stacks.schema.url import endpoint
 
 CVMFS_PATH = "/cvmfs"
 """Where CVMFS stands in a server, whatever the site mounts it by."""
@@ -179,7 +179,7 @@ def s3_url(endpoint_url: str, bucket: str, prefix: str) -> str:
     Triton takes an endpoint only with its port (`s3_regex_` in triton-inference-server/core, filesystem/s3.h);
     without one it would look for a bucket called `https:` at Amazon.
     """
-    scheme, host, port = _endpoint(endpoint_url)
+    scheme, host, port = endpoint(endpoint_url)
     return "/".join(filter(None, (f"s3://{scheme}://{host}:{port}", bucket, prefix)))
 
 
@@ -189,7 +189,7 @@ def s3_edge(endpoint_url: str) -> Edge:
     An address is that address. A Service of the cluster (`….svc`, `….svc.cluster.local`) is every pod of its namespace,
     on any port: a policy sees the port of the pod, which the URL does not tell. Another name is anywhere, on its port.
     """
-    _, host, port = _endpoint(endpoint_url)
+    _, host, port = endpoint(endpoint_url)
     try:
         prefix_length = ip_address(host).max_prefixlen
     except ValueError:
@@ -227,8 +227,3 @@ def nfs_volume_spec(nfs: NfsVolume, claim: str, namespace: str) -> Manifest:
         "nfs": {"server": nfs.server, "path": nfs.path, "readOnly": True},
         "claimRef": {"name": claim, "namespace": namespace},
     }
-
-
-def _endpoint(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme]

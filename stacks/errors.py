@@ -2,10 +2,12 @@
 
 import difflib
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 _FOUND_LENGTH_MAX = 60
+_CREDENTIALS = re.compile(r"//[^@\s]*@")
 
 
 class Problem(NamedTuple):
@@ -29,8 +31,8 @@ class ConfigurationError(Exception):
 
 
 def found(value: Any) -> str:
-    """Write a value as it was found, as JSON, shortened."""
-    text = json.dumps(value, ensure_ascii=False)
+    """Write a value as it was found, as JSON, shortened, without the user name and password of a URL."""
+    text = _CREDENTIALS.sub("//…@", json.dumps(value, ensure_ascii=False))
     return text if len(text) <= _FOUND_LENGTH_MAX else f"{text[: _FOUND_LENGTH_MAX - 1]}…"
 
 

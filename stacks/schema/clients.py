@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from stacks.schema.base import BrokenRule, Count, DnsLabel, Model, twice
+from stacks.schema.url import Issuer, KeysUrl
 
 OTHERS = "others"
 """The callers who are of no tenant."""
@@ -55,20 +56,11 @@ class NetworkClients(Model):
 class TokenIssuer(Model):
     """Who signs tokens, and which of them may call."""
 
-    issuer: Annotated[
-        str, Field(pattern=r"^https://[^\s]+$", title="a URL by https", examples=["https://cms-auth.cern.ch/"])
-    ]
+    issuer: Issuer
     """The claim `iss`, to the letter: with its last slash or without."""
     audiences: Annotated[tuple[Claim, ...], Field(min_length=1)]
     """Values of the claim `aud`; a token must have one of them."""
-    jwks_url: Annotated[
-        str,
-        Field(
-            pattern=r"^https://([a-z0-9]([-a-z0-9.]*[a-z0-9])?)(:[0-9]{1,5})?/[^\s]*$",
-            title="a URL by https with a DNS name in lower case and a path",
-            examples=["https://cms-auth.cern.ch/jwk"],
-        ),
-    ]
+    jwks_url: KeysUrl
     """Where the issuer publishes its keys: `jwks_uri` of its /.well-known/openid-configuration."""
     groups: tuple[Claim, ...] = ()
     """Values of the claim `wlcg.groups`. With groups or scopes a token must have one of the two lists' values."""

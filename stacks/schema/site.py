@@ -23,6 +23,7 @@ from stacks.schema.base import (
 from stacks.schema.exposure import Exposure
 from stacks.schema.pools import Pool, Toleration
 from stacks.schema.storage import CvmfsHostPath, Storage
+from stacks.schema.url import PrometheusUrl
 
 
 class Access(Model):
@@ -112,9 +113,7 @@ class ExternalPrometheus(Model):
 
     kind: Literal["external"]
     """Only read."""
-    url: Annotated[
-        str, Field(pattern=r"^https?://[^\s]+$", title="a URL", examples=["http://prometheus.monitoring.svc:9090"])
-    ]
+    url: PrometheusUrl
     """Its URL as KEDA reaches it: a full name, since KEDA stands in a namespace of its own."""
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stacks.schema.base import AbsolutePath, BrokenRule, Count, DnsLabel, Hostname, Model, SecretName, Text
+from stacks.schema.url import S3Url
 
 
 class CvmfsPvc(Model):
@@ -70,10 +71,7 @@ class NfsVolume(Model):
 class S3Endpoint(Model):
     """An S3 service of the site."""
 
-    endpoint_url: Annotated[
-        str,
-        Field(pattern=r"^https?://[^/\s]+$", title="a URL without a path", examples=["https://s3.example.org"]),
-    ]
+    endpoint_url: S3Url
     """URL without a path."""
     region: Text = "us-east-1"
     """Region that requests are signed for."""

@@ -1,0 +1,139 @@
+"""Web addresses: parsed by the standard library, each part held to a rule."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal, NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, Field
+
+_PORTS = {"http": 80, "https": 443}
+_DNS_NAME = re.compile(r"([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+class Endpoint(NamedTuple):
+    """The server that a URL leads to."""
+
+    scheme: str
+    host: str
+    """DNS name in lower case or IP address, without brackets."""
+    port: int
+    """Port of the URL, or that of its scheme."""
+
+
+def endpoint(url: str) -> Endpoint:
+    """Return the server that a valid URL leads to."""
+    parts = urlsplit(url)
+    return Endpoint(parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _UrlRule:
+    """A check of every part of a URL. Each refusal is one sentence with its way out."""
+
+    schemes: tuple[str, ...]
+    path: Literal["none", "any", "required"]
+    query: bool = False
+    hosts: Literal["any", "no IPv6 address", "DNS name"] = "any"
+    example: str
+
+    def __call__(self, url: str) -> str:
+        parts = self._split(url)
+        self._check_server(parts)
+        self._check_rest(url, parts)
+        return url
+
+    def _split(self, url: str) -> SplitResult:
+        if not url.isprintable() or " " in url:  # urlsplit would drop some of them
+            msg = f"a URL must have no blanks and control characters: write one such as {self.example}"
+            raise ValueError(msg)
+        try:
+            return urlsplit(url)
+        except ValueError as error:
+            msg = f"must be a URL ({error}): write one such as {self.example}"
+            raise ValueError(msg) from error
+
+    def _check_server(self, parts: SplitResult) -> None:
+        if parts.scheme not in self.schemes:
+            msg = f"a URL must begin with {' or '.join(f'{each}://' for each in self.schemes)}: begin it so"
+            raise ValueError(msg)
+        if "@" in parts.netloc:
+            msg = "a URL must have no user name and password, which would be in git: take out all up to the @"
+            raise ValueError(msg)
+        if not _port_is_valid(parts):
+            msg = "the port of a URL must be 1 to 65535: write the port, or leave the colon out"
+            raise ValueError(msg)
+        kind = _kind(parts.hostname or "")
+        if kind is None:
+            msg = f"the host of a URL must be a DNS name or an IP address: write one such as {self.example}"
+            raise ValueError(msg)
+        if (self.hosts == "DNS name" and kind != "DNS name") or (self.hosts == "no IPv6 address" and kind == "IPv6"):
+            msg = f"the host of this URL must be {self._host_rule()}: write one such as {self.example}"
+            raise ValueError(msg)
+
+    def _host_rule(self) -> str:
+        return "a DNS name" if self.hosts == "DNS name" else "a DNS name or an IPv4 address"
+
+    def _check_rest(self, url: str, parts: SplitResult) -> None:
+        if self.path == "none" and parts.path not in {"", "/"}:
+            msg = f"this URL must have no path: take {parts.path} out"
+            raise ValueError(msg)
+        if self.path == "required" and not parts.path:
+            msg = f"this URL must have a path: write one such as {self.example}"
+            raise ValueError(msg)
+        if "#" in url or ("?" in url and not self.query):
+            msg = f"this URL must have no {'fragment' if '#' in url else 'query'}: end it before the first ? or #"
+            raise ValueError(msg)
+
+
+def _port_is_valid(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0 and not parts.netloc.endswith(":")
+    except ValueError:
+        return False
+
+
+def _kind(host: str) -> Literal["DNS name", "IPv4", "IPv6"] | None:
+    try:
+        return "IPv6" if ipaddress.ip_address(host).version == 6 else "IPv4"
+    except ValueError:
+        return "DNS name" if _DNS_NAME.fullmatch(host) else None
+
+
+Issuer = Annotated[
+    str,
+    Field(title="a URL by https", examples=["https://cms-auth.cern.ch/"]),
+    AfterValidator(_UrlRule(schemes=("https",), path="any", example="https://cms-auth.cern.ch/")),
+]
+"""The name of an issuer of tokens."""
+
+KeysUrl = Annotated[
+    str,
+    Field(
+        title="a URL by https with a DNS name and a path",
+        examples=["https://cms-auth.cern.ch/jwk"],
+    ),
+    AfterValidator(
+        _UrlRule(
+            schemes=("https",), path="required", query=True, hosts="DNS name", example="https://cms-auth.cern.ch/jwk"
+        )
+    ),
+]
+"""A file of an issuer. Envoy looks its host up in DNS and compares the name with the certificate."""
+
+S3Url = Annotated[
+    str,
+    Field(title="a URL without a path", examples=["https://s3.example.org"]),
+    AfterValidator(
+        _UrlRule(schemes=("http", "https"), path="none", hosts="no IPv6 address", example="https://s3.example.org")
+    ),
+]
+"""An S3 service as Triton reads it: its parser takes no IPv6 address."""
+
+PrometheusUrl = Annotated[
+    str,
+    Field(title="a URL", examples=["http://prometheus.monitoring.svc:9090"]),
+    AfterValidator(_UrlRule(schemes=("http", "https"), path="any", example="http://prometheus.monitoring.svc:9090")),
+]
+"""A Prometheus, which may be below a path."""
