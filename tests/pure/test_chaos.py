@@ -1,4 +1,4 @@
-"""The list of faults, the tests that prove them, and the page that tells operators of them, are one."""
+"""The list of faults, the tests that prove them and the page for operators agree."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_every_fault_has_a_test() -> None:
 
 
 @pytest.mark.parametrize("fault", Fault)
-def test_the_page_tells_of_every_fault_and_names_its_tests(fault: Fault) -> None:
+def test_the_page_has_every_fault_and_names_its_tests(fault: Fault) -> None:
     text = sections(PAGE)[fault.title]
     named = re.findall(r"`(tests/[\w/]+\.py)`", text)
     assert named

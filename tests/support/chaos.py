@@ -1,35 +1,32 @@
-"""The faults that the stack is to survive. Tests that prove one are marked `chaos(Fault.…)` and stand in their rings.
+"""The faults that the stack must survive. Tests that prove one are marked `chaos(Fault.…)`, in the ring they belong to.
 
-What each costs, and what an operator does then, stands in docs/chaos.md.
+docs/chaos.md says what each costs, and what an operator has to do.
 """
 
 from enum import Enum
 
 
 class Fault(Enum):
-    """A fault, with its title and what is expected of the stack."""
+    """A fault: its title, and what the stack must do."""
 
-    TRITON_CRASHES = "Triton crashes", "what it had in progress is done by another server"
-    TRITON_HANGS = "Triton hangs", "what it had in progress is done by another server"
-    GPU_SLOW = "a GPU is slow", "it gets work by its speed, and no queue forms before it"
-    TRITON_REFUSES = "Triton refuses", "the client hears why; nothing that would be so everywhere is repeated"
-    NETWORK = "packets are lost, late or nowhere", "no call fails; a server that is cut off is left out"
-    DNS = "DNS is down or slow", "the last servers known stay; but an answer that there are none is believed"
-    PROMETHEUS = "Prometheus is down, empty or NaN", "nobody is refused for it, no server is taken away"
-    ISSUER = "issuer down, key rotated, wrong CA", "good tokens pass, keys of a man in the middle never"
-    MODEL_REPOSITORY = "model repository broken", "the new server never counts, the old ones serve"
-    DISK_FULL = "disk full", "what runs goes on"
-    ENVOY = "Envoy killed or misconfigured", "the other takes over; a bad file is refused at preview"
-    API_SERVER = "API server restarts during `up`", "`up` finishes, or the next one repairs"
+    TRITON_CRASHES = "Triton crashes", "another server does its requests in progress"
+    TRITON_HANGS = "Triton hangs", "another server does its requests in progress"
+    GPU_SLOW = "a GPU is slow", "it gets as many requests as it can do, and no queue forms before it"
+    TRITON_REFUSES = "Triton refuses", "the client gets the reason; no request that every server would refuse is retried"
+    NETWORK = "packets are lost, late or nowhere", "no call fails; a server that is cut off gets no requests"
+    DNS = "DNS is down or slow", "the last known servers stay; an empty answer is trusted"
+    PROMETHEUS = "Prometheus is down, empty or NaN", "no request is refused for it, no server is removed"
+    ISSUER = "issuer down, key rotated, wrong CA", "valid tokens pass, keys of a man in the middle never"
+    MODEL_REPOSITORY = "model repository broken", "the new server gets no request, the old ones serve"
+    DISK_FULL = "disk full", "running servers go on"
+    ENVOY = "Envoy killed or misconfigured", "the other takes over; preview refuses an invalid configuration"
+    API_SERVER = "API server restarts during `up`", "`up` finishes, or the next one repairs it"
     ENGINE_KILLED = "engine killed during `up`", "the lock names its owner; the next `up` converges, no orphan"
-    PROVIDER_KILLED = (
-        "provider killed during `up`",
-        "the next `up` names the object that stands in its way",
-    )
+    PROVIDER_KILLED = "provider killed during `up`", "the next `up` names the object that already exists"
     STATE_UNWRITABLE = "state cannot be written", "`up` fails, the state is readable, the next `up` converges"
-    TWO_UPS = "two `up` at once", "the second refuses at once and names the first"
-    NODE_LOST = "kubelet lost", "pods serve on, and it takes them over again"
-    CLOCK_SKEW = "clocks differ", "tokens pass that are early or late by less than 60 s"
+    TWO_UPS = "two `up` at once", "the second fails at once and names the first"
+    NODE_LOST = "kubelet lost", "its pods go on serving, and it takes them over again"
+    CLOCK_SKEW = "clocks differ", "tokens that are early or late by less than 60 s pass"
 
     def __init__(self, title: str, expectation: str) -> None:
         self.title = title
