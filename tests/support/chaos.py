@@ -12,7 +12,7 @@ class Fault(Enum):
     TRITON_CRASHES = "Triton crashes", "another server does its requests in progress"
     TRITON_HANGS = "Triton hangs", "another server does its requests in progress"
     GPU_SLOW = "a GPU is slow", "it gets as many requests as it can do, and no queue forms before it"
-    TRITON_REFUSES = "Triton refuses", "the client gets the reason; no request that every server would refuse is retried"
+    TRITON_REFUSES = "Triton refuses", "the client gets the reason; what every server would refuse is not retried"
     NETWORK = "packets are lost, late or nowhere", "no call fails; a server that is cut off gets no requests"
     DNS = "DNS is down or slow", "the last known servers stay; an empty answer is trusted"
     PROMETHEUS = "Prometheus is down, empty or NaN", "no request is refused for it, no server is removed"
