@@ -5,8 +5,8 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-MODELS = CHECKOUT / "devcluster" / "models"
-"""Model repository of the dev experiment."""
+MODELS = CHECKOUT / "models"
+"""Model repository of the dev experiment; tests and benchmarks read it without a cluster."""
 
 CACHE = Path(os.environ.get("SONIC_CACHE_DIR") or "/var/cache/sonic-devcluster")
 """All builds and downloads, keyed by their inputs; safe to delete, costly to make again."""

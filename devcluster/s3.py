@@ -1,6 +1,6 @@
 """The model repository of the dev stack: an S3 server on one address, with a folder of models.
 
-    python -m devcluster.s3 --host 10.123.0.1 --port 19000 --models devcluster/models
+    python -m devcluster.s3 --host 10.123.0.1 --port 19000 --models models
 
 The port opens once the models are in the bucket, so every client finds them all. The server is moto's, in memory: it
 accepts any credentials, and forgets on exit what clients have written. It ends with status 0 on SIGTERM.

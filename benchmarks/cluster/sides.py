@@ -11,7 +11,7 @@ from components.envoy.bootstrap import STATS_PORT
 from components.envoy.cluster import CLUSTER
 from devcluster.addresses import LOOPBACK
 from devcluster.images.catalog import ENVOY
-from devcluster.paths import CHECKOUT
+from devcluster.paths import MODELS
 from stacks.schema import StackConfig
 from stacks.schema.exposure import NodePortExposure
 
@@ -87,7 +87,7 @@ def peer_values(config: StackConfig) -> peer.Values:
         triton_image=server.image,
         envoy_image=config.site.images.envoy or ENVOY.reference,
         servers=SERVERS,
-        models=CHECKOUT / "devcluster" / "models",
+        models=MODELS,
         triton_limits={
             "cpu": f"{math.ceil(server.cpu_cores * 1000)}m",
             "memory": f"{math.ceil(server.memory_gib * 1024)}Mi",

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.loopback.process import BenchmarkError, Process
 from benchmarks.peer import TRITON_EXIT_TIMEOUT_SECONDS
 from devcluster.images import chroot_command
-from devcluster.paths import CHECKOUT
+from devcluster.paths import MODELS
 
 GRPC_PORT = 18001
 _HTTP_PORT, _METRICS_PORT = 18000, 18002
@@ -22,7 +22,7 @@ SLEEP_IDENTITY = "sleep_identity"
 """The dev repository's model: as long as the request says, up to eight in a batch."""
 PACED = "paced"
 """The benchmarks' own: one request at a time, as long as the server is told at its start."""
-_MODELS = (CHECKOUT / "devcluster" / "models" / SLEEP_IDENTITY, Path(__file__).with_name("models") / PACED)
+_MODELS = (MODELS / SLEEP_IDENTITY, Path(__file__).with_name("models") / PACED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from devcluster.images import chroot_command, triton_root
-from devcluster.paths import CHECKOUT
+from devcluster.paths import MODELS
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
 from tests.support.real_envoy import free_port
@@ -21,9 +21,7 @@ _USER_ID = 1000
 def repository(directory: Path) -> Path:
     """A copy of the dev model `sleep_identity`, in a folder that Triton's user may read."""
     model = directory / "sleep_identity"
-    shutil.copytree(
-        CHECKOUT / "devcluster" / "models" / model.name, model, ignore=shutil.ignore_patterns("__pycache__")
-    )
+    shutil.copytree(MODELS / model.name, model, ignore=shutil.ignore_patterns("__pycache__"))
     for path in (directory, *directory.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     return directory
