@@ -47,7 +47,7 @@ class Bench:
     def client(self, load: Load, name: str) -> Iterator[Client]:
         """A load process that has connected and is about to start; it is gone afterwards."""
         client = Client(
-            load, samples_file=self.results.samples_file(name), scratch=self.scratch, core=self.cores.client
+            load, samples_file=self.results.requests_file(name), scratch=self.scratch, core=self.cores.client
         )
         try:
             client.await_start()

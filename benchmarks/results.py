@@ -1,4 +1,4 @@
-"""What is kept of a run: versions and configuration of everything, each block's figures, each request, the table."""
+"""Files of one run: versions and hashes, each block's figures, the table; and each request, which git ignores."""
 
 import csv
 import json
@@ -75,13 +75,14 @@ class Results:
 
     def __init__(self, started: datetime, root: Path = RESULTS) -> None:
         self.directory = root / started.strftime("%Y-%m-%d") / started.strftime("%H%M%S")
-        self.directory.mkdir(parents=True)
+        self._requests = self.directory / "requests"
+        self._requests.mkdir(parents=True)
         self._blocks = self.directory / "blocks.csv"
         self._facts: dict[str, object] = {}
 
-    def samples_file(self, name: str) -> Path:
-        """Where the requests of one client are kept."""
-        return self.directory / f"{name}.csv.gz"
+    def requests_file(self, name: str) -> Path:
+        """Path for the single requests of one client. `.gitignore` names its folder."""
+        return self._requests / f"{name}.csv.gz"
 
     def add(self, block: BlockResult) -> None:
         """Keep a block's figures."""

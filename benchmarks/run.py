@@ -87,7 +87,7 @@ def run(parts: Sequence[Part[Any]], *, quick: bool, seed: int) -> None:
                 failures.append(str(error))
     finally:
         table = results.finish(rows)
-    print(f"\n{table}\n\nEach request, each block, all versions: {results.directory}")
+    print(f"\n{table}\n\nAll requests, blocks and versions: {results.directory}")
     if failures:
         raise BenchmarkError("; ".join(failures))
 

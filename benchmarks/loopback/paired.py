@@ -5,6 +5,7 @@ another.
 """
 
 import csv
+import gzip
 import json
 import random
 import sys
@@ -48,7 +49,7 @@ def run_turns(plan: PairedPlan) -> None:
     for call in calls.values():
         for _ in range(_WARM_UP_REQUESTS):
             _turn(call, body)
-    with Path(plan.output).open("w", newline="") as file:
+    with gzip.open(plan.output, "wt", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["round", "leg", "seconds"])
         for number in range(plan.rounds):
@@ -61,7 +62,7 @@ def run_turns(plan: PairedPlan) -> None:
 def read_turns(path: Path) -> dict[str, list[float]]:
     """Seconds of each turn, by leg."""
     turns: dict[str, list[float]] = {}
-    with path.open(newline="") as file:
+    with gzip.open(path, "rt", newline="") as file:
         for row in csv.DictReader(file):
             turns.setdefault(row["leg"], []).append(float(row["seconds"]))
     return turns

@@ -69,7 +69,7 @@ def rejected(blocks: Sequence[Block]) -> str:
 
 
 def _run_block(lab: Lab, name: str, exchange: Exchange, envoys: Mapping[str, Envoy], number: int) -> Block:
-    output = lab.results.directory / f"{name}.csv"
+    output = lab.results.requests_file(name)
     plan = PairedPlan(
         legs={DIRECT: lab.fleet[1].target, **{leg: envoy.target for leg, envoy in envoys.items()}},
         model=exchange.work.model,

@@ -1,5 +1,6 @@
 """A run of several parts: what can be measured is in the table, whatever else fails."""
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from benchmarks.loopback.process import BenchmarkError
 from benchmarks.results import Results
 from benchmarks.table import Row
 from devcluster.errors import DevClusterError
+from devcluster.paths import CHECKOUT
 from devcluster.progress import Progress
 
 
@@ -82,3 +84,13 @@ def test_what_fails_does_not_take_the_rest_with_it(
     assert "B0 after" in printed
     (kept,) = tmp_path.rglob("table.md")
     assert kept.read_text().strip() in printed
+
+
+def test_git_keeps_the_figures_of_a_run_and_ignores_its_single_requests() -> None:
+    paths = [
+        f"benchmarks/results/2030-01-01/120000/{name}"
+        for name in ("table.md", "run.json", "blocks.csv", "requests/hang-0-ours.csv.gz")
+    ]
+    command = ["git", "check-ignore", "--no-index", *paths]
+    ignored = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert ignored == paths[-1:]
