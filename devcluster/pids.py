@@ -59,10 +59,11 @@ def kill_own(waiting: Callable[[str], None]) -> None:
 
     def alive() -> str:
         processes = own_processes()
+        what = f"{describe(processes[0].pid)} to end after SIGKILL" if processes else ""
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.kill()  # psutil compares the start time first: the number may be another's by now
-        return f"{describe(processes[0].pid)} to end after SIGKILL" if processes else ""
+        return what
 
     hint = "it hangs in the kernel: look at its /proc/PID/stack, or restart the machine"
     wait_while(alive, timeout_seconds=KILL_TIMEOUT_SECONDS, interval_seconds=0.05, waiting=waiting, hint=hint)

@@ -1,4 +1,4 @@
-"""What the certificates say, and when they are issued anew."""
+"""Certificates and kubeconfigs: their content, and when they are issued again."""
 
 import base64
 import dataclasses
@@ -35,7 +35,7 @@ def _names(identity: Identity) -> set[str]:
 
 
 @pytest.mark.usefixtures("pki")
-def test_the_api_server_is_known_by_every_address_that_a_client_uses() -> None:
+def test_the_api_server_certificate_covers_every_address_that_a_client_uses() -> None:
     """This machine, a pod through the Service, and the kubelet by the node's address."""
     clients = {"127.0.0.1", "10.96.0.1", "10.123.0.1", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}
     assert clients <= _names(API_SERVER)
@@ -48,7 +48,7 @@ def test_the_kubelet_is_a_node_and_serves_at_its_address() -> None:
 
 
 @pytest.mark.usefixtures("pki")
-def test_who_may_speak_for_others_is_signed_by_an_authority_of_its_own() -> None:
+def test_the_front_proxy_has_an_authority_of_its_own() -> None:
     issuers = {identity.file: _load(identity).issuer.rfc4514_string() for identity in IDENTITIES}
     front_proxy = {file for file, issuer in issuers.items() if issuer == "CN=front-proxy-ca"}
     assert front_proxy == {"front-proxy", "front-proxy-ca"}

@@ -1,4 +1,4 @@
-"""Readings of what kubectl, ctr and Pulumi print."""
+"""Add-ons, status, recovery from a killed Pulumi, and the output of ctr and Pulumi."""
 
 import io
 import json
@@ -43,7 +43,7 @@ def test_coredns_asks_upstream_only_if_there_is_one(upstream: list[str]) -> None
     assert corefile.count("{") == corefile.count("}")
 
 
-def test_keda_is_taken_without_the_webhooks_that_nobody_serves() -> None:
+def test_keda_is_installed_without_webhooks() -> None:
     kustomization = keda_kustomization(Path("/cache/keda/config"), Path("/run/x/keda"))
     assert "../../../cache/keda/config/crd" in kustomization["resources"]
     assert not any("webhooks" in resource for resource in kustomization["resources"])
@@ -91,7 +91,7 @@ def test_objects_being_created_are_named_as_kubectl_wants_them() -> None:
     ]
 
 
-def test_of_pulumis_output_the_errors_are_shown() -> None:
+def test_the_errors_in_the_output_of_pulumi_are_shown() -> None:
     log = (
         "Updating (dev):\n ~ thing error: not this one\n\nDiagnostics:\n"
         "  pulumi:pulumi:Stack (sonic-dev):\n    warning: w\n    error: update failed\n\n"

@@ -59,7 +59,9 @@ def test_a_machine_that_has_all_is_accepted(objections: Iterator[str]) -> None:
         (disk_objections({HERE: 1e9, HERE / "x": 2e9}), "GiB free: 3000000000 GiB are needed; make room"),
     ],
 )
-def test_each_lack_is_told_in_a_sentence(objections: Iterator[str], sentence: str) -> None:
+def test_each_objection_is_a_sentence_with_the_value_found_and_the_way_out(
+    objections: Iterator[str], sentence: str
+) -> None:
     told = list(objections)
     assert sentence in told[0]
     assert all("\n" not in line for line in told)

@@ -35,7 +35,7 @@ def _program(name: str) -> Path:
     return Path("/cache") / name
 
 
-def test_supervisord_reads_commands_as_they_were_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_supervisord_runs_commands_with_special_characters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Spaces, quotes and per cent signs are all special to it."""
     for folder in ("LOGS", "RUN"):  # it looks whether they are there
         monkeypatch.setattr(supervisor, folder, tmp_path)
@@ -48,7 +48,7 @@ def test_supervisord_reads_commands_as_they_were_meant(tmp_path: Path, monkeypat
     assert tuple(shlex.split(program.command)) == AWKWARD.command
 
 
-def test_a_changed_file_is_a_changed_process_and_only_that_one(tmp_path: Path) -> None:
+def test_a_changed_file_restarts_only_the_process_that_reads_it(tmp_path: Path) -> None:
     reader = dataclasses.replace(AWKWARD, name="reader", reads=(tmp_path / "config",))
 
     def sections() -> dict[str, dict[str, str]]:
@@ -70,7 +70,7 @@ def test_every_log_is_bounded() -> None:
     assert int(parser["supervisord"]["logfile_maxbytes"]) > 0
 
 
-def test_every_port_in_a_command_or_address_is_one_that_preflight_looks_at() -> None:
+def test_preflight_checks_every_port_of_an_address() -> None:
     known = {str(port) for port in HOST_PORTS}
     every = processes.every(_program)
     urls = [text for process in every for text in (process.address, process.health or "") if text.startswith("http")]
@@ -82,12 +82,12 @@ def test_cap_sys_resource_is_read_from_the_status(effective: str, held: bool) ->
     assert has_capability(f"Name:\tx\nCapPrm:\t0\nCapEff:\t{effective}\n", 24) is held
 
 
-def test_only_who_cannot_lower_a_score_restricts_it() -> None:
+def test_containerd_restricts_oom_scores_only_without_cap_sys_resource() -> None:
     assert "restrict_oom_score_adj = true" in containerd_configuration(can_lower_oom_score=False)
     assert "restrict_oom_score_adj = false" in containerd_configuration(can_lower_oom_score=True)
 
 
-def test_the_kubelet_accepts_cgroup_version_1_and_never_throws_images_away() -> None:
+def test_the_kubelet_accepts_cgroup_version_1_and_keeps_all_images() -> None:
     settings = kubelet_configuration()
     assert settings["failCgroupV1"] is False
     assert settings["imageGCHighThresholdPercent"] == 100  # kubelet: 100 switches image garbage collection off
@@ -102,7 +102,7 @@ def test_configurations_are_yaml_that_survives_a_round_trip() -> None:
         assert yaml.safe_load(yaml.safe_dump(settings)) == settings
 
 
-def test_pods_do_not_get_the_machines_loopback_resolver_nor_its_domains() -> None:
+def test_pods_get_neither_the_loopback_resolver_nor_the_search_domains_of_the_machine() -> None:
     machine = "# stub\nnameserver 127.0.0.53\nnameserver 192.0.2.7\nnameserver fe80::1%eth0\nsearch corp.example\n"
     assert pod_resolv_conf(machine) == "nameserver 192.0.2.7\nnameserver fe80::1%eth0\n"
 

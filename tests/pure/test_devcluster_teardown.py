@@ -35,7 +35,7 @@ COMMIT
 """
 
 
-def test_own_chains_and_the_jumps_into_them_go_and_all_else_stays() -> None:
+def test_our_chains_and_the_jumps_to_them_are_removed_and_nothing_else() -> None:
     assert removal_script(RULES) == (
         "*nat\n"
         '-D PREROUTING -m comment --comment "kubernetes service portals -j LOOK" -j KUBE-SERVICES\n'
@@ -45,7 +45,7 @@ def test_own_chains_and_the_jumps_into_them_go_and_all_else_stays() -> None:
     )
 
 
-def test_where_nothing_is_ours_nothing_is_done() -> None:
+def test_a_packet_filter_without_our_chains_stays() -> None:
     assert removal_script("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j ACCEPT\nCOMMIT\n") == ""
 
 
@@ -133,7 +133,7 @@ def test_cgroups_of_version_1_and_hybrid_are_told_apart(tmp_path: Path) -> None:
         (False, "1\n", "memory", {"memory"}),
     ],
 )
-def test_a_cgroup_of_version_2_hands_on_what_it_may(
+def test_the_usable_controllers_of_cgroup_version_2(
     tmp_path: Path, is_machine_root: bool, processes: str, enabled: str, usable: set[str]
 ) -> None:
     (tmp_path / "cgroup.controllers").write_text("cpu memory io")

@@ -1,4 +1,4 @@
-"""The images' table and keys, and the store that holds what they are made of. Nothing is built here."""
+"""The catalog of images, their keys and the build cache. Nothing is built here."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from devcluster.toolchain.table import TOOLS
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A store of this test's own in place of the machine's."""
+    """A store of this test's own instead of the machine's."""
     store = Store(tmp_path / "images")
     monkeypatch.setattr(build_cache, "STORE", store)
     return store

@@ -1,4 +1,4 @@
-"""The dev experiment's models: the network's numbers, the configurations, and the reference answers."""
+"""The dev experiment's models: the network's numbers, the configurations, and the golden answers."""
 
 import importlib.util
 import json
@@ -61,7 +61,7 @@ def random_jets(count: int, seed: int = 7) -> dict[str, Any]:
 class TestParticleNet:
     network = particlenet.ParticleNet()
 
-    def test_answers_are_those_of_the_plain_python_network(self) -> None:
+    def test_answers_are_the_golden_answers(self) -> None:
         content = reference_of("particlenet_AK4_PT_numpy")
         expected = tensors(content["expected"]["outputs"])["softmax"]
         answer = self.network(tensors(content["request"]["inputs"]))
@@ -77,7 +77,7 @@ class TestParticleNet:
         assert np.ptp(answer, axis=0).max() > 0.01
 
     @pytest.mark.parametrize("garbage", [1.0, -1e30, math.inf, math.nan])
-    def test_masked_entries_have_no_influence_whatever_stands_in_them(self, garbage: float) -> None:
+    def test_masked_entries_have_no_influence(self, garbage: float) -> None:
         jets = random_jets(4)
         spoilt = dict(jets)
         for kind in ("pf", "sv"):
@@ -98,7 +98,7 @@ class TestParticleNet:
         np.testing.assert_allclose(self.network(jets), alone, rtol=1e-4)
 
     def test_the_graph_matters(self) -> None:
-        """Moving the points apart in another way changes who is whose neighbour, and so the answer."""
+        """Other distances between the points give other neighbours, and so another answer."""
         jets = random_jets(4)
         moved = jets | {"pf_points": jets["pf_points"][:, :, ::-1].copy()}
         assert np.abs(self.network(moved) - self.network(jets)).max() > 1e-4
@@ -159,7 +159,7 @@ class TestReferences:
         assert sorted(path.stem for path in golden_answers.DIRECTORY.glob("*.json")) == NAMES
 
     @pytest.mark.parametrize("name", NAMES)
-    def test_are_what_their_script_writes(self, name: str) -> None:
+    def test_are_up_to_date_with_their_script(self, name: str) -> None:
         written = (golden_answers.DIRECTORY / f"{name}.json").read_text()
         fresh = golden_answers.render(golden_answers.golden_answers()[name])
         assert written == fresh, "stale: run `python -m tests.support.golden_answers`"

@@ -1,4 +1,4 @@
-"""The S3 server of the dev stack: what is in the bucket when the port opens, and how it ends."""
+"""The S3 server of the dev stack: the content of its bucket, its address and its end."""
 
 import signal
 import socket
