@@ -1,4 +1,4 @@
-"""`python -m stacks`: look at the stacks without touching a cluster."""
+"""`python -m stacks`: read and check the stacks without touching a cluster."""
 
 import argparse
 import signal
@@ -17,15 +17,17 @@ from stacks.stack_file import load_stack_file
 
 
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
-    """Run one command; give the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m stacks", description="Look at the stacks; no cluster is touched.")
+    """Run one command and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stacks", description="Read and check the stacks, without a cluster."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("list", help="every stack: its site, experiment, pools, servers and address")
-    check = commands.add_parser("check", help="say what is wrong with stacks, all of it at once")
+    check = commands.add_parser("check", help="report everything that is wrong with stacks, each and together")
     check.add_argument("stacks", nargs="*", metavar="STACK", help="by default all")
     show = commands.add_parser("show", help="the configuration of a stack, resolved")
     show.add_argument("stack", metavar="STACK")
-    show.add_argument("--origin", action="store_true", help="say beside each value where it was written")
+    show.add_argument("--origin", action="store_true", help="show beside each value its file and line")
     rendering = commands.add_parser("render", help="write a stack's manifests to a folder; secrets are placeholders")
     rendering.add_argument("stack", metavar="STACK")
     rendering.add_argument(

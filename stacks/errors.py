@@ -1,4 +1,4 @@
-"""What is told to a person whose configuration is wrong."""
+"""Problems of a configuration, as sentences for the person who wrote it."""
 
 import difflib
 import json
@@ -31,13 +31,13 @@ class ConfigurationError(Exception):
 
 
 def found(value: Any) -> str:
-    """Write a value as it was found, as JSON, shortened, without the user name and password of a URL."""
+    """Return a value as JSON, cut to a length that a sentence can hold, without user name and password of a URL."""
     text = _CREDENTIALS.sub("//…@", json.dumps(value, ensure_ascii=False))
     return text if len(text) <= _FOUND_LENGTH_MAX else f"{text[: _FOUND_LENGTH_MAX - 1]}…"
 
 
 def choice(word: str, known: Iterable[str], otherwise: str) -> str:
-    """Ask whether a known word was meant, if one is near but for its case; otherwise return the other way out."""
+    """Return `did you mean …?` for a known word that is near, whatever its case; else the other way out."""
     by_lower_case = {each.lower(): each for each in known}
     near = difflib.get_close_matches(word.lower(), list(by_lower_case), n=1, cutoff=0.7)
     return f"did you mean `{by_lower_case[near[0]]}`?" if near else otherwise

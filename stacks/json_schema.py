@@ -1,4 +1,12 @@
-"""The models as JSON Schema, and what it says of one value in words that a person can act on."""
+"""The models as JSON Schema, and its rule for one value in words that a person can act on.
+
+    schema = Schema(Site)
+    node = schema.at(("pools", 0, "servers_max"), site)     # {"type": "integer", "minimum": 1, …}
+    schema.rule(node)                                       # "an integer >= 1"
+    schema.way_out(node, "4", "servers_max")                # "write 4, without quotes or unit"
+
+`at` follows a path through references, through `or null` and, by the `kind` that the value has, through alternatives.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,7 +25,7 @@ Node = Mapping[str, Any]
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's generator, but a title is only what a model says a string must be, also in mappings."""
+    """Pydantic's generator, where a title is always the rule of a string, also in mappings."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
@@ -36,19 +44,19 @@ class Property(NamedTuple):
     """One key that a file may have."""
 
     path: str
-    """Its path, such as `pools[].servers_max`."""
+    """Path, such as `pools[].servers_max`."""
     kind: str | None
-    """The `kind` of the mapping that it stands in, where that decides which keys there are."""
+    """The `kind` of its mapping, where that decides which keys exist."""
     rule: str
-    """What its value must be."""
+    """Rule for its value; completes "must be …"."""
     required: bool
-    """Whether it must be there."""
+    """True for a key without a default."""
     default: Json
-    """Its default, where it is not required."""
+    """Default of a key that is not required."""
     description: str
-    """What it means."""
+    """Description of the model."""
     is_group: bool
-    """Whether its value is a mapping (or a list of mappings) with keys of its own."""
+    """True for a mapping, or a list of mappings, with keys of its own."""
 
 
 class Schema:
@@ -58,7 +66,7 @@ class Schema:
         self.document: dict[str, Any] = model.model_json_schema(schema_generator=_Generator)
 
     def at(self, path: KeyPath, value: Any) -> Node:
-        """Give what is said of the place at the path; `value` is the whole, whose `kind`s choose among alternatives."""
+        """Return the schema of a path; `value` is the whole, whose `kind`s choose among alternatives."""
         node = self._chosen(self.document, value)
         for key in path:
             below = node.get("items") if isinstance(key, int) else node.get("properties", {}).get(key)
@@ -71,11 +79,11 @@ class Schema:
         return node
 
     def properties(self) -> Iterator[Property]:
-        """Give every key, in the order of the models; a key of several kinds once for each."""
+        """Yield every key, in the order of the models; a key of several kinds once for each."""
         yield from self._properties(self.document, "", None)
 
     def rule(self, node: Node) -> str:
-        """Say what a value must be: completes "must be …"."""
+        """Return the rule for a value; it completes "must be …"."""
         node = self._resolved(node)
         if "const" in node or "enum" in node:
             return one_of([str(value) for value in node.get("enum", [node.get("const")])])
@@ -126,15 +134,15 @@ class Schema:
                 return "write its keys below it, or `{}` for none"
 
     def keys(self, node: Node) -> list[str]:
-        """Give the keys of a mapping."""
+        """Return the keys of a mapping."""
         return list(node.get("properties", {}))
 
     def kinds(self, node: Node) -> list[str]:
-        """Give the values of `kind` that choose among the alternatives of a node, none where there are none."""
+        """Return the values of `kind` that choose among the alternatives of a node; empty without alternatives."""
         return self._kinds(self._resolved(node))
 
     def key_rule(self, node: Node) -> Node:
-        """Give what is said of the keys of a mapping whose keys are data, such as labels."""
+        """Return the schema of the keys of a mapping whose keys are data, such as labels."""
         names: Node = {"type": "string", **node.get("propertyNames", {})}
         return names
 
@@ -177,7 +185,7 @@ class Schema:
 
 
 def one_of(choices: list[str]) -> str:
-    """Say which values there are to choose from."""
+    """Return the choices as `one of …`."""
     marked = [f"`{each}`" for each in choices]
     return marked[0] if len(marked) == 1 else f"one of {', '.join(marked)}"
 

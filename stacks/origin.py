@@ -1,4 +1,4 @@
-"""Plain values that remember where they were written."""
+"""Plain values, each with the file and line that it was written in."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def nodes(value: Json, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Json]]:
-    """Give the value and everything in it, each with its path, in order."""
+    """Yield the value and everything in it, each with its path, in order."""
     yield path, value
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
@@ -26,20 +26,20 @@ def nodes(value: Json, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Json]]:
 
 
 def leaves(value: Json) -> Iterator[tuple[KeyPath, Json]]:
-    """Give everything in a value that is neither a mapping with entries nor a list with items."""
+    """Yield everything in a value that is neither a mapping with entries nor a list with items."""
     return ((path, node) for path, node in nodes(value) if not (isinstance(node, dict | list) and node))
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value was written."""
+    """The place of a value in the files."""
 
     file: str
     """File, relative to the root of the repository."""
     line: int
     """Line, from 1."""
     by_override: bool = False
-    """Whether the stack's override said it, in the place of the site or the experiment."""
+    """True for a value of a stack's override, and for one that the override removes."""
 
     @property
     def place(self) -> str:
@@ -58,7 +58,7 @@ class Tree:
     origins: Mapping[KeyPath, Origin] = field(default_factory=dict)
 
     def value_at(self, path: KeyPath) -> Json:
-        """Give the value at the path, None also where there is none."""
+        """Return the value at the path; None: it is null, or nothing was written there."""
         value: Any = self.value
         for key in path:
             try:
@@ -68,7 +68,7 @@ class Tree:
         return value  # type: ignore[no-any-return]
 
     def at(self, *path: str | int) -> "Tree | None":
-        """Give the part below a path that was written, or None where there is none."""
+        """Return the part below a path; None: nothing was written there."""
         if path not in self.origins:
             return None
         depth = len(path)
@@ -82,7 +82,7 @@ class Tree:
         return Tree({key: part.value for key, part in parts.items()}, {(): origin, **origins})
 
     def nearest_origin(self, path: KeyPath) -> Origin:
-        """Give where the path was written, or the closest part of it that was written.
+        """Return the origin of the path, or of the longest part of it that was written.
 
         Raises:
             KeyError: when not even the root has an origin.

@@ -1,4 +1,4 @@
-"""From what pydantic finds wrong to sentences: file and line, thing, value found, rule, way out."""
+"""Sentences from the findings of pydantic: file and line, thing, value found, rule, way out."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -34,13 +34,15 @@ def of_validation(error: ValidationError, tree: Tree, templates: Mapping[KeyPath
     translator = _Translator(tree, templates)
     errors = error.errors(include_url=False)
     for details in errors:
-        if not _is_told_already(details, errors):
+        if not _follows(details, errors):
             yield from translator.problems(details)
 
 
-def _is_told_already(details: ErrorDetails, errors: list[ErrorDetails]) -> bool:
-    """Whether an error only follows from another: a file that could not be read is missing, and a list is too short
-    when pydantic does not count its wrong items."""
+def _follows(details: ErrorDetails, errors: list[ErrorDetails]) -> bool:
+    """Tell whether an error only follows from another.
+
+    A part whose file cannot be read is missing too, and pydantic does not count the wrong items of a list.
+    """
     own = details["loc"]
     if details["type"] == "missing":
         return len(own) == 1
@@ -69,7 +71,10 @@ class _Translator:
                 yield Problem(origin.place, self._sentence(details, path, of_key, cause, origin))
 
     def _path(self, location: tuple[str | int, ...]) -> tuple[KeyPath, bool]:
-        """Take what is no key out of pydantic's location: the kinds that chose among alternatives, and `[key]`."""
+        """Return the path in a location of pydantic, and whether the error is about the last key and not its value.
+
+        Pydantic adds steps that are no keys: the kind that chose among alternatives, and `[key]`.
+        """
         path: list[str | int] = []
         value: Any = self._tree.value
         chosen = False
@@ -89,7 +94,7 @@ class _Translator:
             yield Problem(" and ".join(self._places(rule, path)), f"{thing}{rule.message}")
 
     def _places(self, rule: BrokenRule, path: KeyPath) -> list[str]:
-        """Give where the fields of a rule stand. One that is not written adds only its file, where that is another."""
+        """Return file and line of each field of a rule. One that is not written adds a line only of another file."""
         origins: list[Origin] = []
         for field in rule.fields:
             steps = path + tuple(int(step) if step.isdigit() else step for step in field.split("."))
@@ -158,7 +163,7 @@ class _Translator:
         return f"found the key `{key}`, which is not known here: {way_out}"
 
     def _elsewhere(self, key: str, owner: str, path: KeyPath) -> str | None:
-        """Say where a key belongs that is known, but not there."""
+        """Return the place of a key that is known elsewhere, in words."""
         here = "".join("[]" if isinstance(step, int) else f".{step}" for step in path[1:]).removeprefix(".")
         other = "experiment" if owner == "site" else "site"
         places = {file: [place for place in _properties(file) if _name(place) == key] for file in (owner, other)}

@@ -14,7 +14,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def generated_files() -> Mapping[Path, str]:
-    """Give every generated file: its path from the root, and its content."""
+    """Return the content of every generated file, by its path from the root."""
     return {
         Path("stacks/schema.json"): schema_json(),
         Path("stacks/sites/schema.json"): _part("Site"),
@@ -48,7 +48,7 @@ def _allow_placeholders(node: Any) -> None:
 
 
 def _part(model: str) -> str:
-    """Refer to one model; editors follow a reference into another file, but take no fragment of one as a schema."""
+    """Return a reference to one model. Editors follow it, but take no fragment of another file as a schema."""
     return _json({"$schema": _DIALECT, "$ref": f"../schema.json#/$defs/{model}"})
 
 
@@ -98,7 +98,7 @@ def _stack_rows() -> Iterator[str]:
 
 
 def _sections(schema: Schema) -> Iterator[str]:
-    """Give a table of the keys at the top, then one for each group of keys below them."""
+    """Yield a table of the keys at the top, then one for each group of keys below them."""
     groups: dict[str, list[Property]] = {"": []}
     for property_ in schema.properties():
         top, _, below = property_.path.partition(".")
@@ -110,7 +110,7 @@ def _sections(schema: Schema) -> Iterator[str]:
 
 
 def _table(properties: list[Property]) -> str:
-    """Give one row for each key; a key that several kinds share is said once."""
+    """Return a table with a row for each key; a key that several kinds share has one row."""
     rows: dict[tuple[str, ...], list[str]] = {}
     for property_ in properties:
         row = (property_.path, property_.rule, _default(property_), property_.description)

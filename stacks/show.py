@@ -17,11 +17,11 @@ _ORIGIN_COLUMN_MAX = 72
 class _Line(NamedTuple):
     text: str
     path: KeyPath | None
-    """The value that stands in the line, None where none begins in it."""
+    """Path of the value that begins in the line; None: none does."""
 
 
 def render(resolved: Resolved, *, with_origins: bool) -> str:
-    """Give the whole configuration as YAML; with origins, `# file:line`, `# override file:line` or `# default`."""
+    """Return the whole configuration as YAML; with origins, `# file:line`, `# override file:line` or `# default`."""
     lines = list(_mapping(resolved.config.model_dump(mode="json"), ()))
     if not with_origins:
         return "\n".join(line.text for line in lines)

@@ -37,7 +37,7 @@ def load(path: Path, root: Path) -> Tree:
     """Read a file that holds one mapping. Origins name it relative to `root`.
 
     Raises:
-        ConfigurationError: when it is not YAML, says a key twice, or uses more of YAML than JSON has.
+        ConfigurationError: when it is not YAML, has a key twice, or uses more of YAML than JSON has.
     """
     file = path.relative_to(root).as_posix()
     try:
@@ -49,7 +49,7 @@ def load(path: Path, root: Path) -> Tree:
 
 
 def parse(text: str, file: str) -> Tree:
-    """Read a text as `load` does; `file` is what its origins are to name."""
+    """Read a text as `load` does; its origins name `file`."""
     try:
         node = yaml.compose(text, Loader=_Loader)
     except _MoreThanJsonError as error:
@@ -97,7 +97,7 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Reader:
-    """Turns nodes into values, noting the line of each and everything that is wrong."""
+    """Turns nodes into values, and collects their lines and every problem."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -129,7 +129,7 @@ class _Reader:
             entry = (*path, key.value)
             if key.value in mapping:
                 first = self.origins[entry].line
-                self.refuse(line, f"{dotted(entry)} stands twice, first in line {first}: keep one of the two")
+                self.refuse(line, f"{dotted(entry)} is there twice, first in line {first}: keep one of the two")
                 continue
             mapping[key.value] = None
             mapping[key.value] = self._entry(key, value, entry)

@@ -1,4 +1,4 @@
-"""A stack: one site and one experiment, with the rules that span both."""
+"""A stack: one instance of an experiment at a site, with the rules that span both."""
 
 from collections.abc import Iterator
 from typing import Annotated, NamedTuple
@@ -19,20 +19,20 @@ _LONGEST_FIXED_PART = "default-deny"
 
 
 class PoolShare(NamedTuple):
-    """What one pool carries of a stack."""
+    """The servers of a stack that one pool holds."""
 
     pool: KubernetesPool
     """The pool."""
     servers_min: int
-    """Servers that always stand in it."""
+    """Servers that always run there."""
     servers_max: int
-    """Servers at most in it."""
+    """Servers at most there."""
     gpu_products: tuple[str, ...]
     """GPU products to ask the scheduler for; empty: any of the pool."""
 
     @property
     def autoscaled(self) -> bool:
-        """Whether the number of servers is KEDA's to choose."""
+        """True where KEDA chooses the number of servers."""
         return self.servers_max > self.servers_min
 
 
@@ -46,12 +46,12 @@ class StackConfig(Model):
     experiment_name: DnsLabel
     """Name of the experiment: its file's name."""
     instance: Annotated[DnsLabel, Field(examples=["cms-dev"])]
-    """Name of this one among the stacks of a namespace; by default the experiment's. Every object is called
-    `sonic-<instance>-…`."""
+    """Name of the stack among those of its namespace; by default the experiment's name. Every object is called
+    `sonic-<instance>-…`, so choose it before the first deployment."""
     site: Site
-    """Facts of the place."""
+    """Description of the place."""
     experiment: Experiment
-    """Facts of the collaboration."""
+    """Description of the workload."""
 
     @property
     def name(self) -> str:
@@ -65,7 +65,7 @@ class StackConfig(Model):
 
     @property
     def owns_singletons(self) -> bool:
-        """Whether this stack is the one that sets what the cluster has only once."""
+        """True for the stack that sets what the cluster has only once."""
         return self.site.singletons_owner == self.stack
 
     @property
@@ -92,10 +92,11 @@ class StackConfig(Model):
 
     @property
     def pool_shares(self) -> tuple[PoolShare, ...]:
-        """The pools that carry the stack, in order of preference, with their share of its servers.
+        """The pools of the stack, in order of preference, with their numbers of servers.
 
-        Every pool in use keeps one server; what servers_min asks beyond that, and what servers_max
-        allows, is given to the first pools first.
+        Every pool in use keeps one server. The rest of servers_min, and of servers_max, goes to the first pools first,
+        up to their own servers_max. Example: pools of 3, 4 and 9 and an experiment of 5 to 10 servers give
+        3 to 3, 1 to 4 and 1 to 3.
         """
         pools = self._usable_pools()
         scaling = self.experiment.scaling
@@ -128,7 +129,7 @@ class StackConfig(Model):
         return tuple(p for p in self.site.pools if isinstance(p, KubernetesPool) and self._fits(p))
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """The site has what the experiment asks for."""
+        """Yield each want of the experiment that the site does not meet, and a name that is too long."""
         yield from self._broken_names()
         yield from self._broken_pools()
         yield from self._broken_counts()
@@ -204,13 +205,13 @@ class StackConfig(Model):
         kind, key = self.experiment.models.repository.kind, self._storage_key
         if key is not None and getattr(self.site.storage, key) is None:
             yield BrokenRule(
-                f"experiment.models.repository.kind is `{kind}` but site `{self.site_name}` says nothing "
-                f"of it: add site.storage.{key}",
+                f"experiment.models.repository.kind is `{kind}` but site `{self.site_name}` does "
+                f"not offer it: add site.storage.{key}",
                 ("experiment.models.repository.kind", "site.storage"),
             )
 
     def _broken_memory(self) -> Iterator[BrokenRule]:
-        """Envoy holds a request until its answer begins, so that it can be sent again: some must fit at least."""
+        """Envoy holds a request until its answer begins, to retry it: it needs room for a few of the largest."""
         memory, largest = self.site.proxy.memory_mib, self.experiment.traffic.largest_message_mib
         needed = PROXY_BASE_MEMORY_MIB + PROXY_BODIES_MIN * largest
         if memory < needed:
@@ -222,7 +223,7 @@ class StackConfig(Model):
             )
 
     def _broken_identity(self) -> Iterator[BrokenRule]:
-        """What clients show is seen by Envoy, and by nobody on the way."""
+        """Envoy must see the token or certificate of a client, and nobody on the way may see a token."""
         exposure, clients = self.site.exposure, self.experiment.clients
         direct, tls_secret = exposure.ends_at_pods, exposure.pod_tls_secret
         fields = ("experiment.clients.kind", "site.exposure")

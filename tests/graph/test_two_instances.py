@@ -1,5 +1,6 @@
 """Two instances of one experiment at one site, in one namespace: neither touches what belongs to the other."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -10,14 +11,16 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from components.labels import instance_selector
 from stacks.merge import merge_patch
 from stacks.origin import Json
 from stacks.resolve import ROOT, resolve
 from stacks.schema import StackConfig
+from tests.support.configs import stack_config
 from tests.support.pods import labels, selects
-from tests.support.recorder import Recorder
+from tests.support.recorder import AUTO_NAME_SUFFIX, Recorder
 from tests.support.stacks import STACKS, config_of, record, recorded
 
 every_stack = pytest.mark.parametrize("stack", STACKS)
@@ -141,3 +144,15 @@ def test_what_the_stacks_share_has_one_owner(stack: str) -> None:
 def test_two_instances_are_equal_but_for_names_and_address(stack: str) -> None:
     kinds = [[manifest["kind"] for manifest in recorder.manifests()] for recorder in (recorded(stack), second(stack))]
     assert sorted([*kinds[1], *(["Namespace"] if "Namespace" in kinds[0] else [])]) == sorted(kinds[0])
+
+
+def test_the_longest_instance_leaves_every_name_whole() -> None:
+    def config(length: int) -> StackConfig:
+        return StackConfig.model_validate_json(json.dumps({**stack_config().model_dump(), "instance": "x" * length}))
+
+    manifests = record(config(44)).manifests()
+    names = [manifest["metadata"]["name"] for manifest in manifests]
+    assert max(len(name) for name in names if not name.endswith(AUTO_NAME_SUFFIX)) == 63
+    assert all(name.startswith(f"sonic-{'x' * 44}-") for name in names if name != config(44).namespace)
+    with pytest.raises(ValidationError, match="write an instance of at most 44"):
+        config(45)
