@@ -1,8 +1,11 @@
-"""Which file and which context lead to a site's cluster."""
+"""The file and the context that lead to a site's cluster, found and merged as kubectl does it."""
 
+import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -10,31 +13,49 @@ from stacks.errors import ConfigurationError, Problem
 from stacks.schema.site import Access
 
 CONTEXT_VARIABLE = "SONIC_KUBE_CONTEXT"
-"""Environment variable that puts another context in the place of the site's: a cluster of one's own."""
-
+"""Environment variable with a context that is used instead of the site's: a cluster of one's own."""
 
 RENDER_VARIABLE = "SONIC_RENDER_DIRECTORY"
 """Environment variable that is refused: who sets it expects that no cluster is changed."""
 
+_SECTIONS = {"contexts": "context", "clusters": "cluster", "users": "user"}
+_PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+
 
 @dataclass(frozen=True, kw_only=True)
 class KubeContext:
-    """A context that stands in a kubeconfig."""
+    """A context, with all that is needed to use it."""
 
-    kubeconfig: Path
-    """The file."""
+    kubeconfig: Path | str
+    """Path of the file, where one file holds context, cluster and user; else the three merged, as JSON.
+
+    With a path, credentials stay out of Pulumi's state, and renewed ones are read when they are used.
+    """
     name: str
-    """The context in it."""
+    """Name of the context."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An entry of a kubeconfig, with the file that it is in."""
+
+    file: Path
+    value: dict[str, Any]
+
+
+_Merged = Mapping[str, Mapping[str, _Entry]]
+"""Section -> name -> entry."""
 
 
 def find_context(access: Access, environ: Mapping[str, str]) -> KubeContext:
-    """Find the first kubeconfig that has the context, among the site's or those of KUBECONFIG or ~/.kube/config.
+    """Find the context of a site, or of the environment, in the site's kubeconfig, KUBECONFIG or ~/.kube/config.
 
-    Reads these files and asks no cluster.
+    As for kubectl, files of KUBECONFIG may be missing, the first entry of a name counts, and a context, its cluster and
+    its user may be in different files. Reads these files and asks no cluster.
 
     Raises:
-        ConfigurationError: there is no file, one is not a kubeconfig, none has the context, or the environment asks for
-            rendering.
+        ConfigurationError: there is no file, one is not a kubeconfig, none has the context, its cluster or its user, or
+            the environment asks for rendering.
     """
     if environ.get(RENDER_VARIABLE):
         sentence = (
@@ -44,35 +65,111 @@ def find_context(access: Access, environ: Mapping[str, str]) -> KubeContext:
         raise ConfigurationError([Problem(RENDER_VARIABLE, sentence)])
     wanted = environ.get(CONTEXT_VARIABLE) or access.context
     candidates = _candidates(access, environ)
-    contexts = {path: _contexts(path) for path in candidates if path.is_file()}
-    if not contexts:
-        listed = ", ".join(map(str, candidates))
-        sentence = (
+    files = [path for path in candidates if path.exists()]
+    if not files:
+        listed = ", ".join(map(str, candidates)) or "KUBECONFIG, which names no file"
+        raise _problem(
             f"found no kubeconfig at {listed}: it says how the cluster is reached: set KUBECONFIG to one that exists"
         )
-        raise ConfigurationError([Problem("site.access", sentence)])
-    for path, names in contexts.items():
-        if wanted in names:
-            return KubeContext(kubeconfig=path, name=wanted)
-    listed = "; ".join(f"{path} has {', '.join(names) or 'none'}" for path, names in contexts.items())
-    sentence = (
-        f"found no context `{wanted}` ({listed}): the stack is deployed to that context and to no other: "
-        f"set KUBECONFIG to a file that has it, or {CONTEXT_VARIABLE} to the context that is meant"
-    )
-    raise ConfigurationError([Problem("site.access.context", sentence)])
+    merged = _merged(files)
+    if wanted not in merged["contexts"]:
+        listed = "; ".join(f"{path} has {_names(merged, path)}" for path in files)
+        raise _problem(
+            f"found no context `{wanted}` ({listed}): the stack is deployed to that context and to no other: "
+            f"set KUBECONFIG to a file that has it, or {CONTEXT_VARIABLE} to the context that is meant",
+            ".context",
+        )
+    entries = _entries(merged, wanted)
+    return KubeContext(name=wanted, kubeconfig=_one_file(entries) or _content(entries))
+
+
+def _problem(sentence: str, key: str = "") -> ConfigurationError:
+    return ConfigurationError([Problem(f"site.access{key}", sentence)])
 
 
 def _candidates(access: Access, environ: Mapping[str, str]) -> list[Path]:
     if access.kubeconfig is not None:
         return [Path(access.kubeconfig)]
-    listed = [Path(path) for path in environ.get("KUBECONFIG", "").split(":") if path]
-    return listed or [Path(environ.get("HOME", "/")) / ".kube/config"]
+    listed = environ.get("KUBECONFIG", "")
+    if listed:
+        return [Path(path) for path in dict.fromkeys(listed.split(os.pathsep)) if path]
+    return [Path(environ.get("HOME", "/")) / ".kube/config"]
 
 
-def _contexts(path: Path) -> list[str]:
+class _Loader(yaml.SafeLoader):
+    """YAML as kubectl reads it: the time at which a token ends is a text."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  a class variable in PyYAML too
+        start: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for start, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def _merged(files: list[Path]) -> _Merged:
+    merged: dict[str, dict[str, _Entry]] = {section: {} for section in _SECTIONS}
+    for file in files:
+        for section, entries in _read(file).items():
+            merged[section] = {**entries, **merged[section]}
+    return merged
+
+
+def _read(file: Path) -> _Merged:
     try:
-        content = yaml.safe_load(path.read_text())
-        return [context["name"] for context in content.get("contexts") or []]
+        content = yaml.load(file.read_text(), _Loader) or {}  # noqa: S506  a safe loader
+        return {section: _section(content.get(section) or [], key, file) for section, key in _SECTIONS.items()}
     except (OSError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        sentence = f"{path} is no kubeconfig that can be read ({type(error).__name__}): set KUBECONFIG to one that is"
-        raise ConfigurationError([Problem("site.access", sentence)]) from error
+        raise _problem(
+            f"{file} is no kubeconfig that can be read ({type(error).__name__}): set KUBECONFIG to one that is"
+        ) from error
+
+
+def _section(entries: list[dict[str, Any]], key: str, file: Path) -> dict[str, _Entry]:
+    named = {entry["name"]: _Entry(file, dict(entry.get(key) or {})) for entry in entries}
+    if len(named) != len(entries):
+        raise _problem(f"{file} has two {key}s of one name, which kubectl refuses too: remove one")
+    return named
+
+
+def _names(merged: _Merged, file: Path) -> str:
+    return ", ".join(name for name, entry in merged["contexts"].items() if entry.file == file) or "none"
+
+
+def _entries(merged: _Merged, wanted: str) -> dict[str, tuple[str, _Entry]]:
+    """Give the context, its cluster and its user, each with its name."""
+    context = merged["contexts"][wanted]
+    entries = {"contexts": (wanted, context)}
+    for section in ("clusters", "users"):
+        key = _SECTIONS[section]
+        name = context.value.get(key) or ""
+        if name not in merged[section]:
+            known = ", ".join(merged[section]) or "none"
+            raise _problem(
+                f"{context.file}: the context `{wanted}` is of {key} `{name}`, and the kubeconfigs have {known}: "
+                f"add the {key}, or set KUBECONFIG to all the files that kubectl is used with",
+                ".context",
+            )
+        entries[section] = (name, merged[section][name])
+    return entries
+
+
+def _one_file(entries: Mapping[str, tuple[str, _Entry]]) -> Path | None:
+    """Give the file that holds all entries, if the plugin can read it from any working directory."""
+    (first, *others) = {entry.file for _, entry in entries.values()}
+    return None if others or any(_with_paths(entry) != entry.value for _, entry in entries.values()) else first
+
+
+def _content(entries: Mapping[str, tuple[str, _Entry]]) -> str:
+    sections = {
+        section: [{"name": name, _SECTIONS[section]: _with_paths(entry)}] for section, (name, entry) in entries.items()
+    }
+    return json.dumps({"apiVersion": "v1", "kind": "Config", **sections})
+
+
+def _with_paths(entry: _Entry) -> dict[str, Any]:
+    """Give an entry whose relative paths are absolute: they are relative to the folder of its file."""
+    folder = entry.file.absolute().parent
+    paths = {key: str(folder / entry.value[key]) for key in _PATHS if entry.value.get(key)}
+    command = (entry.value.get("exec") or {}).get("command", "")
+    if "/" not in command:  # found on PATH
+        return {**entry.value, **paths}
+    return {**entry.value, **paths, "exec": {**entry.value["exec"], "command": str(folder / command)}}

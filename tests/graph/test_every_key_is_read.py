@@ -22,6 +22,7 @@ from stacks.resolve import resolve
 from stacks.schema import Experiment, Site, StackConfig
 from stacks.schema.base import BrokenRulesError
 from tests.support.config_cases import STACK, happy_cases, lay_out_happy
+from tests.support.kubeconfigs import write_kubeconfig
 from tests.support.stacks import record
 
 Place = tuple[str, str, str | None]
@@ -79,8 +80,7 @@ class Base:
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a kubeconfig that has the context of the happy cases and another."""
     directory = tmp_path_factory.mktemp("access")
-    contexts = [{"name": name, "context": {}} for name in ("here", "herex")]
-    (directory / "kubeconfig").write_text(json.dumps({"contexts": contexts}))
+    write_kubeconfig(directory / "kubeconfig", "here", "herex")
     return directory
 
 

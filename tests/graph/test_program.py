@@ -1,6 +1,5 @@
 """The program itself, as Pulumi runs it: `__main__.py` from the root of the repository."""
 
-import json
 import runpy
 from pathlib import Path
 
@@ -8,7 +7,8 @@ import pulumi
 import pytest
 
 from stacks.resolve import ROOT
-from tests.support.recorder import Recorder
+from tests.support.kubeconfigs import write_kubeconfig
+from tests.support.recorder import SECRET, Recorder
 
 PROVIDER = "pulumi:providers:kubernetes"
 SECRETS = {"sonic:s3-access-key": "key", "sonic:s3-secret-key": "secret"}
@@ -17,7 +17,7 @@ SECRETS = {"sonic:s3-access-key": "key", "sonic:s3-secret-key": "secret"}
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(json.dumps({"contexts": [{"name": "sonic-dev"}]}))
+    write_kubeconfig(kubeconfig, "sonic-dev")
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     for variable in ("SONIC_KUBE_CONTEXT", "SONIC_RENDER_DIRECTORY"):
         monkeypatch.delenv(variable, raising=False)
@@ -33,6 +33,16 @@ def test_one_provider_goes_to_the_context_that_the_site_names(recorder: Recorder
     provider = recorder.one(PROVIDER)
     assert provider.inputs["context"] == provider.inputs["clusterIdentifier"] == "sonic-dev"
     assert provider.inputs["kubeconfig"] == str(tmp_path / "kubeconfig")
+
+
+def test_a_merged_kubeconfig_is_a_secret_of_the_provider(
+    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    write_kubeconfig(other, "another-context")
+    monkeypatch.setenv("KUBECONFIG", f"{other}:{tmp_path}/kubeconfig")
+    run(recorder, "dev")
+    assert recorder.one(PROVIDER).inputs["kubeconfig"] == SECRET
 
 
 def test_every_resource_goes_to_that_provider(recorder: Recorder) -> None:
