@@ -14,7 +14,7 @@ import pulumi_kubernetes as k8s
 
 from components import names
 from components.base import Manifest, SonicComponent
-from components.labels import Labels
+from components.naming import Naming
 from components.network import Edge, addresses, namespace_pods
 from stacks.schema.experiment import CvmfsRepository, ImageRepository, Repository, S3Repository, VolumeRepository
 from stacks.schema.storage import ClaimVolume, CvmfsHostPath, CvmfsPvc, NfsVolume, S3Endpoint, Storage
@@ -49,10 +49,8 @@ class MountedRepository:
 class ModelRepositoryArgs:
     """What the experiment reads, and what the site offers."""
 
-    instance: str
-    """Name of the stack's objects, such as `sonic-cms`."""
-    namespace: str
-    """Namespace of the stack."""
+    naming: Naming
+    """Instance and namespace of the stack."""
     repository: Repository
     """What the experiment reads."""
     storage: Storage
@@ -73,26 +71,28 @@ class ModelRepository(SonicComponent):
 
     def __init__(self, name: str, args: ModelRepositoryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        labels = Labels(instance=args.instance, component="model-repository").all
+        labels = args.naming.labels("model-repository").all
         match args.repository, args.storage:
             case CvmfsRepository() as repository, Storage(cvmfs=CvmfsPvc() as cvmfs):
                 if cvmfs.create:
                     spec = claim_spec("ReadOnlyMany", _ENFORCED_NOWHERE, cvmfs.storage_class)
-                    self._claim(cvmfs.claim, args.namespace, labels, spec, protect=False)
+                    self._claim(cvmfs.claim, args.naming.namespace, labels, spec, protect=False)
                 self.mounted = mounted_cvmfs(repository, {"persistentVolumeClaim": {"claimName": cvmfs.claim}})
             case CvmfsRepository() as repository, Storage(cvmfs=CvmfsHostPath() as cvmfs):
                 self.mounted = mounted_cvmfs(repository, {"hostPath": {"path": cvmfs.path, "type": "Directory"}})
             case VolumeRepository() as repository, Storage(volume=ClaimVolume() as volume):
                 if volume.create:
                     spec = claim_spec("ReadWriteMany", f"{volume.size_gib}Gi", volume.storage_class)
-                    self._claim(volume.claim, args.namespace, labels, spec, protect=True)
+                    self._claim(volume.claim, args.naming.namespace, labels, spec, protect=True)
                 self.mounted = mounted_volume(repository, volume.claim)
             case VolumeRepository() as repository, Storage(volume=NfsVolume() as volume):
-                claim = nfs_claim_name(args.instance, volume)
-                self._nfs(claim, args.namespace, labels, volume)
+                claim = nfs_claim_name(args.naming.instance, volume)
+                self._nfs(claim, args.naming.namespace, labels, volume)
                 self.mounted = mounted_volume(repository, claim)
             case S3Repository() as repository, Storage(s3=S3Endpoint() as s3):
-                self.mounted = mounted_s3(repository, s3, self._credentials(args.namespace, labels, s3, args.secrets))
+                self.mounted = mounted_s3(
+                    repository, s3, self._credentials(args.naming.namespace, labels, s3, args.secrets)
+                )
             case ImageRepository(paths=paths), _:
                 self.mounted = MountedRepository(repository_urls=paths)
             case repository, _:

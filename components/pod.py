@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from components.base import Manifest
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.base import Manifest, SonicComponent
 
 CONTAINER_SECURITY: Mapping[str, Any] = {
     "allowPrivilegeEscalation": False,
@@ -64,9 +67,44 @@ def scrape_annotations(port: int, path: str) -> dict[str, str]:
 
 
 def disruption_budget_spec(selector: Mapping[str, str]) -> Manifest:
-    """Spec of a PodDisruptionBudget: drained nodes take one pod at a time; one that is not ready is no loss."""
+    """Return the spec of a PodDisruptionBudget.
+
+    A node drain evicts one pod at a time. Pods that are not ready may always be evicted.
+    """
     return {
         "maxUnavailable": 1,
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
         "selector": {"matchLabels": selector},
     }
+
+
+def pod_guards(
+    component: SonicComponent, metadata: Manifest, *, selector: Mapping[str, str], policy: Manifest
+) -> list[pulumi.Resource]:
+    """Register what guards a Deployment's pods: a ServiceAccount without a token, a NetworkPolicy and a budget.
+
+    Args:
+        component: parent of the three.
+        metadata: `metadata` of the three, and of the Deployment.
+        selector: labels of the pods.
+        policy: spec of the NetworkPolicy.
+
+    Returns:
+        The account and the policy, which the Deployment depends on.
+    """
+    account = k8s.core.v1.ServiceAccount(
+        component.child("account"),
+        metadata=metadata,
+        automount_service_account_token=False,
+        opts=component.options(),
+    )
+    network_policy = k8s.networking.v1.NetworkPolicy(
+        component.child("policy"), metadata=metadata, spec=policy, opts=component.options()
+    )
+    k8s.policy.v1.PodDisruptionBudget(
+        component.child("budget"),
+        metadata=metadata,
+        spec=disruption_budget_spec(selector),
+        opts=component.options(),
+    )
+    return [account, network_policy]

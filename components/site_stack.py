@@ -13,9 +13,10 @@ from components.base import Manifest, SonicComponent
 from components.envoy import STATS_PORT, AdmissionArgs, EnvoyProxy, EnvoyProxyArgs, PoolEndpoint
 from components.envoy.stats import METRICS_PATH
 from components.gpu_nodes import GpuNodes, GpuNodesArgs
-from components.labels import Labels, instance_selector
+from components.labels import instance_selector
 from components.model_repository import ModelRepository, ModelRepositoryArgs
 from components.monitoring import Monitoring, MonitoringArgs
+from components.naming import Naming
 from components.network import IN_CLUSTER, pods, policy_spec
 from components.server_pool import MetricTarget, ServerPool
 from components.timing import Timing
@@ -51,6 +52,11 @@ class SiteStack(SonicComponent):
     def __init__(self, name: str, args: SiteStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         self._config = args.config
+        self._naming = Naming(
+            instance=args.config.name,
+            namespace=args.config.namespace,
+            pull_secret=args.config.site.images.pull_secret,
+        )
         self._timing = Timing.of(args.config.experiment.traffic, dns_ttl_seconds=args.config.site.dns_ttl_seconds)
 
         ground = self._namespace()
@@ -122,8 +128,7 @@ class SiteStack(SonicComponent):
         self, secrets: Mapping[str, pulumi.Output[str]], after: list[pulumi.Resource]
     ) -> ModelRepository:
         args = ModelRepositoryArgs(
-            instance=self._config.name,
-            namespace=self._config.namespace,
+            naming=self._naming,
             repository=self._config.experiment.models.repository,
             storage=self._config.site.storage,
             secrets=secrets,
@@ -134,19 +139,17 @@ class SiteStack(SonicComponent):
         site = self._config.site
         proxies = MetricTarget(
             namespace=self._config.namespace,
-            labels=self._labels("envoy").selector,
+            labels=self._naming.labels("envoy").selector,
             port=STATS_PORT,
             path=METRICS_PATH,
         )
         args = MonitoringArgs(
-            instance=self._config.name,
-            namespace=self._config.namespace,
+            naming=self._naming,
             prometheus=site.monitoring,
             targets=(*(pool.metrics for pool in pools), proxies),
             image=site.images.prometheus or versions.PROMETHEUS_IMAGE,
             api_server_port=site.access.api_server_port,
             keda_namespace=site.keda.namespace if site.keda else None,
-            pull_secret=site.images.pull_secret,
         )
         return Monitoring(self.child("monitoring"), args, self.options(depends_on=after))
 
@@ -154,17 +157,15 @@ class SiteStack(SonicComponent):
         self, priority: int, share: PoolShare, repository: ModelRepository, after: list[pulumi.Resource]
     ) -> TritonPool:
         args = TritonPoolArgs(
-            instance=self._config.name,
-            namespace=self._config.namespace,
+            naming=self._naming,
             share=share,
             priority=priority,
             server=self._config.experiment.server,
             models=self._config.experiment.models,
             repository=repository.mounted,
             timing=self._timing,
-            proxy_selector=self._labels("envoy").selector,
+            proxy_selector=self._naming.labels("envoy").selector,
             prometheus_peer=self._prometheus_peer(),
-            pull_secret=self._config.site.images.pull_secret,
         )
         opts = self.options(depends_on=[*after, repository])
         return TritonPool(self.child(f"triton-{share.pool.name}"), args, opts)
@@ -222,13 +223,10 @@ class SiteStack(SonicComponent):
         )
         Autoscaling(self.child(f"autoscaling-{pool.name}"), args, self.options(depends_on=[triton, monitoring]))
 
-    def _labels(self, component: str) -> Labels:
-        return Labels(instance=self._config.name, component=component)
-
     def _prometheus_peer(self) -> Mapping[str, Any]:
         """Who reads metrics: the stack's own Prometheus alone, or the site's, wherever in the cluster it runs."""
         own = isinstance(self._config.site.monitoring, OwnPrometheus)
-        return pods(self._labels("prometheus").selector) if own else IN_CLUSTER
+        return pods(self._naming.labels("prometheus").selector) if own else IN_CLUSTER
 
 
 def namespace_labels(config: StackConfig) -> Mapping[str, str]:

@@ -38,11 +38,11 @@ class Monitoring(SonicComponent):
                 self.url = url
             case OwnPrometheus() as prometheus:
                 self._deploy(args, prometheus)
-                self.url = f"http://{args.name}.{args.namespace}.svc.cluster.local:{PORT}"
+                self.url = f"http://{args.naming.host(args.name)}:{PORT}"
         self.register_outputs({"url": self.url})
 
     def _deploy(self, args: MonitoringArgs, prometheus: OwnPrometheus) -> None:
-        anonymous: Manifest = {"namespace": args.namespace, "labels": args.labels.all}
+        anonymous: Manifest = {"namespace": args.naming.namespace, "labels": args.labels.all}
         metadata: Manifest = {"name": args.name, **anonymous}
         account = k8s.core.v1.ServiceAccount(
             self.child("account"), metadata=metadata, automount_service_account_token=False, opts=self.options()
@@ -73,10 +73,10 @@ class Monitoring(SonicComponent):
 
     def _reads_pods(self, args: MonitoringArgs, namespace: str, account: pulumi.Resource) -> pulumi.Resource:
         """Let the account list the pods of one namespace."""
-        suffix = "" if namespace == args.namespace else f"-{namespace}"
+        suffix = "" if namespace == args.naming.namespace else f"-{namespace}"
         metadata: Manifest = {"name": args.name, "namespace": namespace, "labels": args.labels.all}
         role_ref: Manifest = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": args.name}
-        subjects: Manifest = [{"kind": "ServiceAccount", "name": args.name, "namespace": args.namespace}]
+        subjects: Manifest = [{"kind": "ServiceAccount", "name": args.name, "namespace": args.naming.namespace}]
         role = k8s.rbac.v1.Role(self.child(f"role{suffix}"), metadata=metadata, rules=_POD_READER, opts=self.options())
         binding: pulumi.Resource = k8s.rbac.v1.RoleBinding(
             self.child(f"role-binding{suffix}"),
@@ -107,5 +107,5 @@ def network_policy_spec(args: MonitoringArgs) -> Manifest:
 
 
 def _peer(args: MonitoringArgs, target: MetricTarget) -> Mapping[str, Any]:
-    namespace = None if target.namespace == args.namespace else target.namespace
+    namespace = None if target.namespace == args.naming.namespace else target.namespace
     return network.pods(target.labels, namespace)

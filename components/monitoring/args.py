@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from components import names
 from components.labels import Labels
+from components.naming import Naming
 from components.server_pool import MetricTarget
 from stacks.schema.site import ExternalPrometheus, OwnPrometheus
 
@@ -12,10 +12,8 @@ from stacks.schema.site import ExternalPrometheus, OwnPrometheus
 class MonitoringArgs:
     """The Prometheus of one stack, and its targets."""
 
-    instance: str
-    """Name of the stack's objects, such as `sonic-cms`."""
-    namespace: str
-    """Namespace of the stack."""
+    naming: Naming
+    """Instance and namespace of the stack."""
     prometheus: OwnPrometheus | ExternalPrometheus
     """The site's choice of Prometheus."""
     targets: tuple[MetricTarget, ...]
@@ -26,18 +24,16 @@ class MonitoringArgs:
     """Port on which the API servers listen, behind their Service."""
     keda_namespace: str | None = None
     """Namespace whose pods may query the own Prometheus, beside those of the stack's namespace."""
-    pull_secret: str | None = None
-    """Existing image pull secret."""
 
     @property
     def name(self) -> str:
         """Name of the Deployment, the Service and all that goes with them."""
-        return names.join(self.instance, "prometheus")
+        return self.naming.name("prometheus")
 
     @property
     def labels(self) -> Labels:
         """Labels of the own Prometheus."""
-        return Labels(instance=self.instance, component="prometheus")
+        return self.naming.labels("prometheus")
 
     @property
     def target_namespaces(self) -> list[str]:

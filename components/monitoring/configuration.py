@@ -31,7 +31,7 @@ def configuration(args: MonitoringArgs, prometheus: OwnPrometheus) -> dict[str, 
                     {
                         "role": "pod",
                         "namespaces": {"names": args.target_namespaces},
-                        "selectors": [{"role": "pod", "label": f"app.kubernetes.io/instance={args.instance}"}],
+                        "selectors": [{"role": "pod", "label": f"app.kubernetes.io/instance={args.naming.instance}"}],
                     }
                 ],
                 "relabel_configs": _relabeling(),

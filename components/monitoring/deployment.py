@@ -42,7 +42,7 @@ def deployment_spec(args: MonitoringArgs, prometheus: OwnPrometheus, *, config_m
                 "serviceAccountName": args.name,
                 "automountServiceAccountToken": True,
                 "securityContext": {**pod_security(_USER_ID), "fsGroup": _USER_ID},
-                **pull_secrets(args.pull_secret),
+                **pull_secrets(args.naming.pull_secret),
                 "containers": [_container(args, prometheus)],
                 "volumes": [
                     {"name": "config", "configMap": {"name": config_map_name}},

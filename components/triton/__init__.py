@@ -4,9 +4,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.base import Manifest, SonicComponent
-from components.labels import Labels
 from components.network import DNS, Edge, pods, policy_spec
-from components.pod import deployment_pod_pattern, disruption_budget_spec, scrape_annotations
+from components.pod import deployment_pod_pattern, pod_guards, scrape_annotations
 from components.server_pool import MetricTarget, ScaleTarget, ServerPool
 from components.triton.args import TritonPoolArgs
 from components.triton.pod import pod_spec
@@ -43,28 +42,17 @@ class TritonPool(SonicComponent):
 
     def __init__(self, name: str, args: TritonPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        metadata: Manifest = {"name": args.name, "namespace": args.namespace, "labels": args.labels.all}
+        metadata: Manifest = {"name": args.name, "namespace": args.naming.namespace, "labels": args.labels.all}
         self.server_pool = server_pool(args)
 
-        account = k8s.core.v1.ServiceAccount(
-            self.child("account"), metadata=metadata, automount_service_account_token=False, opts=self.options()
-        )
-        policy = k8s.networking.v1.NetworkPolicy(
-            self.child("policy"), metadata=metadata, spec=network_policy_spec(args), opts=self.options()
-        )
-        k8s.policy.v1.PodDisruptionBudget(
-            self.child("budget"),
-            metadata=metadata,
-            spec=disruption_budget_spec(args.labels.selector),
-            opts=self.options(),
-        )
+        guards = pod_guards(self, metadata, selector=args.labels.selector, policy=network_policy_spec(args))
         k8s.core.v1.Service(self.child("service"), metadata=metadata, spec=service_spec(args), opts=self.options())
         k8s.apps.v1.Deployment(
             self.child("deployment"),
             metadata=metadata | ({} if args.share.autoscaled else {"annotations": _FIXED_NUMBER}),
             spec=deployment_spec(args),
             opts=self.options(
-                depends_on=[account, policy],
+                depends_on=guards,
                 ignore_changes=["spec.replicas"] if args.share.autoscaled else None,
                 custom_timeouts=_timeouts(args),
             ),
@@ -77,9 +65,9 @@ def server_pool(args: TritonPoolArgs) -> ServerPool:
 
     The selector of its servers leaves out the pool: one edge of a policy then allows all pools of this kind.
     """
-    servers = Labels(instance=args.instance, component="triton").selector
+    servers = args.naming.labels("triton").selector
     scale_target = ScaleTarget(
-        namespace=args.namespace,
+        namespace=args.naming.namespace,
         api_version="apps/v1",
         kind="Deployment",
         name=args.name,
@@ -89,11 +77,11 @@ def server_pool(args: TritonPoolArgs) -> ServerPool:
     )
     return ServerPool(
         name=args.share.pool.name,
-        host=f"{args.name}.{args.namespace}.svc.cluster.local",
+        host=args.naming.host(args.name),
         port=GRPC_PORT,
         priority=args.priority,
         peers=(pods(servers),),
-        metrics=MetricTarget(namespace=args.namespace, labels=servers, port=METRICS_PORT, path=METRICS_PATH),
+        metrics=MetricTarget(namespace=args.naming.namespace, labels=servers, port=METRICS_PORT, path=METRICS_PATH),
         pod_pattern=deployment_pod_pattern(args.name),
         scale_target=scale_target if args.share.autoscaled else None,
     )

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components import names
 from components.labels import Labels
 from components.model_repository import MountedRepository
+from components.naming import Naming
 from components.timing import Timing
 from stacks.schema import PoolShare
 from stacks.schema.experiment import Models, Server
@@ -16,10 +16,8 @@ from stacks.schema.experiment import Models, Server
 class TritonPoolArgs:
     """The servers of one pool."""
 
-    instance: str
-    """Name of the stack's objects, such as `sonic-cms`."""
-    namespace: str
-    """Namespace of the stack."""
+    naming: Naming
+    """Instance and namespace of the stack."""
     share: PoolShare
     """The pool, and the number of servers in it."""
     priority: int
@@ -36,15 +34,13 @@ class TritonPoolArgs:
     """Pods of Envoy, which alone call the servers."""
     prometheus_peer: Mapping[str, Any]
     """NetworkPolicy peer that reads the metrics."""
-    pull_secret: str | None = None
-    """Image pull secret of the namespace."""
 
     @property
     def name(self) -> str:
         """Name of the Deployment, the Service and all that goes with them."""
-        return names.join(self.instance, "triton", self.share.pool.name)
+        return self.naming.name("triton", self.share.pool.name)
 
     @property
     def labels(self) -> Labels:
         """Labels of the servers."""
-        return Labels(instance=self.instance, component="triton", pool=self.share.pool.name)
+        return self.naming.labels("triton", self.share.pool.name)

@@ -21,7 +21,7 @@ def pod_spec(args: TritonPoolArgs) -> Manifest:
         "serviceAccountName": args.name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        **pull_secrets(args.pull_secret),
+        **pull_secrets(args.naming.pull_secret),
         "terminationGracePeriodSeconds": args.timing.triton_grace_seconds,
         **_placement(args),
         "topologySpreadConstraints": spread_over_nodes(args.labels.selector),

@@ -7,6 +7,7 @@ import pulumi
 import pytest
 
 from components.model_repository import ModelRepository, ModelRepositoryArgs, MountedRepository
+from components.naming import Naming
 from tests.support.configs import stack_config
 from tests.support.recorder import AUTO_NAME_SUFFIX, SECRET, Recorder
 
@@ -25,8 +26,7 @@ def deploy(
 
     def program() -> None:
         args = ModelRepositoryArgs(
-            instance=config.name,
-            namespace=config.namespace,
+            naming=Naming(instance=config.name, namespace=config.namespace),
             repository=config.experiment.models.repository,
             storage=config.site.storage,
             secrets={name: pulumi.Output.secret(f"value of {name}") for name in config.secret_names},

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from components.monitoring import Monitoring, MonitoringArgs
+from components.naming import Naming
 from components.server_pool import MetricTarget
 from stacks.schema.site import ExternalPrometheus, OwnPrometheus
 from tests.support.recorder import AUTO_NAME_SUFFIX, Recorder
@@ -16,14 +17,12 @@ ELSEWHERE = MetricTarget(namespace="cms-tunnels", labels={"app": "tunnel"}, port
 
 def deploy(recorder: Recorder, prometheus: OwnPrometheus | ExternalPrometheus, *targets: MetricTarget) -> None:
     args = MonitoringArgs(
-        instance="sonic-cms",
-        namespace="cms",
+        naming=Naming(instance="sonic-cms", namespace="cms", pull_secret="registry"),  # noqa: S106
         prometheus=prometheus,
         image="example.org/prometheus:v3.10.0",
         targets=targets or (HERE,),
         api_server_port=6443,
         keda_namespace="keda",
-        pull_secret="registry",  # noqa: S106
     )
     recorder.run(lambda: Monitoring("monitoring", args))
 

@@ -11,6 +11,7 @@ from components.labels import POOL_LABEL
 from components.monitoring import MonitoringArgs, network_policy_spec
 from components.monitoring.configuration import configuration
 from components.monitoring.deployment import deployment_spec
+from components.naming import Naming
 from components.server_pool import MetricTarget
 from stacks.schema.site import OwnPrometheus
 from tests.support.tools import tool
@@ -25,8 +26,7 @@ def own(**changes: int) -> OwnPrometheus:
 
 def args(**changes: Any) -> MonitoringArgs:
     defaults: dict[str, Any] = {
-        "instance": "sonic-cms",
-        "namespace": "cms",
+        "naming": Naming(instance="sonic-cms", namespace="cms"),
         "prometheus": own(),
         "targets": (SERVERS, PROXIES),
         "image": "example.org/prometheus:v3.10.0",

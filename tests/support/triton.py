@@ -1,7 +1,7 @@
 """Arguments of a TritonPool, from a stack."""
 
-from components.labels import Labels
 from components.model_repository import MountedRepository
+from components.naming import Naming
 from components.network import pods
 from components.timing import Timing
 from components.triton import TritonPoolArgs
@@ -12,15 +12,15 @@ LOCAL = MountedRepository(repository_urls=("/models",))
 
 def pool_args(config: StackConfig, *, repository: MountedRepository = LOCAL) -> TritonPoolArgs:
     """The first pool of a stack, with its models at hand."""
+    naming = Naming(instance=config.name, namespace=config.namespace)
     return TritonPoolArgs(
-        instance=config.name,
-        namespace=config.namespace,
+        naming=naming,
         share=config.pool_shares[0],
         priority=0,
         server=config.experiment.server,
         models=config.experiment.models,
         repository=repository,
         timing=Timing.of(config.experiment.traffic, dns_ttl_seconds=config.site.dns_ttl_seconds),
-        proxy_selector=Labels(instance=config.name, component="envoy").selector,
-        prometheus_peer=pods(Labels(instance=config.name, component="prometheus").selector),
+        proxy_selector=naming.labels("envoy").selector,
+        prometheus_peer=pods(naming.labels("prometheus").selector),
     )

@@ -1,0 +1,30 @@
+"""The instance and the namespace of a stack, from which names and labels of all its objects follow."""
+
+from dataclasses import dataclass
+
+from components import names
+from components.labels import Labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Naming:
+    """One stack's place in a cluster."""
+
+    instance: str
+    """Prefix of the names of the stack's objects, such as `sonic-cms`."""
+    namespace: str
+    """Namespace of the stack."""
+    pull_secret: str | None = None
+    """Existing image pull secret of the namespace."""
+
+    def name(self, *parts: str) -> str:
+        """Return the name of an object, such as `sonic-cms-triton-gpu`."""
+        return names.join(self.instance, *parts)
+
+    def labels(self, component: str, pool: str | None = None) -> Labels:
+        """Return the labels of one part of the stack."""
+        return Labels(instance=self.instance, component=component, pool=pool)
+
+    def host(self, service: str) -> str:
+        """Return the DNS name of a Service of the stack."""
+        return f"{service}.{self.namespace}.svc.cluster.local"
