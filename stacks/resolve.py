@@ -61,7 +61,7 @@ def _checked(file: StackFile, assembler: Assembler) -> tuple[Resolved | None, li
         *file.problems(assembler.known, resolved.config.secret_names),
         *_missing_secrets(file, resolved),
         *_broken_owner(resolved, assembler),
-        *_missing_references(resolved, assembler.root),
+        *_broken_references(resolved, assembler.root),
     ]
 
 
@@ -118,12 +118,29 @@ def _site_of(stack: str, assembler: Assembler) -> str | None:
         return None
 
 
-def _missing_references(resolved: Resolved, root: Path) -> Iterator[Problem]:
+def _broken_references(resolved: Resolved, root: Path) -> Iterator[Problem]:
+    """Yield each reference of a model that is missing, is not JSON, or is of another model.
+
+    The acceptance check reads the rest of it.
+    """
     directory = root / REFERENCE_DIRECTORY
     known = [file.relative_to(directory).as_posix() for file in sorted(directory.rglob("*")) if file.is_file()]
     for index, model in enumerate(resolved.config.experiment.models.expected):
-        if model.reference is not None and model.reference not in known:
-            path: KeyPath = ("experiment", "models", "expected", index, "reference")
+        path: KeyPath = ("experiment", "models", "expected", index, "reference")
+        place, thing = resolved.tree.nearest_origin(path).place, f"{dotted(path)}: found {found(model.reference)}"
+        if model.reference is None:
+            continue
+        if model.reference not in known:
             remedy = choice(model.reference, known, otherwise="correct the name or add the file")
-            sentence = f"{dotted(path)}: found {found(model.reference)}: must be a file below {REFERENCE_DIRECTORY}"
-            yield Problem(resolved.tree.nearest_origin(path).place, f"{sentence}: {remedy}")
+            yield Problem(place, f"{thing}: must be a file below {REFERENCE_DIRECTORY}: {remedy}")
+            continue
+        try:
+            content = json.loads((directory / model.reference).read_text(encoding="utf-8"))
+        except ValueError as error:
+            where = f"{REFERENCE_DIRECTORY / model.reference}:{getattr(error, 'lineno', 1)}"
+            yield Problem(where, f"cannot be read as JSON ({error}): correct the line")
+            continue
+        named = content.get("model") if isinstance(content, dict) else None
+        if named != model.name:
+            rule = f"must be of model `{model.name}`, and its `model` is {found(named)}"
+            yield Problem(place, f"{thing}: {rule}: name the file of this model, or correct the `model` in it")

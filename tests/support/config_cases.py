@@ -34,7 +34,7 @@ def lay_out_happy(case: str, root: Path) -> None:
         _put(file if file.exists() else CASES / "happy" / f"minimal.{part}.yaml", part, root)
     reference = root / "stacks/experiments/reference/first.json"
     reference.parent.mkdir(parents=True, exist_ok=True)
-    reference.write_text("{}")
+    reference.write_text('{"model": "first"}')
 
 
 def lay_out_error(case: str, root: Path) -> list[str]:
