@@ -1,4 +1,4 @@
-"""What every configuration model shares: the base class, rules over several fields, the named kinds of string."""
+"""The base class of the configuration models, rules over several fields, and named kinds of text."""
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,13 +14,13 @@ class BrokenRule(NamedTuple):
     """A rule over several fields that does not hold."""
 
     message: str
-    """What was found, the rule and the way out, in one sentence."""
+    """One sentence: the value found, the rule and the way out."""
     fields: tuple[str, ...]
-    """The fields that it is about, as dotted paths from the model that has the rule: the first is shown first."""
+    """Dotted paths of the fields that it compares, from the model that has the rule. Errors name them in this order."""
 
 
 class BrokenRulesError(ValueError):
-    """All the rules of one model that do not hold, so that they are told together."""
+    """Every broken rule of one model, so that a person reads all of them at once."""
 
     def __init__(self, rules: tuple[BrokenRule, ...]) -> None:
         super().__init__("; ".join(rule.message for rule in rules))
@@ -35,7 +35,7 @@ class Model(BaseModel):
     )
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """Give each rule over several fields that does not hold. A model without such rules has nothing to give."""
+        """Yield each rule over several fields that does not hold. By default there are none."""
         yield from ()
 
     @model_validator(mode="after")
@@ -47,12 +47,12 @@ class Model(BaseModel):
 
 
 def twice(names: list[str]) -> list[str]:
-    """Names that stand more than once, sorted."""
+    """Return the names that occur more than once, sorted."""
     return sorted({name for name in names if names.count(name) > 1})
 
 
 def _text(what: str, pattern: str, *, example: str, length_max: int = 253) -> FieldInfo:
-    """A string of a named kind. `what` completes "must be …"; the example is offered as the way out."""
+    """Describe a named kind of text. Errors say "must be `what`: write one such as `example`"."""
     info: FieldInfo = Field(pattern=pattern, min_length=1, max_length=length_max, title=what, examples=[example])
     return info
 
@@ -201,7 +201,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 """A TCP port."""
 
 Count = Annotated[int, Field(ge=1)]
-"""How many of something, at least one."""
+"""A number of things, at least one."""
 
 Text = Annotated[str, Field(min_length=1)]
-"""Text that says something."""
+"""Text that is not empty."""

@@ -1,4 +1,4 @@
-"""Who may call the servers: the part of an experiment that says how its clients show who they are."""
+"""The clients of an experiment, and how they identify themselves."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from stacks.schema.base import BrokenRule, Count, DnsLabel, Model, twice
 from stacks.schema.url import Issuer, KeysUrl
 
 OTHERS = "others"
-"""The callers who are of no tenant."""
+"""Name of the callers that belong to no tenant."""
 
 
 def _expression(pattern: str) -> str:
@@ -26,7 +26,7 @@ Claim = Annotated[
     str,
     Field(
         pattern=r"^[^\s,]+$",
-        title="one word without comma, as it stands in the claim",
+        title="one word without comma, as in the claim",
         examples=["/cms/production"],
         max_length=512,
     ),
@@ -47,23 +47,23 @@ CertificateName = Annotated[
 
 
 class NetworkClients(Model):
-    """Clients that show nothing, such as CMSSW, which can send no token."""
+    """Clients that do not identify themselves, such as CMSSW, which can send no token."""
 
     kind: Literal["network"]
-    """Whoever reaches the port may call: a site keeps it to its own machines."""
+    """Everybody who reaches the port may call: a site restricts it to its own machines."""
 
 
 class TokenIssuer(Model):
-    """Who signs tokens, and which of them may call."""
+    """An issuer of tokens, and the tokens of it that may call."""
 
     issuer: Issuer
-    """The claim `iss`, to the letter: with its last slash or without."""
+    """Value of the claim `iss`, to the letter: a slash at the end counts."""
     audiences: Annotated[tuple[Claim, ...], Field(min_length=1)]
-    """Values of the claim `aud`; a token must have one of them."""
+    """Values of the claim `aud`, of which a token must have one."""
     jwks_url: KeysUrl
-    """Where the issuer publishes its keys: `jwks_uri` of its /.well-known/openid-configuration."""
+    """URL of the issuer's keys: `jwks_uri` of its /.well-known/openid-configuration."""
     groups: tuple[Claim, ...] = ()
-    """Values of the claim `wlcg.groups`. With groups or scopes a token must have one of the two lists' values."""
+    """Values of the claim `wlcg.groups`. If groups or scopes are given, a token must have one of their values."""
     scopes: tuple[Claim, ...] = ()
     """Words of the claim `scope`."""
 
@@ -72,27 +72,27 @@ class Tenant(Model):
     """Clients that share the servers' capacity with others, known by their tokens."""
 
     name: DnsLabel
-    """Name in metrics and logs. `others` is all who are of no tenant."""
+    """Name in metrics and logs. The name `others` is taken by the clients that belong to no tenant."""
     weight: Count = 1
-    """Share of the capacity, to that of the others, while there is too little for all. What a tenant leaves of its own
-    goes to the rest."""
+    """Weight of its share while the capacity is too small for all. Unused shares go to the other tenants."""
     issuer: str | None = None
-    """The claim `iss` that its tokens have, one of `issuers`; none: any of these."""
+    """Claim `iss` of its tokens, one of `issuers`; none: any of these."""
     groups: tuple[Claim, ...] = ()
-    """Values of the claim `wlcg.groups`. With groups or scopes its tokens have one of the two lists' values."""
+    """Values of the claim `wlcg.groups`. If groups or scopes are given, its tokens have one of their values."""
     scopes: tuple[Claim, ...] = ()
     """Words of the claim `scope`."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """A tenant is some of the callers."""
+        """A tenant is a part of the callers, not all of them."""
         if not (self.issuer or self.groups or self.scopes):
             yield BrokenRule(
-                f"the tenant `{self.name}` would be everybody: say by issuer, groups or scopes which tokens it has",
+                f"the tenant `{self.name}` would be everybody: name its issuer, groups or scopes",
                 ("name",),
             )
         if self.name == OTHERS:
             yield BrokenRule(
-                f"the tenant `{OTHERS}` stands for all who are of no tenant, with weight 1: give this one another name",
+                f"the tenant name `{OTHERS}` is taken by all who belong to no tenant, with weight 1: "
+                "give this one another name",
                 ("name",),
             )
 
@@ -101,31 +101,31 @@ class TokenClients(Model):
     """Clients that send a token (JWT) as `authorization: Bearer …`. Health checks (grpc.health.v1) need none."""
 
     kind: Literal["token"]
-    """Envoy checks signature, issuer, audience and times of each call's token."""
+    """Envoy checks the signature, issuer, audience and times of each call's token."""
     issuers: Annotated[tuple[TokenIssuer, ...], Field(min_length=1)]
-    """Whose tokens are taken; one of them is enough."""
+    """Issuers whose tokens are accepted. A client needs a token of one of them."""
     tenants: tuple[Tenant, ...] = ()
-    """Who shares the capacity while there is too little, besides all others, who are one more with weight 1. A token
-    that would be of several is of the first. Empty: requests are refused by chance."""
+    """Tenants that share the capacity while it is too small for all. All other clients together are one more tenant, of
+    weight 1. A token that fits several belongs to the first. Empty: Envoy rejects requests at random."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """An issuer and a tenant are each described once, and a tenant's issuer is one of those."""
+        """Each issuer and each tenant is described once, and a tenant's issuer is one of `issuers`."""
         for name in twice([tenant.name for tenant in self.tenants]):
             yield BrokenRule(
-                f"the tenant `{name}` stands more than once: describe it once, with all its groups and scopes",
+                f"the tenant `{name}` is described more than once: describe it once, with all its groups and scopes",
                 ("tenants",),
             )
         issuers = [issuer.issuer for issuer in self.issuers]
         for tenant in self.tenants:
             if tenant.issuer is not None and tenant.issuer not in issuers:
                 yield BrokenRule(
-                    f"the tenant `{tenant.name}` has tokens of `{tenant.issuer}`, which is none of the issuers "
+                    f"the tenant `{tenant.name}` has tokens of `{tenant.issuer}`, which is not one of the issuers "
                     f"({', '.join(issuers)}): name one of these, to the letter, or describe it there",
                     ("tenants", "issuers"),
                 )
         for issuer in twice([issuer.issuer for issuer in self.issuers]):
             yield BrokenRule(
-                f"the issuer `{issuer}` stands more than once: describe it once, with all its audiences",
+                f"the issuer `{issuer}` is described more than once: describe it once, with all its audiences",
                 ("issuers",),
             )
 
@@ -134,17 +134,17 @@ class CertificateClients(Model):
     """Clients that have an X.509 certificate (mTLS)."""
 
     kind: Literal["certificate"]
-    """Envoy takes no connection without a certificate of the authorities."""
+    """Envoy accepts no connection without a certificate of the authorities."""
     authorities_secret: DnsLabel
     """Secret of the namespace whose `ca.crt` holds the certificates of the authorities, in PEM."""
     names: Annotated[tuple[CertificateName, ...], Field(min_length=1)]
-    """Who of them may call: regular expressions, one of which must match the whole of the subject (RFC 2253, such as
-    `CN=Jane Doe,O=CERN`), or of a URI or DNS name among the subject's alternative names."""
+    """Certificates that may call, as regular expressions. One must match the whole subject (RFC 2253, such as
+    `CN=Jane Doe,O=CERN`), or a whole URI or DNS name among the subject's alternative names."""
 
 
 Clients = Annotated[NetworkClients | TokenClients | CertificateClients, Field(discriminator="kind")]
 
 
 def tenants_of(clients: Clients) -> tuple[Tenant, ...]:
-    """Who shares the capacity, in the order in which a token is matched; empty where nobody is told apart."""
+    """Return the tenants, in the order in which a token is matched; empty if clients are not told apart."""
     return clients.tenants if isinstance(clients, TokenClients) else ()

@@ -1,4 +1,4 @@
-"""An experiment: the facts of a collaboration. Nothing here speaks of a place; see `site`."""
+"""An experiment: the facts of a collaboration. Facts of a place are the site's."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -31,21 +31,21 @@ class BackendSetting(Model):
 
 
 class TritonFlags(Model):
-    """Command line of tritonserver, typed. What is left out keeps Triton's own default."""
+    """Command line of tritonserver. A flag that is left out keeps Triton's own default."""
 
     model_control_mode: Literal["none", "explicit"] = "explicit"
-    """`explicit` loads the models that are expected and those that their ensembles name, and a server without one of
-    them never becomes ready; `none` loads every model of the repositories, and does not miss one that is not there."""
+    """`explicit` loads the expected models and those that their ensembles name; a server without one of them never
+    becomes ready. `none` loads all models of the repositories and does not notice a missing one."""
     auto_complete_config: bool = True
-    """Whether Triton completes a model's config.pbtxt from the model file."""
+    """true: Triton completes a model's config.pbtxt from the model file."""
     strict_readiness: bool = True
-    """Whether ready means that every model is ready."""
+    """true: a server is ready when every model is ready. false: as soon as it answers."""
     log_verbose_level: Annotated[int, Field(ge=0, le=9)] = 0
     """Verbosity of the log; 0 is off."""
     grpc_infer_thread_count: Annotated[int, Field(ge=2, le=128)] | None = None
     """Threads that take inference requests."""
     model_load_thread_count: Count | None = None
-    """Models loaded at the same time."""
+    """Number of models that are loaded at the same time."""
     backend_settings: tuple[BackendSetting, ...] = ()
     """Settings of backends."""
 
@@ -56,7 +56,7 @@ class Server(Model):
     image: ImageReference
     """Image with tritonserver and the backends of the experiment."""
     gpus: Annotated[int, Field(ge=0)] = 1
-    """GPUs of each server; 0: it computes on CPUs."""
+    """Number of GPUs of each server; 0: it computes on CPUs."""
     gpu_products: tuple[Text, ...] = ()
     """GPU products (label `nvidia.com/gpu.product`) that the models run on; empty: any."""
     cpu_cores: Annotated[float, Field(gt=0)]
@@ -66,7 +66,7 @@ class Server(Model):
     shared_memory_mib: Annotated[int, Field(ge=64)] = 256
     """Size of /dev/shm in MiB; the python backend passes tensors through it."""
     start_timeout_seconds: Count = 300
-    """How long a server may take from its start until its models are loaded, in seconds."""
+    """Longest time from the start of a server until its models are loaded, in seconds."""
     flags: TritonFlags = TritonFlags()
     """Command line."""
 
@@ -130,63 +130,64 @@ class ExpectedModel(Model):
     versions: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
     """Versions that must be served; by default any."""
     stateful: bool = False
-    """Whether it keeps state from one request of a sequence to the next (Triton's sequence batcher). A request that a
-    server may have begun is then never sent again."""
+    """true: the model keeps state from one request of a sequence to the next (Triton's sequence batcher). Envoy then
+    never retries a request that a server may have begun."""
     reference: Text | None = None
-    """File below stacks/experiments/reference with a request and its right answer, for the acceptance check.
-    Without one the check sends zeros and looks only at the shapes and types of the answer."""
+    """File below stacks/experiments/reference with a request and its right answer, for the acceptance check. Without it
+    the check sends zeros and compares only the shapes and types of the answer."""
     checksums_md5: dict[str, Md5] = {}
     """File of the model -> MD5, as Triton's checksum agent holds them and CMSSW compares them; empty: no agent."""
 
 
 class Models(Model):
-    """What is served."""
+    """The models, and the repository that holds them."""
 
     repository: Repository
-    """Where the models are."""
+    """Repository of the models."""
     expected: Annotated[tuple[ExpectedModel, ...], Field(min_length=1)]
     """The models that clients ask for."""
 
     @property
     def stateful(self) -> bool:
-        """Whether any of them keeps state between requests."""
+        """True if any model keeps state between requests."""
         return any(model.stateful for model in self.expected)
 
     def broken_rules(self) -> Iterator[BrokenRule]:
         """Every model is named once."""
         for name in twice([model.name for model in self.expected]):
             yield BrokenRule(
-                f"the model `{name}` stands more than once: name it once, with all its versions",
+                f"the model `{name}` is named more than once: name it once, with all its versions",
                 ("expected",),
             )
 
 
 class Traffic(Model):
-    """What the clients' requests are like. Envoy's limits and time-outs are derived from these."""
+    """Properties of the clients' requests. Envoy's limits and timeouts are derived from them."""
 
     largest_message_mib: Annotated[int, Field(ge=1, le=1024)] = 64
     """Largest request or answer, in MiB."""
     longest_request_seconds: Count = 600
-    """Longest time that a client waits for an answer, queueing included, in seconds; its own deadline may be less."""
+    """Longest time that a client waits for an answer, queueing included, in seconds. Its deadline may be shorter."""
     attempts_max: Annotated[int, Field(ge=1, le=10)] = 5
-    """How often a request is tried in all, on different servers, when a server fails it before answering."""
+    """Number of attempts in all, on different servers, for a request that a server fails before it answers."""
     shutdown_seconds: Count = 60
-    """How long a server that is to stop may take to finish what it has begun, in seconds."""
+    """Longest time that a stopping server takes to finish the requests that it has begun, in seconds."""
 
 
 class Scaling(Model):
-    """How many servers, and what asks for more: a wait, not a mechanism."""
+    """Number of servers, and the wait in their queues that adds one."""
 
     servers_min: Count = 1
-    """Servers that always stand, over all pools; every pool in use keeps at least one."""
+    """Fewest servers, over all pools. Each pool in use keeps at least one."""
     servers_max: Count
-    """Servers at most, over all pools. Equal to servers_min: a fixed number, no autoscaling."""
+    """Most servers, over all pools. Equal to servers_min: a fixed number, no autoscaling."""
     queue_target_ms: Annotated[float, Field(gt=0)] = 100.0
-    """Time that a request may wait for its turn, in milliseconds, before servers are added."""
+    """Wait of a request in a server's queue, in milliseconds, above which servers are added. KEDA's threshold is
+    queue_target_ms / service_time_ms waiting requests for each server."""
     service_time_ms: Annotated[float, Field(gt=0)] = 10.0
-    """Time that one server takes for one request at full load, in milliseconds: 1000 / requests per second of one."""
+    """Time that one server takes for one request at full load, in milliseconds: 1000 / (its requests per second)."""
     scale_down_wait_seconds: Annotated[int, Field(ge=0, le=3600)] = 600
-    """How long the load must stay low before servers are taken away, in seconds."""
+    """Time that the load must stay low before servers are removed, in seconds."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
         """The range is not empty."""
@@ -199,38 +200,40 @@ class Scaling(Model):
 
 
 class Admission(Model):
-    """How much work is let in. What is over it is refused at once, with UNAVAILABLE, so that a client can turn to
-    another site or its own CPU, instead of waiting here in vain. Nothing is refused that is not declared here."""
+    """Limits on accepted work. Envoy rejects a request above a limit at once, with UNAVAILABLE, so that the client can
+    turn to another site or its own CPU instead of waiting. Without a limit, Envoy rejects only what does not fit into
+    its memory."""
 
     requests_in_flight_per_server_max: Count | None = None
-    """Requests in progress for each healthy server, waiting ones included; more are refused. A request that finds so
-    many before it waits for this x service_time_ms: choose what a client would still wait for. None: as many as fit
-    into Envoy's memory."""
+    """Requests in progress for each healthy server, queued ones included; Envoy rejects more. With so many before it, a
+    request waits this number x service_time_ms: choose a wait that clients accept. None: as many as fit into Envoy's
+    memory."""
     queue_refuse_new_jobs_ms: Annotated[float, Field(gt=0)] | None = None
-    """Wait in the servers' queues, in milliseconds, from which on a new job is refused the list of models (CMSSW then
-    computes on its own CPU), until it is below half of that. Jobs that run go on. None: no job is refused for it."""
+    """Wait in the servers' queues, in milliseconds, above which Envoy rejects a new job's request for the list of
+    models, until the wait is below half of that. CMSSW then computes on its own CPU. Running jobs go on. None: no job
+    is rejected for it."""
 
 
 class Experiment(Model):
     """The facts of a collaboration whose jobs call the servers."""
 
     description: Text
-    """What the experiment asks of the servers, in one sentence."""
+    """The experiment's use of the servers, in one sentence, for readers of the file."""
     server: Server
     """The Triton server."""
     models: Models
-    """What is served."""
+    """The models, and the repository that holds them."""
     clients: Clients = NetworkClients(kind="network")
-    """Who may call."""
+    """The clients that may call, and how they identify themselves."""
     traffic: Traffic = Traffic()
-    """What requests are like."""
+    """Properties of the requests."""
     scaling: Scaling
-    """How many servers."""
+    """Number of servers."""
     admission: Admission = Admission()
-    """How much work is let in."""
+    """Limits on accepted work."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """Servers are added before jobs are refused; a capacity that is shared has a limit."""
+        """Servers are added before jobs are refused, and a shared capacity has a limit."""
         refuse_ms, target_ms = self.admission.queue_refuse_new_jobs_ms, self.scaling.queue_target_ms
         if refuse_ms is not None and refuse_ms <= target_ms:
             yield BrokenRule(

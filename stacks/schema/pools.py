@@ -9,7 +9,7 @@ from stacks.schema.base import BrokenRule, Count, DnsLabel, LabelKey, LabelValue
 
 
 class Toleration(Model):
-    """A taint that the servers tolerate (Kubernetes names)."""
+    """A taint that pods tolerate (Kubernetes names)."""
 
     key: LabelKey
     """Key of the taint."""
@@ -21,7 +21,7 @@ class Toleration(Model):
     """Effect of the taint; by default every effect."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """`Equal` compares with a value, `Exists` with none."""
+        """`Equal` needs a value, and `Exists` has none."""
         if self.operator == "Equal" and self.value is None:
             yield BrokenRule("operator is `Equal` but there is no value: add value, or use `Exists`", ("operator",))
         if self.operator == "Exists" and self.value is not None:
@@ -32,12 +32,12 @@ class Toleration(Model):
 
 
 class Gpu(Model):
-    """The GPUs of a pool, as Kubernetes sees them."""
+    """The GPUs of a pool, by their Kubernetes names."""
 
     resource: Text = "nvidia.com/gpu"
-    """Extended resource that a server asks for; a MIG slice has a name of its own."""
+    """Extended resource that a server requests; a MIG slice has its own name."""
     products: tuple[Text, ...] = ()
-    """Values of the node label `nvidia.com/gpu.product` that the pool offers; empty: the site does not tell them."""
+    """Values of the node label `nvidia.com/gpu.product` in the pool; empty: not known."""
 
 
 class KubernetesPool(Model):
@@ -48,9 +48,9 @@ class KubernetesPool(Model):
     name: DnsLabel
     """Name of the pool, part of the names of its Deployment and Service."""
     servers_max: Count
-    """How many Triton servers fit here at once."""
+    """Number of Triton servers that fit into the pool at once."""
     spare_servers: Annotated[int, Field(ge=0)] = 0
-    """How many more fit for the time of a rollout. With none, a rollout takes one server away before it adds one."""
+    """Number of further servers that fit during a rollout. With 0, a rollout removes a server before it adds one."""
     gpu: Gpu | None = None
     """GPUs of the pool; none: a CPU pool."""
     node_selector: dict[LabelKey, LabelValue] = {}
@@ -63,19 +63,19 @@ class InterLinkPool(Model):
     """Capacity on a Slurm partition elsewhere, behind an interLink virtual node."""
 
     kind: Literal["interlink"]
-    """Servers are Slurm jobs; their pods stand on a virtual node."""
+    """Servers are Slurm jobs; their pods are on a virtual node."""
     name: DnsLabel
     """Name of the pool."""
     servers_max: Count
-    """How many Triton servers may run there at once."""
+    """Number of Triton servers that may run in the partition at once."""
     virtual_node: DnsLabel
-    """Name of the virtual node that stands for the partition."""
+    """Name of the virtual node of the partition."""
     partition: Text
     """Slurm partition."""
     account: Text
     """Slurm account that is charged."""
     time_limit_minutes: Count
-    """Time limit of a job: a server lives no longer than this."""
+    """Time limit of a job, in minutes: no server lives longer."""
     gpu: Gpu | None = None
     """GPUs of the pool; none: a CPU partition."""
 

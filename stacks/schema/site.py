@@ -1,4 +1,4 @@
-"""A site: the facts of a place. Nothing here speaks of models, clients or loads; see `experiment`."""
+"""A site: the facts of a place. Models, clients and loads are facts of an experiment."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -27,19 +27,20 @@ from stacks.schema.url import PrometheusUrl
 
 
 class Access(Model):
-    """How the cluster is reached, and where in it the stack stands."""
+    """The cluster, and the namespace of the stack in it."""
 
     context: Text
-    """Context of the kubeconfig. Named, so that whatever context happens to be current is never deployed to;
-    the environment variable SONIC_KUBE_CONTEXT puts another in its place."""
+    """Context of the kubeconfig. The current context is never used, since other work changes it. The environment
+    variable SONIC_KUBE_CONTEXT overrides this key."""
     kubeconfig: AbsolutePath | None = None
-    """Path of the kubeconfig; by default what KUBECONFIG names, else ~/.kube/config."""
+    """Path of the kubeconfig; by default the files of KUBECONFIG, merged as by kubectl, else ~/.kube/config."""
     namespace: DnsLabel
     """Namespace of the stack, such as `sonic-{experiment}`."""
     create_namespace: bool = False
-    """Whether the stack makes the namespace and labels it with the pod security level. Otherwise it must exist."""
+    """true: the stack creates the namespace, with the labels of its pod security level. false: it must exist."""
     api_server_port: Port = 6443
-    """Port on which the API servers themselves listen, behind Service `kubernetes`; NetworkPolicies see this one."""
+    """Port of the API servers themselves, behind Service `kubernetes`: NetworkPolicies compare this one. `kubectl get
+    endpoints kubernetes` shows it."""
 
 
 class PodSecurityLevel(StrEnum):
@@ -54,12 +55,12 @@ class Security(Model):
     """The security floor of the namespace."""
 
     pod_security: PodSecurityLevel = PodSecurityLevel.RESTRICTED
-    """Level that the namespace enforces, where the stack makes it."""
+    """Level that the namespace enforces, if the stack creates it."""
     exception_reason: Text | None = None
-    """Why a level below `restricted` is needed here; required with one, refused without."""
+    """Reason for a level below `restricted`; required with such a level, refused without."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """An exception has a reason, and a reason has an exception."""
+        """A level below `restricted` needs a reason, and only such a level has one."""
         restricted = self.pod_security is PodSecurityLevel.RESTRICTED
         if restricted and self.exception_reason is not None:
             yield BrokenRule(
@@ -75,20 +76,20 @@ class Security(Model):
 
 
 PROXY_BASE_MEMORY_MIB = 128
-"""What an Envoy needs beside its traffic, in MiB: an idle one takes half of this."""
+"""Memory that an Envoy needs besides its traffic, in MiB: an idle one takes half of this."""
 PROXY_BODIES_MIN = 4
-"""Largest messages that must fit into an Envoy's memory at the same time."""
+"""Number of largest messages that must fit into an Envoy's memory at the same time."""
 
 
 class Proxy(Model):
-    """Size and place of the Envoy that stands before the servers."""
+    """Size and nodes of the Envoys in front of the servers."""
 
     replicas: Annotated[int, Field(ge=2)] = 2
-    """How many Envoys; two at least, so that a node or a rollout takes none of the traffic."""
+    """Number of Envoys; at least two, so that the loss of a node or a rollout interrupts no traffic."""
     cpu_cores: Annotated[float, Field(gt=0)] = 1.0
-    """CPU request and limit of each, in cores: also its number of worker threads, rounded up."""
+    """CPU request and limit of each Envoy, in cores. Rounded up, also its number of worker threads."""
     memory_mib: Annotated[int, Field(ge=256)] = 1024
-    """Memory request and limit of each, in MiB."""
+    """Memory request and limit of each Envoy, in MiB."""
     node_selector: dict[LabelKey, LabelValue] = {}
     """Labels that a node must have to carry an Envoy."""
     tolerations: tuple[Toleration, ...] = ()
@@ -96,14 +97,14 @@ class Proxy(Model):
 
 
 class OwnPrometheus(Model):
-    """A Prometheus of the stack's own, which sees this namespace and nothing else."""
+    """A Prometheus of the stack's own, which scrapes only the stack."""
 
     kind: Literal["own"]
     """Deployed with the stack."""
     scrape_interval_seconds: Count = 2
-    """Time between scrapes, in seconds; the autoscaler can be no quicker."""
+    """Time between scrapes, in seconds. The autoscaler cannot react faster."""
     retention_hours: Count = 48
-    """How long samples are kept, in hours. They live on the pod's disk and go with it."""
+    """Retention of samples, in hours. They are on the pod's disk and are lost with the pod."""
     memory_mib: Annotated[int, Field(ge=128)] = 1024
     """Memory request and limit in MiB."""
 
@@ -114,7 +115,7 @@ class ExternalPrometheus(Model):
     kind: Literal["external"]
     """Only read."""
     url: PrometheusUrl
-    """Its URL as KEDA reaches it: a full name, since KEDA stands in a namespace of its own."""
+    """URL, as KEDA reaches it: with the full name of the Service, since KEDA is in another namespace."""
 
 
 Monitoring = Annotated[OwnPrometheus | ExternalPrometheus, Field(discriminator="kind")]
@@ -124,7 +125,7 @@ class Keda(Model):
     """The KEDA of the cluster."""
 
     namespace: DnsLabel = "keda"
-    """Where KEDA runs; it alone may query the stack's Prometheus from outside."""
+    """Namespace of KEDA. From outside the stack's namespace, only KEDA may query its Prometheus."""
 
 
 class NodeLabels(Model):
@@ -133,11 +134,11 @@ class NodeLabels(Model):
     node: Hostname
     """Name of the node."""
     labels: Annotated[dict[LabelKey, LabelValue], Field(min_length=1)]
-    """Labels that the stack puts on it; every other label is left alone."""
+    """Labels that the stack sets on the node; it changes no other label."""
 
 
 class Images(Model):
-    """Images that stand in for the pinned ones, where the site has a mirror or builds its own."""
+    """Images instead of the pinned ones, if the site has a mirror or builds its own."""
 
     envoy: ImageReference | None = None
     """Envoy; by default the one in components/versions.py."""
@@ -154,38 +155,38 @@ class Site(Model):
     """The facts of a place where servers run."""
 
     description: Text
-    """What the place is, in one sentence."""
+    """The place, in one sentence, for readers of the file."""
     access: Access
-    """How the cluster is reached."""
+    """The cluster, and the namespace in it."""
     security: Security = Security()
     """Pod security floor."""
     singletons_owner: Text | None = None
-    """The stack that owns what a cluster has only once (node labels); by default none does."""
+    """Stack that owns objects of the whole cluster (node labels); by default none does."""
     node_labels: tuple[NodeLabels, ...] = ()
     """Labels for GPU nodes. Leave out where node or GPU feature discovery sets them."""
     pools: Annotated[tuple[Pool, ...], Field(min_length=1)]
     """Capacity, in order of preference."""
     storage: Storage
-    """Where model repositories can be had."""
+    """Storage that model repositories are read from."""
     dns_ttl_seconds: Annotated[int, Field(ge=1, le=300)] = 30
-    """How old an answer of the cluster's DNS may be, in seconds. CoreDNS' own default is 5, but kubeadm's Corefile says
-    30 and a node-local cache keeps an answer as long. A server that stops goes on for this time, so that none calls it
-    when it is gone."""
+    """Longest time that an answer of the cluster's DNS is cached, in seconds. CoreDNS' own default is 5, but kubeadm's
+    Corefile says 30, and a node-local cache keeps an answer as long. A server that stops goes on serving for this time,
+    so that no Envoy calls it when it is gone."""
     exposure: Exposure
-    """How clients reach the one address."""
+    """The way of clients to the one address."""
     proxy: Proxy = Proxy()
-    """Size and place of Envoy."""
+    """Size and nodes of Envoy."""
     monitoring: Monitoring
-    """Where metrics are."""
+    """The Prometheus that has the metrics."""
     keda: Keda | None = None
-    """KEDA of the cluster; left out where there is none, and then the number of servers is fixed."""
+    """KEDA of the cluster. Without KEDA the number of servers is fixed."""
     images: Images = Images()
-    """Images in the place of the pinned ones."""
+    """Images instead of the pinned ones."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """Pools differ in name, node labels have an owner, hostPath is allowed where it is used."""
+        """Pools differ in name, node labels have an owner, and Pod Security allows hostPath where it is used."""
         for name in twice([pool.name for pool in self.pools]):
-            yield BrokenRule(f"the pool name `{name}` stands more than once: give every pool its own", ("pools",))
+            yield BrokenRule(f"two pools have the name `{name}`: give each pool its own", ("pools",))
         if self.node_labels and self.singletons_owner is None:
             yield BrokenRule(
                 "node_labels is set but singletons_owner is not: name the one stack that sets them", ("node_labels",)

@@ -1,4 +1,4 @@
-"""Where model repositories can be had at a site."""
+"""Storage of a site that model repositories are read from."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
@@ -17,9 +17,9 @@ class CvmfsPvc(Model):
     claim: DnsLabel = "cvmfs"
     """Name of the PersistentVolumeClaim."""
     create: bool = False
-    """Whether the stack makes the claim; otherwise it must exist in the namespace."""
+    """true: the stack creates the claim. false: it must exist in the namespace."""
     storage_class: Text = "cvmfs"
-    """StorageClass of the claim, where the stack makes it."""
+    """StorageClass of the claim, if the stack creates it."""
 
 
 class CvmfsHostPath(Model):
@@ -28,7 +28,7 @@ class CvmfsHostPath(Model):
     kind: Literal["cvmfs-hostpath"]
     """The node's mount is bound into the pod, read-only, with new mounts of the node passed on."""
     path: AbsolutePath = "/cvmfs"
-    """Where the nodes mount CVMFS."""
+    """Mount point of CVMFS on the nodes."""
 
 
 class ClaimVolume(Model):
@@ -39,14 +39,14 @@ class ClaimVolume(Model):
     claim: DnsLabel
     """Name of the PersistentVolumeClaim."""
     create: bool = False
-    """Whether the stack makes the claim, protected from deletion; otherwise it must exist."""
+    """true: the stack creates the claim and protects it from deletion. false: it must exist in the namespace."""
     storage_class: Text | None = None
-    """StorageClass, where the stack makes the claim; by default the cluster's own default."""
+    """StorageClass of the claim, if the stack creates it; by default the cluster's default class."""
     size_gib: Count | None = None
-    """Size in GiB; required where the stack makes the claim."""
+    """Size in GiB; required if the stack creates the claim."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """A claim that the stack makes has a size; one that exists has its own."""
+        """A claim that the stack creates needs a size; one that exists has its own."""
         if self.create and self.size_gib is None:
             yield BrokenRule("create is true but size_gib is not set: add size_gib, the size of the claim", ("create",))
         if not self.create and self.size_gib is not None:
@@ -58,7 +58,8 @@ class ClaimVolume(Model):
 
 
 class NfsVolume(Model):
-    """An NFS export that holds models, as a static PersistentVolume with its claim: `restricted` forbids it inline."""
+    """An NFS export that holds models. The stack creates a PersistentVolume and a claim for it, since Pod Security
+    `restricted` forbids NFS volumes inside a pod. Both only point to the export: removing them deletes no model."""
 
     kind: Literal["nfs"]
     """The export is mounted at /models, read-only."""
@@ -91,10 +92,10 @@ class S3Endpoint(Model):
 
 
 class Storage(Model):
-    """Where model repositories can be had at this site. What is left out is not there."""
+    """Storage that model repositories are read from. A kind that is left out is not available."""
 
     cvmfs: Annotated[CvmfsPvc | CvmfsHostPath, Field(discriminator="kind")] | None = None
-    """How CVMFS is mounted."""
+    """CVMFS, as a claim or from the nodes."""
     volume: Annotated[ClaimVolume | NfsVolume, Field(discriminator="kind")] | None = None
     """A volume with models."""
     s3: S3Endpoint | None = None
