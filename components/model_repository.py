@@ -1,6 +1,6 @@
-"""Where the servers read their models: a volume that is mounted, a bucket, or nothing at all.
+"""The model repository of the servers: a mounted volume, a bucket, or a part of the image.
 
-A repository kind without its facts never gets here; `StackConfig` refuses it.
+`StackConfig` refuses a kind of repository that the site has no storage for.
 """
 
 import hashlib
@@ -21,17 +21,17 @@ from stacks.schema.storage import ClaimVolume, CvmfsHostPath, CvmfsPvc, NfsVolum
 from stacks.schema.url import endpoint
 
 CVMFS_PATH = "/cvmfs"
-"""Where CVMFS stands in a server, whatever the site mounts it by."""
+"""Path of CVMFS in a server, however the site mounts it."""
 VOLUME_PATH = "/models"
-"""Where the site's volume stands in a server."""
+"""Path of the site's volume in a server."""
 
 _VOLUME_NAME = "models"
-_ENFORCED_NOWHERE = "1Gi"  # a claim must name a size; neither CVMFS nor NFS looks at it
+_ENFORCED_NOWHERE = "1Gi"  # a claim must name a size, which neither CVMFS nor NFS enforces
 
 
 @dataclass(frozen=True, kw_only=True)
 class MountedRepository:
-    """What a server's pod needs to read the models."""
+    """The parts of a server's pod that give it the models."""
 
     repository_urls: tuple[str, ...]
     """Values of `--model-repository`."""
@@ -42,19 +42,19 @@ class MountedRepository:
     env: tuple[Mapping[str, Any], ...] = ()
     """Environment of the container; a value may be an Output."""
     egress: tuple[Edge, ...] = ()
-    """Traffic from the pod that reading takes. What the kubelet mounts is read from the node, outside the policy."""
+    """Traffic from the pod to the models. The kubelet reads mounted volumes from the node, where no policy applies."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRepositoryArgs:
-    """What the experiment reads, and what the site offers."""
+    """The experiment's repository and the site's storage."""
 
     naming: Naming
     """Instance and namespace of the stack."""
     repository: Repository
-    """What the experiment reads."""
+    """Repository of the experiment."""
     storage: Storage
-    """What the site offers."""
+    """Storage of the site."""
     secrets: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
     """Pulumi secrets by name: those that `StackConfig.secret_names` lists."""
 
@@ -62,12 +62,12 @@ class ModelRepositoryArgs:
 class ModelRepository(SonicComponent):
     """The repository's volume or credentials.
 
-    A claim that holds models is protected from deletion. A claim or volume that only points to models elsewhere (CVMFS,
-    NFS) is not: they stay when it goes.
+    A claim that holds models is protected from deletion. A claim or volume that points to models elsewhere (CVMFS, NFS)
+    is not, since deleting it deletes no model.
     """
 
     mounted: MountedRepository
-    """What a server's pod needs to read the models."""
+    """The parts of a server's pod that give it the models."""
 
     def __init__(self, name: str, args: ModelRepositoryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -122,7 +122,7 @@ class ModelRepository(SonicComponent):
             "access-key-id": secrets[s3.access_key_secret],
             "secret-access-key": secrets[s3.secret_key_secret],
         }
-        # Without a name of its own it is named anew when it changes, which rolls the pods that read it.
+        # Pulumi gives a changed Secret a new name, which rolls the pods that read it.
         secret: k8s.core.v1.Secret = k8s.core.v1.Secret(
             self.child("s3-credentials"), metadata=metadata, string_data=data, immutable=True, opts=self.options()
         )
@@ -131,7 +131,7 @@ class ModelRepository(SonicComponent):
 
 
 def mounted_cvmfs(repository: CvmfsRepository, source: Mapping[str, Any]) -> MountedRepository:
-    """CVMFS from a volume source, read-only, with file systems that the node mounts later passed on."""
+    """Mount CVMFS from a volume source, read-only. File systems that the node mounts later appear in the pod too."""
     mount = {
         "name": _VOLUME_NAME,
         "mountPath": CVMFS_PATH,
@@ -146,7 +146,7 @@ def mounted_cvmfs(repository: CvmfsRepository, source: Mapping[str, Any]) -> Mou
 
 
 def mounted_volume(repository: VolumeRepository, claim: str) -> MountedRepository:
-    """A claim with models, read-only."""
+    """Mount a claim with models, read-only."""
     return MountedRepository(
         repository_urls=tuple(f"{VOLUME_PATH}{path}".rstrip("/") for path in repository.paths),
         volumes=({"name": _VOLUME_NAME, "persistentVolumeClaim": {"claimName": claim}},),
@@ -155,7 +155,7 @@ def mounted_volume(repository: VolumeRepository, claim: str) -> MountedRepositor
 
 
 def mounted_s3(repository: S3Repository, s3: S3Endpoint, secret_name: pulumi.Input[str]) -> MountedRepository:
-    """A bucket that Triton copies from when it starts, with credentials from a Secret."""
+    """Read from a bucket, from which Triton copies the models when it starts, with credentials from a Secret."""
 
     def secret(key: str) -> dict[str, Any]:
         return {"secretKeyRef": {"name": secret_name, "key": key}}
@@ -166,7 +166,7 @@ def mounted_s3(repository: S3Repository, s3: S3Endpoint, secret_name: pulumi.Inp
             {"name": "AWS_ACCESS_KEY_ID", "valueFrom": secret("access-key-id")},
             {"name": "AWS_SECRET_ACCESS_KEY", "valueFrom": secret("secret-access-key")},
             {"name": "AWS_DEFAULT_REGION", "value": s3.region},
-            # Without it the AWS client asks a cloud's metadata service first, which the NetworkPolicy lets time out.
+            # Otherwise the AWS client first asks a cloud's metadata service, which the policy lets run into a timeout.
             {"name": "AWS_EC2_METADATA_DISABLED", "value": "true"},
         ),
         egress=(s3_edge(s3.endpoint_url),),
@@ -174,20 +174,22 @@ def mounted_s3(repository: S3Repository, s3: S3Endpoint, secret_name: pulumi.Inp
 
 
 def s3_url(endpoint_url: str, bucket: str, prefix: str) -> str:
-    """URL of a bucket at an endpoint as Triton reads it, such as `s3://https://s3.example.org:443/models/cms`.
+    """Return the URL of a bucket as Triton reads it, such as `s3://https://s3.example.org:443/models/cms`.
 
-    Triton takes an endpoint only with its port (`s3_regex_` in triton-inference-server/core, filesystem/s3.h);
-    without one it would look for a bucket called `https:` at Amazon.
+    Triton recognizes an endpoint by its port (`s3_regex_` in triton-inference-server/core, filesystem/s3.h). Without a
+    port it would look for a bucket called `https:` at Amazon.
     """
     scheme, host, port = endpoint(endpoint_url)
     return "/".join(filter(None, (f"s3://{scheme}://{host}:{port}", bucket, prefix)))
 
 
 def s3_edge(endpoint_url: str) -> Edge:
-    """Traffic to the endpoint: a NetworkPolicy knows addresses and pods, not names.
+    """Allow traffic to the endpoint. A NetworkPolicy knows addresses and pods, not names.
 
-    An address is that address. A Service of the cluster (`….svc`, `….svc.cluster.local`) is every pod of its namespace,
-    on any port: a policy sees the port of the pod, which the URL does not tell. Another name is anywhere, on its port.
+    - An IP address: that address, on its port.
+    - A Service of the cluster (`….svc`, `….svc.cluster.local`): each pod of its namespace, on any port, since a policy
+      compares the port of the pod, which the URL does not tell.
+    - Another name: any address, on its port.
     """
     _, host, port = endpoint(endpoint_url)
     try:
@@ -201,7 +203,7 @@ def s3_edge(endpoint_url: str) -> Edge:
 
 
 def claim_spec(access_mode: str, size: str, storage_class: str | None) -> Manifest:
-    """Spec of a claim; `storage_class` None: the cluster's default, "": no class, a volume that stands already."""
+    """Return the spec of a claim. `storage_class` None is the cluster's default, "" none: for a volume that exists."""
     spec = {"accessModes": [access_mode], "resources": {"requests": {"storage": size}}}
     return spec if storage_class is None else {**spec, "storageClassName": storage_class}
 
@@ -217,7 +219,7 @@ def nfs_claim_name(instance: str, nfs: NfsVolume) -> str:
 
 
 def nfs_volume_spec(nfs: NfsVolume, claim: str, namespace: str) -> Manifest:
-    """Spec of the static volume for an export, which only the one claim can bind."""
+    """Return the spec of the volume of an export, which only one claim can bind."""
     return {
         "capacity": {"storage": _ENFORCED_NOWHERE},
         "accessModes": ["ReadOnlyMany"],

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pulumi
+
 from rendering.folder import ForeignFolderError, replace
 from rendering.manifests import manifests
 from stacks.errors import ConfigurationError
@@ -15,10 +17,12 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     stack, directory = arguments[0], Path(arguments[1])
     try:
         config = resolve(stack, root).config
-        rendered = manifests(config)
-        files = replace(directory, stack, rendered)
-    except (ConfigurationError, ForeignFolderError, OSError) as error:
+        files = replace(directory, stack, manifests(config))
+    except (ConfigurationError, ForeignFolderError, pulumi.RunError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{directory}: cannot be written ({error.strerror}): name another folder", file=sys.stderr)
         return 1
     print(f"{len(files)} manifests of stack `{stack}` are in {directory}; no cluster was asked or changed")
     if config.secret_names:

@@ -1,5 +1,6 @@
 """`python -m stacks render`: manifests of a stack without a cluster, a plugin or Pulumi's state."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,30 @@ def test_integers_and_texts_are_what_kubernetes_takes(tmp_path: Path) -> None:
     main(["render", "dev", str(tmp_path / "out")])
     text = (tmp_path / "out/1-service-sonic-demo-envoy.sonic-dev.yaml").read_text()
     assert "nodePort: 30801\n" in text
+
+
+@pytest.mark.parametrize(
+    ("stack", "directory", "environ", "told"),
+    [
+        ("devv", "out", {}, "there is no stack `devv`"),
+        ("dev", "out", {"SONIC_ENVOY": "/missing"}, "name another in SONIC_ENVOY"),
+        ("dev", "file/out", {}, "file/out: cannot be written (Not a directory): name another folder"),
+    ],
+)
+def test_a_failure_is_one_sentence_and_writes_nothing(
+    stack: str,
+    directory: str,
+    environ: Mapping[str, str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").touch()
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert main(["render", stack, str(tmp_path / directory)]) == 1
+    said = capfd.readouterr().err
+    assert told in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "out").exists()
