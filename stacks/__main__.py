@@ -13,7 +13,7 @@ from stacks.resolve import ROOT, resolve, resolve_all
 from stacks.schema import StackConfig
 from stacks.schema_docs import generated_files, schema_json
 from stacks.show import render
-from stacks.stack_file import load_stack_file
+from stacks.stack_file import known_stacks, load_stack_file
 
 
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
@@ -101,7 +101,7 @@ def _check(stacks: Sequence[str], root: Path) -> int:
 
 def _unknown(stack: str, root: Path) -> ConfigurationError:
     try:
-        load_stack_file(stack, root)
+        load_stack_file(stack, root, known_stacks(root))
     except ConfigurationError as error:
         return error
     msg = f"the stack {stack} is known and has no outcome"

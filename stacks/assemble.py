@@ -16,7 +16,7 @@ from stacks.placeholders import fill, templates
 from stacks.problems import of_validation
 from stacks.schema import StackConfig
 from stacks.source import load
-from stacks.stack_file import PARTS, PROJECT, StackFile, load_stack_file
+from stacks.stack_file import PARTS, PROJECT, StackFile, known_stacks, load_stack_file
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class Assembler:
         self.known: Mapping[str, tuple[str, ...]] = {part: known_names(part, root) for part in PARTS}
         """The existing names of each of PARTS, sorted."""
         self._part = cache(lambda path: load(path, root))
-        self._stack_file = cache(lambda stack: load_stack_file(stack, root))
+        self.stacks = known_stacks(root)
+        """Names of all stacks, sorted."""
+        self._stack_file = cache(lambda stack: load_stack_file(stack, root, self.stacks))
 
     def stack_file(self, stack: str) -> StackFile:
         """Return the file of a stack.

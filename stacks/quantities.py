@@ -15,16 +15,18 @@ _UNITS = {
     "cores": {"m": 0.001},
 }
 """Unit that ends the name of a key -> factor of each unit that may follow a number."""
+_LARGEST = 1e15
+"""Larger numbers are mistakes, and a float would not hold each of them exactly."""
 
 
 def bare_number(key: str, value: Json) -> float | None:
     """Return the number that is meant by a value of a key, in the key's unit; None: the value is no such quantity."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+    if isinstance(value, int | float):
+        return float(value) if not isinstance(value, bool) and abs(value) < _LARGEST else None
     match = re.fullmatch(r"((?:0|[1-9][0-9]*)(?:\.[0-9]+)?) ?([A-Za-z]*)", value) if isinstance(value, str) else None
     if match is None:
         return None
     number, unit = match.groups()
     factors = {"": 1.0, **_UNITS.get(key.rpartition("_")[2], {})}
     unit = unit if unit in factors else unit.removesuffix("B")
-    return float(number) * factors[unit] if unit in factors else None
+    return float(number) * factors[unit] if unit in factors and float(number) < _LARGEST else None

@@ -10,7 +10,7 @@ from stacks.collisions import collisions
 from stacks.errors import ConfigurationError, Problem, choice, found
 from stacks.origin import KeyPath, dotted
 from stacks.schema import StackConfig
-from stacks.stack_file import PROJECT, StackFile, known_stacks
+from stacks.stack_file import PROJECT, StackFile
 
 ROOT = Path(__file__).resolve().parent.parent
 """Root of the repository."""
@@ -27,7 +27,7 @@ def resolve(stack: str, root: Path = ROOT) -> Resolved:
     assembler = Assembler(root)
     resolved, problems = _checked(assembler.stack_file(stack), assembler)
     if resolved is not None:
-        others = (_assembled(other, assembler) for other in known_stacks(root) if other != stack)
+        others = (_assembled(other, assembler) for other in assembler.stacks if other != stack)
         problems += collisions([resolved, *(other for other in others if other is not None)]).get(stack, ())
     return _valid(resolved, problems)
 
@@ -36,7 +36,7 @@ def resolve_all(root: Path = ROOT) -> Mapping[str, Resolved | ConfigurationError
     """Resolve every stack, each file read once: its configuration, or the error that `resolve` raises."""
     assembler = Assembler(root)
     checked: dict[str, tuple[Resolved | None, list[Problem]]] = {}
-    for stack in known_stacks(root):
+    for stack in assembler.stacks:
         try:
             checked[stack] = _checked(assembler.stack_file(stack), assembler)
         except ConfigurationError as error:
@@ -103,7 +103,7 @@ def _broken_owner(resolved: Resolved, assembler: Assembler) -> Iterator[Problem]
     owner = config.site.singletons_owner
     if owner is None:
         return
-    of_site = [stack for stack in known_stacks(assembler.root) if _site_of(stack, assembler) == config.site_name]
+    of_site = [stack for stack in assembler.stacks if _site_of(stack, assembler) == config.site_name]
     if owner not in of_site:
         rule = f"must be a stack of site `{config.site_name}`, one of {', '.join(of_site)}"
         remedy = choice(owner, of_site, otherwise="write one of them")

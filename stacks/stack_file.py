@@ -147,13 +147,12 @@ def known_stacks(root: Path) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def load_stack_file(stack: str, root: Path) -> StackFile:
-    """Read the file of a stack.
+def load_stack_file(stack: str, root: Path, known: Sequence[str]) -> StackFile:
+    """Read the file of one of the known stacks.
 
     Raises:
         ConfigurationError: when there is no such stack, or its file cannot be read.
     """
-    known = known_stacks(root)
     if stack not in known:
         name = Path(stack).name.removeprefix("Pulumi.").removesuffix(".yaml")
         if stack != name and name in known:

@@ -1,0 +1,29 @@
+"""Numbers with quotes or units, as the number that a key asks for."""
+
+import pytest
+
+from stacks.origin import Json
+from stacks.quantities import bare_number
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "number"),
+    [
+        ("servers_max", "4", 4),
+        ("servers_max", 4.0, 4),
+        ("memory_gib", "16Gi", 16),
+        ("memory_gib", "16384 MiB", 16),
+        ("memory_mib", "1Gi", 1024),
+        ("cpu_cores", "500m", 0.5),
+        ("longest_request_seconds", "5m", 300),
+        ("queue_target_ms", "0.1s", 100),
+        ("retention_hours", "2d", 48),
+    ],
+)
+def test_a_quantity_is_read_in_the_unit_of_its_key(key: str, value: Json, number: float) -> None:
+    assert bare_number(key, value) == pytest.approx(number)
+
+
+@pytest.mark.parametrize("value", ["four", "010", "5 parsecs", "500m", "", None, True, [], 10**400, "9" * 400])
+def test_no_number_is_made_up(value: Json) -> None:
+    assert bare_number("servers_max", value) is None
