@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from components.timing import ServerTiming
+
 
 @dataclass(frozen=True, kw_only=True)
 class MetricTarget:
@@ -63,3 +65,5 @@ class ServerPool:
     """Regular expression (RE2) of the whole names of those pods: the label `pod` of their series."""
     scale_target: ScaleTarget | None
     """What KEDA scales; None: the number of servers is fixed."""
+    timing: ServerTiming
+    """Times of the servers' checks, and of their stop."""

@@ -10,7 +10,7 @@ import pulumi_kubernetes as k8s
 from components import names, queries, versions
 from components.autoscaling import Autoscaling, AutoscalingArgs
 from components.base import Manifest, SonicComponent
-from components.envoy import STATS_PORT, AdmissionArgs, EnvoyProxy, EnvoyProxyArgs, PoolEndpoint
+from components.envoy import STATS_PORT, AdmissionArgs, EnvoyProxy, EnvoyProxyArgs
 from components.envoy.stats import METRICS_PATH
 from components.gpu_nodes import GpuNodes, GpuNodesArgs
 from components.labels import instance_selector
@@ -19,7 +19,7 @@ from components.monitoring import Monitoring, MonitoringArgs
 from components.naming import Naming
 from components.network import IN_CLUSTER, pods, policy_spec
 from components.server_pool import MetricTarget, ServerPool
-from components.timing import Timing
+from components.timing import ServerTiming, Timing
 from components.triton import TritonPool, TritonPoolArgs
 from stacks.schema import PoolShare, StackConfig
 from stacks.schema.clients import tenants_of
@@ -57,7 +57,6 @@ class SiteStack(SonicComponent):
             namespace=args.config.namespace,
             pull_secret=args.config.site.images.pull_secret,
         )
-        self._timing = Timing.of(args.config.experiment.traffic, dns_ttl_seconds=args.config.site.dns_ttl_seconds)
 
         ground = self._namespace()
         nodes = self._gpu_nodes() if args.label_nodes else []
@@ -163,7 +162,7 @@ class SiteStack(SonicComponent):
             server=self._config.experiment.server,
             models=self._config.experiment.models,
             repository=repository.mounted,
-            timing=self._timing,
+            timing=ServerTiming.of(self._config.experiment.traffic, dns_ttl_seconds=self._config.site.dns_ttl_seconds),
             proxy_selector=self._naming.labels("envoy").selector,
             prometheus_peer=self._prometheus_peer(),
         )
@@ -175,18 +174,15 @@ class SiteStack(SonicComponent):
     ) -> EnvoyProxy:
         """One address for all pools: the first is the first choice, the next takes what it cannot."""
         site, experiment = self._config.site, self._config.experiment
-        endpoints = (
-            PoolEndpoint(name=pool.name, host=pool.host, port=pool.port, priority=pool.priority) for pool in pools
-        )
         args = EnvoyProxyArgs(
             instance=self._config.name,
             namespace=self._config.namespace,
-            pools=tuple(endpoints),
+            pools=tuple(pools),
             proxy=site.proxy,
             traffic=experiment.traffic,
             stateful=experiment.models.stateful,
             clients=experiment.clients,
-            timing=self._timing,
+            timing=Timing.of(experiment.traffic),
             exposure=site.exposure,
             image=site.images.envoy or versions.ENVOY_IMAGE,
             admission=self._admission(pools, monitoring),

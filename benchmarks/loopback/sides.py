@@ -12,11 +12,12 @@ from benchmarks.peer.bootstrap import ADMIN_PORT as PEER_ADMIN_PORT
 from benchmarks.peer.bootstrap import CLUSTER as PEER_CLUSTER
 from benchmarks.peer.bootstrap import GRPC_PORT as PEER_GRPC_PORT
 from components import envoy
-from components.envoy import AdmissionArgs, EnvoyProxyArgs, PoolEndpoint
+from components.envoy import AdmissionArgs, EnvoyProxyArgs
 from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT, bootstrap
 from components.envoy.cluster import CLUSTER
 from components.envoy.deployment import DRAIN_FILE, arguments, drain_command
-from components.timing import Timing
+from components.server_pool import MetricTarget, ServerPool
+from components.timing import ServerTiming, Timing
 from components.versions import ENVOY_IMAGE
 from stacks.schema.clients import Clients, NetworkClients
 from stacks.schema.experiment import Traffic
@@ -56,9 +57,9 @@ class Side:
     """preStop hook of Envoy, as a command in which `ADMIN_PORT` stands for that port; empty: none."""
 
 
-def own_timing(dns_ttl_seconds: int = DNS_TTL_SECONDS) -> Timing:
+def own_timing(dns_ttl_seconds: int = DNS_TTL_SECONDS) -> ServerTiming:
     """Every time of ours, for a site that declares such a TTL."""
-    return Timing.of(Traffic(), dns_ttl_seconds=dns_ttl_seconds)
+    return ServerTiming.of(Traffic(), dns_ttl_seconds=dns_ttl_seconds)
 
 
 def supersonic(policy: peer.Policy = "LEAST_REQUEST") -> Side:
@@ -86,8 +87,18 @@ def ours(
         admission: what is let in; its controller is started apart, by `controller.controlled`.
     """
     traffic = Traffic()
-    timing = own_timing(dns_ttl_seconds)
-    pool = PoolEndpoint(name="loopback", host=SERVICE_NAME, port=TRITON_GRPC_PORT, priority=0)
+    timing = Timing.of(traffic)
+    pool = ServerPool(
+        name="loopback",
+        host=SERVICE_NAME,
+        port=TRITON_GRPC_PORT,
+        priority=0,
+        peers=(),
+        metrics=MetricTarget(namespace="sonic-benchmark", labels={}, port=TRITON_GRPC_PORT, path="/metrics"),
+        pod_pattern="",
+        scale_target=None,
+        timing=own_timing(dns_ttl_seconds),
+    )
     args = EnvoyProxyArgs(
         instance="sonic-benchmark",
         namespace="sonic-benchmark",
@@ -118,7 +129,7 @@ def ours(
         cluster=CLUSTER,
         ports=(GRPC_PORT, ADMIN_PORT, STATS_PORT),
         envoy_arguments=_outside_a_pod(arguments(args)),
-        triton_pre_stop=("sleep", str(timing.triton_pre_stop_seconds)),
+        triton_pre_stop=("sleep", str(pool.timing.pre_stop_seconds)),
         envoy_pre_stop=(shell, str(script), "ADMIN_PORT", *times),
     )
 

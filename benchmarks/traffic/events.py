@@ -125,5 +125,5 @@ def hang() -> Event:
 
 def _duration(stops: int, dns_ttl_seconds: int) -> float:
     """Until the last server of ours, which waits longer than theirs, is gone; both sides get the same requests."""
-    pre_stop = own_timing(dns_ttl_seconds).triton_pre_stop_seconds
+    pre_stop = own_timing(dns_ttl_seconds).pre_stop_seconds
     return LEAD_SECONDS + (stops - 1) * _STEP_SECONDS + pre_stop + _SETTLE_SECONDS

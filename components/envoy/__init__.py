@@ -11,17 +11,15 @@ from components.envoy import admission
 from components.envoy.admission import AdmissionArgs
 from components.envoy.args import EnvoyProxyArgs
 from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT, bootstrap
-from components.envoy.cluster import PoolEndpoint
 from components.envoy.deployment import BOOTSTRAP_FILE, DRAIN_FILE, deployment_spec
 from components.envoy.identity import issuer_ports
 from components.envoy.memory import requests_max
 from components.envoy.validate import find_envoy, validate_bootstrap
 from components.exposure import ClientEndpoint, ClientEndpointArgs, client_peers
-from components.labels import Labels
-from components.network import DNS, Edge, pods, policy_spec
+from components.network import DNS, Edge, policy_spec
 from components.pod import disruption_budget_spec
 
-__all__ = ["GRPC_PORT", "STATS_PORT", "AdmissionArgs", "EnvoyProxy", "EnvoyProxyArgs", "PoolEndpoint"]
+__all__ = ["GRPC_PORT", "STATS_PORT", "AdmissionArgs", "EnvoyProxy", "EnvoyProxyArgs"]
 
 _MARGIN_SECONDS = 60
 """For a node to tell the API server that a pod is gone."""
@@ -95,7 +93,6 @@ class EnvoyProxy(SonicComponent):
 
 def network_policy_spec(args: EnvoyProxyArgs) -> Manifest:
     """Spec of the NetworkPolicy. The kubelet's probes come from the node, which no policy can shut out."""
-    servers = Labels(instance=args.instance, component="triton").selector
     return policy_spec(
         args.labels.selector,
         ingress=[
@@ -104,7 +101,7 @@ def network_policy_spec(args: EnvoyProxyArgs) -> Manifest:
         ],
         egress=[
             DNS,
-            Edge(peers=[pods(servers)], ports=sorted({pool.port for pool in args.pools})),
+            *(Edge(peers=pool.peers, ports=[pool.port]) for pool in args.pools),
             # Their names are known, and a policy wants addresses.
             *([Edge(peers=[], ports=issuers)] if (issuers := issuer_ports(args.clients)) else []),
             *admission.egress(args.admission),

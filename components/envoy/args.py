@@ -6,10 +6,10 @@ from typing import Any
 
 from components import names
 from components.envoy.admission import AdmissionArgs
-from components.envoy.cluster import PoolEndpoint
 from components.envoy.tls import secret_files
 from components.envoy.typed import Config
 from components.labels import Labels
+from components.server_pool import ServerPool
 from components.timing import Timing
 from stacks.schema.clients import CertificateClients, Clients, TokenClients
 from stacks.schema.experiment import Traffic
@@ -25,7 +25,7 @@ class EnvoyProxyArgs:
     """Name of the stack's objects, such as `sonic-cms`."""
     namespace: str
     """Namespace of the stack."""
-    pools: tuple[PoolEndpoint, ...]
+    pools: tuple[ServerPool, ...]
     """Where the servers are."""
     proxy: Proxy
     """Number and size."""

@@ -7,12 +7,13 @@ a rolling, drained restart, so that what runs is always what was reviewed and va
 from collections.abc import Sequence
 
 from components.envoy.admission import AdmissionArgs, limit_of_configuration, runtime
-from components.envoy.cluster import PoolEndpoint, cluster
+from components.envoy.cluster import cluster
 from components.envoy.identity import issuer_clusters
 from components.envoy.listener import clients_listener
 from components.envoy.memory import overload_manager, requests_max
 from components.envoy.stats import admin_cluster, stats_config, stats_listener
 from components.envoy.typed import Config, socket_address
+from components.server_pool import ServerPool
 from components.timing import Timing
 from stacks.schema.clients import Clients
 from stacks.schema.experiment import Traffic
@@ -31,7 +32,7 @@ ANY = "0.0.0.0"  # noqa: S104  within the pod; who may reach it is the NetworkPo
 
 def bootstrap(
     *,
-    pools: Sequence[PoolEndpoint],
+    pools: Sequence[ServerPool],
     proxy: Proxy,
     traffic: Traffic,
     timing: Timing,

@@ -1,10 +1,10 @@
 """The upstream cluster: every Triton server of every pool, who of them gets traffic, and how it is spoken to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from components.envoy.typed import Config, extension, mib, milliseconds, percent, seconds, socket_address, typed
-from components.timing import Timing
+from components.server_pool import ServerPool
+from components.timing import ServerTiming, Timing
 
 CLUSTER = "servers"
 """Name of the cluster, and value of the label `envoy_cluster_name` of its metrics."""
@@ -22,29 +22,16 @@ by which time a tensor's beginning has left the CPU's cache before it is written
 CPU time. The windows above are not touched by it, nor is what is held to be sent again."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PoolEndpoint:
-    """Where Envoy finds the servers of one capacity pool."""
-
-    name: str
-    """Name of the pool."""
-    host: str
-    """DNS name of the headless Service whose addresses are the servers; an IP address is one server."""
-    port: int
-    """gRPC port of the servers."""
-    priority: int
-    """0 is the first choice; a pool of the next number gets what the healthy servers before it cannot take."""
-
-
-def cluster(pools: Sequence[PoolEndpoint], timing: Timing, *, requests_max: int, memory_max: int) -> Config:
+def cluster(pools: Sequence[ServerPool], timing: Timing, *, requests_max: int, memory_max: int) -> Config:
     """All pools as one cluster, so that load, health and retries are seen as a whole.
 
     Args:
         pools: the capacity pools, with priorities 0, 1, … without a gap.
-        timing: intervals of checks, pings and DNS.
+        timing: times of connections and DNS.
         requests_max: how many requests may be in progress, unless the admission controller says fewer.
         memory_max: how many fit into Envoy's memory.
     """
+    servers = ServerTiming.most_patient([pool.timing for pool in pools])
     return {
         "name": CLUSTER,
         "cluster_type": _dns(timing),
@@ -77,7 +64,7 @@ def cluster(pools: Sequence[PoolEndpoint], timing: Timing, *, requests_max: int,
             # Act on each change of health at once, not after a second: there are few servers.
             "update_merge_window": "0s",
         },
-        "health_checks": [_health_check(timing)],
+        "health_checks": [_health_check(servers)],
         # Envoy keeps a server that DNS no longer lists for as long as it answers health checks, unless told so: but one
         # that DNS no longer lists is about to stop.
         "ignore_health_on_host_removal": True,
@@ -86,14 +73,14 @@ def cluster(pools: Sequence[PoolEndpoint], timing: Timing, *, requests_max: int,
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(
                 "extensions.upstreams.http.v3.HttpProtocolOptions",
-                explicit_http_config={"http2_protocol_options": _http2(timing)},
+                explicit_http_config={"http2_protocol_options": _http2(servers)},
             )
         },
         "track_cluster_stats": {"per_endpoint_stats": True},
     }
 
 
-def _locality(pool: PoolEndpoint) -> Config:
+def _locality(pool: ServerPool) -> Config:
     return {
         "locality": {"zone": pool.name},
         "priority": pool.priority,
@@ -129,7 +116,7 @@ def dns_resolver(timing: Timing) -> Config:
     )
 
 
-def _health_check(timing: Timing) -> Config:
+def _health_check(timing: ServerTiming) -> Config:
     interval = seconds(timing.health_check_interval_seconds)
     return {
         # Triton answers SERVING when it is ready, whatever service is named.
@@ -180,7 +167,7 @@ def _thresholds(requests_max: int, memory_max: int) -> Config:
     }
 
 
-def _http2(timing: Timing) -> Config:
+def _http2(timing: ServerTiming) -> Config:
     return {
         "initial_stream_window_size": STREAM_WINDOW_BYTES,
         "initial_connection_window_size": CONNECTION_WINDOW_BYTES,

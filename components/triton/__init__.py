@@ -84,6 +84,7 @@ def server_pool(args: TritonPoolArgs) -> ServerPool:
         metrics=MetricTarget(namespace=args.naming.namespace, labels=servers, port=METRICS_PORT, path=METRICS_PATH),
         pod_pattern=deployment_pod_pattern(args.name),
         scale_target=scale_target if args.share.autoscaled else None,
+        timing=args.timing,
     )
 
 
@@ -139,7 +140,7 @@ def _first_start_seconds(args: TritonPoolArgs) -> int:
 
 def _timeouts(args: TritonPoolArgs) -> pulumi.CustomTimeouts:
     """The servers start together, and change one after the other: each stops, starts, and is looked at."""
-    each = args.timing.triton_grace_seconds + args.server.start_timeout_seconds + _MIN_READY_SECONDS
+    each = args.timing.grace_seconds + args.server.start_timeout_seconds + _MIN_READY_SECONDS
     return pulumi.CustomTimeouts(
         create=f"{_first_start_seconds(args)}s",
         update=f"{_IMAGE_PULL_SECONDS + args.share.servers_max * each}s",

@@ -7,7 +7,7 @@ from typing import Any
 from components.labels import Labels
 from components.model_repository import MountedRepository
 from components.naming import Naming
-from components.timing import Timing
+from components.timing import ServerTiming
 from stacks.schema import PoolShare
 from stacks.schema.experiment import Models, Server
 
@@ -28,8 +28,8 @@ class TritonPoolArgs:
     """What is served."""
     repository: MountedRepository
     """Where it is read."""
-    timing: Timing
-    """How a server leaves."""
+    timing: ServerTiming
+    """Times of the servers' checks, and of their stop."""
     proxy_selector: Mapping[str, str]
     """Pods of Envoy, which alone call the servers."""
     prometheus_peer: Mapping[str, Any]

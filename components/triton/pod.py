@@ -22,7 +22,7 @@ def pod_spec(args: TritonPoolArgs) -> Manifest:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         **pull_secrets(args.naming.pull_secret),
-        "terminationGracePeriodSeconds": args.timing.triton_grace_seconds,
+        "terminationGracePeriodSeconds": args.timing.grace_seconds,
         **_placement(args),
         "topologySpreadConstraints": spread_over_nodes(args.labels.selector),
         "securityContext": pod_security(_USER_ID),
@@ -48,7 +48,7 @@ def _container(args: TritonPoolArgs) -> dict[str, Any]:
             args.server,
             args.models,
             repository_urls=args.repository.repository_urls,
-            exit_timeout_seconds=args.timing.triton_exit_timeout_seconds,
+            exit_timeout_seconds=args.timing.exit_timeout_seconds,
         ),
         "env": [{"name": "HOME", "value": "/tmp"}, *args.repository.env],  # noqa: S108  # caches of CUDA and Python
         "ports": [
@@ -60,7 +60,7 @@ def _container(args: TritonPoolArgs) -> dict[str, Any]:
         **probes(args.server),
         # The kubelet takes the pod out of the Service and calls this at the same moment: until every Envoy has seen
         # the first, the server goes on.
-        "lifecycle": {"preStop": {"sleep": {"seconds": args.timing.triton_pre_stop_seconds}}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": args.timing.pre_stop_seconds}}},
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
             *args.repository.volume_mounts,

@@ -39,7 +39,7 @@ def arguments(
         *([] if flags.auto_complete_config else ["--disable-auto-complete-config"]),
         f"--strict-readiness={str(flags.strict_readiness).lower()}",
         f"--grpc-port={GRPC_PORT}",
-        # Envoy pings more often than gRPC servers allow by default; see Timing.keepalive_interval_ms.
+        # Envoy pings more often than gRPC servers allow by default; see ServerTiming.keepalive_interval_ms.
         "--grpc-http2-max-ping-strikes=0",
         f"--http-port={HTTP_PORT}",
         f"--metrics-port={METRICS_PORT}",

@@ -10,10 +10,12 @@ import pulumi
 import pytest
 
 import components.envoy
-from components.envoy import EnvoyProxy, PoolEndpoint
+from components.envoy import EnvoyProxy, network_policy_spec
+from components.network import pods
 from tests.support.configs import stack_config
-from tests.support.envoy import HOST, proxy_args
+from tests.support.envoy import HOST, SERVERS, proxy_args
 from tests.support.fields import unknown_fields
+from tests.support.pools import a_pool
 from tests.support.real_envoy import binary
 from tests.support.recorder import Recorder
 
@@ -55,9 +57,20 @@ def test_it_calls_the_servers_and_dns_and_nobody_else(proxy: Recorder) -> None:
     spec = proxy.manifest("NetworkPolicy")["spec"]
     dns, servers = spec["egress"]
     assert {port["port"] for port in dns["ports"]} == {53}
-    (peer,) = servers["to"]
-    assert peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "triton"
+    assert servers["to"] == [SERVERS]
     assert servers["ports"] == [{"port": 8001, "protocol": "TCP"}]
+
+
+def test_it_calls_each_pool_where_its_servers_are() -> None:
+    elsewhere = pods({"app": "tunnel"}, "tunnels")
+    pools = (
+        a_pool(name="near", host=HOST, peers=(SERVERS,)),
+        a_pool(name="near-too", host=HOST, peers=(SERVERS,), priority=1),
+        a_pool(name="far", host="far.example.org", port=9001, peers=(elsewhere,), priority=2),
+    )
+    _dns, near, far = network_policy_spec(proxy_args(stack_config(), pools=pools))["egress"]
+    assert near == {"to": [SERVERS], "ports": [{"port": 8001, "protocol": "TCP"}]}
+    assert far == {"to": [elsewhere], "ports": [{"port": 9001, "protocol": "TCP"}]}
 
 
 def test_clients_reach_the_grpc_port_and_prometheus_the_metrics(proxy: Recorder) -> None:
@@ -149,7 +162,7 @@ def test_what_cannot_run_is_refused_before_anything_is_made(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SONIC_ENVOY", binary())
-    nowhere = PoolEndpoint(name="gpu", host="", port=8001, priority=0)
+    nowhere = a_pool(host="")
     refusal = r"^Envoy refuses the configuration that was made for it: .*Address: value length must be at least 1"
     with pytest.raises(pulumi.RunError, match=refusal):
         recorder.run(lambda: EnvoyProxy("envoy", proxy_args(stack_config(), pools=(nowhere,))))

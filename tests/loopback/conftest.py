@@ -8,13 +8,13 @@ import pytest
 
 from components.envoy.admission import AdmissionArgs
 from components.envoy.bootstrap import bootstrap
-from components.envoy.cluster import PoolEndpoint
 from components.envoy.tls import SERVER_FOLDER
 from components.envoy.typed import Config
 from components.timing import Timing
 from stacks.schema.clients import Clients, NetworkClients
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import Proxy
+from tests.support.pools import a_pool
 from tests.support.real_envoy import RealEnvoy, free_port
 from tests.support.stand_in import StandIn
 
@@ -60,7 +60,7 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
         log: Path | None = None,
     ) -> RealEnvoy:
         endpoints = [
-            PoolEndpoint(name=f"pool-{priority}", host=host, port=server_port, priority=priority)
+            a_pool(name=f"pool-{priority}", host=host, port=server_port, priority=priority)
             for priority, hosts in enumerate(pools)
             for host in hosts
         ]
@@ -68,7 +68,7 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
             pools=endpoints,
             proxy=proxy,
             traffic=traffic,
-            timing=Timing.of(traffic, dns_ttl_seconds=5),
+            timing=Timing.of(traffic),
             clients=clients,
             tls=f"{SERVER_FOLDER}/tls.crt" in (files or {}),
             admission=admission,

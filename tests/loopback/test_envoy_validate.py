@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from components.envoy.bootstrap import bootstrap
-from components.envoy.cluster import PoolEndpoint
 from components.envoy.deployment import arguments
 from components.envoy.validate import InvalidBootstrapError, validate_bootstrap
+from components.server_pool import ServerPool
 from components.timing import Timing
 from stacks.schema.clients import NetworkClients
 from stacks.schema.experiment import Traffic
@@ -17,10 +17,11 @@ from stacks.schema.site import Proxy
 from tests.support.chaos import Fault
 from tests.support.configs import stack_config
 from tests.support.envoy import proxy_args
+from tests.support.pools import a_pool
 from tests.support.real_envoy import binary
 
-ONE_POOL = (PoolEndpoint(name="gpu", host="sonic-demo-triton-gpu.sonic-demo.svc.cluster.local", port=8001, priority=0),)
-TWO_POOLS = (*ONE_POOL, PoolEndpoint(name="cpu", host="10.0.0.7", port=8001, priority=1))
+ONE_POOL = (a_pool(host="sonic-demo-triton-gpu.sonic-demo.svc.cluster.local"),)
+TWO_POOLS = (*ONE_POOL, a_pool(name="cpu", host="10.0.0.7", priority=1))
 
 
 @pytest.mark.parametrize("pools", [ONE_POOL, TWO_POOLS])
@@ -35,14 +36,14 @@ TWO_POOLS = (*ONE_POOL, PoolEndpoint(name="cpu", host="10.0.0.7", port=8001, pri
     ],
 )
 def test_envoy_takes_it_without_a_warning(
-    pools: tuple[PoolEndpoint, ...], memory_mib: int, traffic: Traffic, tmp_path: Path
+    pools: tuple[ServerPool, ...], memory_mib: int, traffic: Traffic, tmp_path: Path
 ) -> None:
     """No deprecated field, no unlimited connections: Envoy warns of both. 256, 384, 4224 MiB are the least allowed."""
     config = bootstrap(
         pools=pools,
         proxy=Proxy(memory_mib=memory_mib),
         traffic=traffic,
-        timing=Timing.of(traffic, dns_ttl_seconds=5),
+        timing=Timing.of(traffic),
         clients=NetworkClients(kind="network"),
         tls=False,
     )

@@ -10,7 +10,7 @@ from benchmarks.cluster.release import at_rest, healthy_members, restarts
 from benchmarks.cluster.scenario import load
 from benchmarks.cluster.sides import SERVERS, ours, peer_values, supersonic
 from benchmarks.loopback.arrivals import arrivals
-from components.timing import Timing
+from components.timing import ServerTiming
 from stacks.resolve import resolve
 from tests.support.stacks import recorded
 
@@ -51,8 +51,8 @@ class TestPlan:
 
     @pytest.mark.parametrize("planned", plan(quick=False), ids=lambda planned: planned.event.name)
     def test_requests_run_until_the_last_server_of_ours_has_left(self, planned: Planned) -> None:
-        timing = Timing.of(CONFIG.experiment.traffic, dns_ttl_seconds=CONFIG.site.dns_ttl_seconds)
-        assert planned.event.duration_seconds - LEAD_SECONDS > 2 * timing.triton_pre_stop_seconds
+        timing = ServerTiming.of(CONFIG.experiment.traffic, dns_ttl_seconds=CONFIG.site.dns_ttl_seconds)
+        assert planned.event.duration_seconds - LEAD_SECONDS > 2 * timing.pre_stop_seconds
 
     def test_both_sides_get_the_same_requests(self) -> None:
         event = plan(quick=True)[0].event

@@ -90,7 +90,7 @@ class TestConfiguration:
 
 @pytest.mark.parametrize("event", [events.rollout(), events.scale_in()], ids=lambda e: e.name)
 def test_requests_run_until_the_last_server_of_an_event_is_gone(event: events.Event) -> None:
-    last_stop = event.duration_seconds - own_timing(event.dns_ttl_seconds).triton_pre_stop_seconds
+    last_stop = event.duration_seconds - own_timing(event.dns_ttl_seconds).pre_stop_seconds
     assert last_stop > events.LEAD_SECONDS + (event.count - 1) * 8
 
 

@@ -4,26 +4,27 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.envoy.bootstrap import bootstrap
-from components.envoy.cluster import PoolEndpoint
 from components.envoy.memory import connections_max, requests_max
+from components.server_pool import ServerPool
 from components.timing import Timing
 from stacks.schema.clients import NetworkClients
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import Proxy
+from tests.support.pools import a_pool
 
 POOLS = (
-    PoolEndpoint(name="a10", host="sonic-cms-triton-a10.sonic-cms.svc.cluster.local", port=8001, priority=0),
-    PoolEndpoint(name="slurm", host="sonic-cms-triton-slurm.sonic-cms.svc.cluster.local", port=8001, priority=1),
+    a_pool(name="a10", host="sonic-cms-triton-a10.sonic-cms.svc.cluster.local"),
+    a_pool(name="slurm", host="sonic-cms-triton-slurm.sonic-cms.svc.cluster.local", priority=1),
 )
 
 
-def made(*, pools: tuple[PoolEndpoint, ...] = POOLS, proxy: Proxy | None = None, **traffic: int) -> dict[str, Any]:
+def made(*, pools: tuple[ServerPool, ...] = POOLS, proxy: Proxy | None = None, **traffic: int) -> dict[str, Any]:
     declared = Traffic(**traffic)
     return bootstrap(
         pools=pools,
         proxy=proxy or Proxy(),
         traffic=declared,
-        timing=Timing.of(declared, dns_ttl_seconds=5),
+        timing=Timing.of(declared),
         clients=NetworkClients(kind="network"),
         tls=False,
     )

@@ -13,21 +13,17 @@ from hypothesis import strategies as st
 from components import queries
 from components.pod import deployment_pod_pattern
 from components.server_pool import MetricTarget, ServerPool
+from tests.support.pools import a_pool
 from tests.support.tools import tool
 
 DEPLOYMENT = "sonic-cms-triton-gpu"
 
 
 def pool(deployment: str, namespace: str = "sonic-cms") -> ServerPool:
-    return ServerPool(
-        name="gpu",
+    return a_pool(
         host="servers.example.org",
-        port=8001,
-        priority=0,
-        peers=(),
         metrics=MetricTarget(namespace=namespace, labels={}, port=8002, path="/metrics"),
         pod_pattern=deployment_pod_pattern(deployment),
-        scale_target=None,
     )
 
 

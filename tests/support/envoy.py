@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from components.envoy import EnvoyProxyArgs, PoolEndpoint
+from components.envoy import EnvoyProxyArgs
 from components.labels import Labels
 from components.network import pods
 from components.timing import Timing
 from stacks.schema import StackConfig
+from tests.support.pools import a_pool
 
 HOST = "sonic-demo-triton-gpu.sonic-demo.svc.cluster.local"
+SERVERS = pods({"pool": "gpu"})
 
 
 def proxy_args(config: StackConfig, **changes: Any) -> EnvoyProxyArgs:
@@ -16,11 +18,11 @@ def proxy_args(config: StackConfig, **changes: Any) -> EnvoyProxyArgs:
     arguments: dict[str, Any] = {
         "instance": config.name,
         "namespace": config.namespace,
-        "pools": (PoolEndpoint(name="gpu", host=HOST, port=8001, priority=0),),
+        "pools": (a_pool(host=HOST, peers=(SERVERS,)),),
         "proxy": config.site.proxy,
         "traffic": config.experiment.traffic,
         "clients": config.experiment.clients,
-        "timing": Timing.of(config.experiment.traffic, dns_ttl_seconds=config.site.dns_ttl_seconds),
+        "timing": Timing.of(config.experiment.traffic),
         "exposure": config.site.exposure,
         "image": "example.org/envoy:v1.40.0",
         "prometheus_peer": pods(Labels(instance=config.name, component="prometheus").selector),

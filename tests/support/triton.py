@@ -3,7 +3,7 @@
 from components.model_repository import MountedRepository
 from components.naming import Naming
 from components.network import pods
-from components.timing import Timing
+from components.timing import ServerTiming
 from components.triton import TritonPoolArgs
 from stacks.schema import StackConfig
 
@@ -20,7 +20,7 @@ def pool_args(config: StackConfig, *, repository: MountedRepository = LOCAL) -> 
         server=config.experiment.server,
         models=config.experiment.models,
         repository=repository,
-        timing=Timing.of(config.experiment.traffic, dns_ttl_seconds=config.site.dns_ttl_seconds),
+        timing=ServerTiming.of(config.experiment.traffic, dns_ttl_seconds=config.site.dns_ttl_seconds),
         proxy_selector=naming.labels("envoy").selector,
         prometheus_peer=pods(naming.labels("prometheus").selector),
     )
