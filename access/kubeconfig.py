@@ -1,6 +1,5 @@
-"""The file and the context that lead to a site's cluster, found and merged as kubectl does it."""
+"""The kubeconfig and the context of a site's cluster, read as kubectl reads them."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,13 +23,10 @@ _PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFil
 
 @dataclass(frozen=True, kw_only=True)
 class KubeContext:
-    """A context, with all that is needed to use it."""
+    """A context that exists, with its cluster and its user."""
 
-    kubeconfig: Path | str
-    """Path of the file, where one file holds context, cluster and user; else the three merged, as JSON.
-
-    With a path, credentials stay out of Pulumi's state, and renewed ones are read when they are used.
-    """
+    kubeconfig: Path | None
+    """File of the site. None: the files of KUBECONFIG, else ~/.kube/config, which the plugin merges itself."""
     name: str
     """Name of the context."""
 
@@ -51,7 +47,7 @@ def find_context(access: Access, environ: Mapping[str, str]) -> KubeContext:
     """Find the context of a site, or of the environment, in the site's kubeconfig, KUBECONFIG or ~/.kube/config.
 
     As for kubectl, files of KUBECONFIG may be missing, the first entry of a name counts, and a context, its cluster and
-    its user may be in different files. Reads these files and asks no cluster.
+    its user may be in different files. The files are read, and no cluster is asked.
 
     Raises:
         ConfigurationError: there is no file, one is not a kubeconfig, none has the context, its cluster or its user, or
@@ -79,8 +75,11 @@ def find_context(access: Access, environ: Mapping[str, str]) -> KubeContext:
             f"set KUBECONFIG to a file that has it, or {CONTEXT_VARIABLE} to the context that is meant",
             ".context",
         )
-    entries = _entries(merged, wanted)
-    return KubeContext(name=wanted, kubeconfig=_one_file(entries) or _content(entries))
+    _check_entries(merged, wanted)
+    site_file = None if access.kubeconfig is None else Path(access.kubeconfig)
+    if site_file is not None:
+        _check_paths(merged, site_file)
+    return KubeContext(name=wanted, kubeconfig=site_file)
 
 
 def _problem(sentence: str, key: str = "") -> ConfigurationError:
@@ -96,15 +95,6 @@ def _candidates(access: Access, environ: Mapping[str, str]) -> list[Path]:
     return [Path(environ.get("HOME", "/")) / ".kube/config"]
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as kubectl reads it: the time at which a token ends is a text."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  a class variable in PyYAML too
-        start: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-        for start, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
 def _merged(files: list[Path]) -> _Merged:
     merged: dict[str, dict[str, _Entry]] = {section: {} for section in _SECTIONS}
     for file in files:
@@ -115,7 +105,7 @@ def _merged(files: list[Path]) -> _Merged:
 
 def _read(file: Path) -> _Merged:
     try:
-        content = yaml.load(file.read_text(), _Loader) or {}  # noqa: S506  a safe loader
+        content = yaml.safe_load(file.read_text()) or {}
         return {section: _section(content.get(section) or [], key, file) for section, key in _SECTIONS.items()}
     except (OSError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
         raise _problem(
@@ -134,10 +124,8 @@ def _names(merged: _Merged, file: Path) -> str:
     return ", ".join(name for name, entry in merged["contexts"].items() if entry.file == file) or "none"
 
 
-def _entries(merged: _Merged, wanted: str) -> dict[str, tuple[str, _Entry]]:
-    """Give the context, its cluster and its user, each with its name."""
+def _check_entries(merged: _Merged, wanted: str) -> None:
     context = merged["contexts"][wanted]
-    entries = {"contexts": (wanted, context)}
     for section in ("clusters", "users"):
         key = _SECTIONS[section]
         name = context.value.get(key) or ""
@@ -148,28 +136,17 @@ def _entries(merged: _Merged, wanted: str) -> dict[str, tuple[str, _Entry]]:
                 f"add the {key}, or set KUBECONFIG to all the files that kubectl is used with",
                 ".context",
             )
-        entries[section] = (name, merged[section][name])
-    return entries
 
 
-def _one_file(entries: Mapping[str, tuple[str, _Entry]]) -> Path | None:
-    """Give the file that holds all entries, if the plugin can read it from any working directory."""
-    (first, *others) = {entry.file for _, entry in entries.values()}
-    return None if others or any(_with_paths(entry) != entry.value for _, entry in entries.values()) else first
-
-
-def _content(entries: Mapping[str, tuple[str, _Entry]]) -> str:
-    sections = {
-        section: [{"name": name, _SECTIONS[section]: _with_paths(entry)}] for section, (name, entry) in entries.items()
-    }
-    return json.dumps({"apiVersion": "v1", "kind": "Config", **sections})
-
-
-def _with_paths(entry: _Entry) -> dict[str, Any]:
-    """Give an entry whose relative paths are absolute: they are relative to the folder of its file."""
-    folder = entry.file.absolute().parent
-    paths = {key: str(folder / entry.value[key]) for key in _PATHS if entry.value.get(key)}
-    command = (entry.value.get("exec") or {}).get("command", "")
-    if "/" not in command:  # found on PATH
-        return {**entry.value, **paths}
-    return {**entry.value, **paths, "exec": {**entry.value["exec"], "command": str(folder / command)}}
+def _check_paths(merged: _Merged, file: Path) -> None:
+    """Refuse relative paths: kubectl resolves them against the file, and the plugin against its working directory."""
+    for section in ("clusters", "users"):
+        for name, entry in merged[section].items():
+            for key in _PATHS:
+                path = entry.value.get(key)
+                if path and not Path(path).is_absolute():
+                    raise _problem(
+                        f"{file}: {_SECTIONS[section]} `{name}` has {key} `{path}`, relative to its file: "
+                        "write an absolute path, or leave site.access.kubeconfig out and set KUBECONFIG",
+                        ".kubeconfig",
+                    )

@@ -1,8 +1,5 @@
 """The one Kubernetes provider of a stack."""
 
-from pathlib import Path
-
-import pulumi
 import pulumi_kubernetes as k8s
 
 from access.kubeconfig import KubeContext
@@ -14,13 +11,15 @@ def kubernetes_provider(cluster: KubeContext) -> k8s.Provider:
     The context is the identity of the cluster, from the first deployment on: an API server that moves to another
     address or changes its certificate is still the same cluster, and nothing is replaced.
 
+    With an empty kubeconfig the plugin reads KUBECONFIG or ~/.kube/config as kubectl does. Pulumi's state then holds no
+    credentials, and no path that only one operator has.
+
     Manifests are rendered without Pulumi's engine (`rendering`), never by another provider: to Pulumi a change of
     provider replaces each object, and it would delete the deployed ones.
     """
-    is_path = isinstance(cluster.kubeconfig, Path)
     return k8s.Provider(
         "cluster",
-        kubeconfig=str(cluster.kubeconfig) if is_path else pulumi.Output.secret(cluster.kubeconfig),
+        kubeconfig=str(cluster.kubeconfig or ""),
         context=cluster.name,
         cluster_identifier=cluster.name,
         enable_server_side_apply=True,

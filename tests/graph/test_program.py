@@ -8,7 +8,7 @@ import pytest
 
 from stacks.resolve import ROOT
 from tests.support.kubeconfigs import write_kubeconfig
-from tests.support.recorder import SECRET, Recorder
+from tests.support.recorder import Recorder
 
 PROVIDER = "pulumi:providers:kubernetes"
 SECRETS = {"sonic:s3-access-key": "key", "sonic:s3-secret-key": "secret"}
@@ -28,21 +28,11 @@ def run(recorder: Recorder, stack: str) -> None:
     recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py")), stack=stack)
 
 
-def test_one_provider_goes_to_the_context_that_the_site_names(recorder: Recorder, tmp_path: Path) -> None:
+def test_one_provider_goes_to_the_context_that_the_site_names(recorder: Recorder) -> None:
     run(recorder, "dev")
     provider = recorder.one(PROVIDER)
     assert provider.inputs["context"] == provider.inputs["clusterIdentifier"] == "sonic-dev"
-    assert provider.inputs["kubeconfig"] == str(tmp_path / "kubeconfig")
-
-
-def test_a_merged_kubeconfig_is_a_secret_of_the_provider(
-    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = tmp_path / "other"
-    write_kubeconfig(other, "another-context")
-    monkeypatch.setenv("KUBECONFIG", f"{other}:{tmp_path}/kubeconfig")
-    run(recorder, "dev")
-    assert recorder.one(PROVIDER).inputs["kubeconfig"] == SECRET
+    assert provider.inputs["kubeconfig"] == "", "the plugin reads KUBECONFIG; no operator's path is in the state"
 
 
 def test_every_resource_goes_to_that_provider(recorder: Recorder) -> None:

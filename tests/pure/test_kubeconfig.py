@@ -1,6 +1,5 @@
 """The kubeconfig and the context of a stack, and the errors where there is none."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from access.kubeconfig import find_context
+from access.kubeconfig import KubeContext, find_context
 from stacks.errors import ConfigurationError
 from stacks.schema.site import Access
 from tests.support.kubeconfigs import write_kubeconfig
@@ -39,53 +38,36 @@ def test_files_of_kubeconfig_may_be_missing_or_without_the_context(tmp_path: Pat
     without = write(tmp_path / "a", {"contexts": None})
     having = kubeconfig(tmp_path / "b", "minikube", "geddes")
     found = find_context(access(), {"KUBECONFIG": f"{tmp_path}/missing::{without}:{having}:"})
-    assert found.kubeconfig == having
+    assert found == KubeContext(kubeconfig=None, name="geddes")
 
 
-def test_context_cluster_and_user_are_merged_from_their_files(tmp_path: Path) -> None:
-    contexts = write(
-        tmp_path / "contexts/config", {"contexts": [{"name": "geddes", "context": {"cluster": "g", "user": "me"}}]}
-    )
-    clusters = write(
-        tmp_path / "clusters/config",
-        {"clusters": [{"name": "g", "cluster": {"server": "https://g", "certificate-authority": "ca.pem"}}]},
-    )
-    user = {"client-certificate": "/etc/me.pem", "client-key": "me.key", "exec": {"command": "./login", "args": []}}
-    users = write(tmp_path / "users/config", {"users": [{"name": "me", "user": user}]})
-    found = find_context(access(), {"KUBECONFIG": f"{contexts}:{clusters}:{users}"})
-    assert isinstance(found.kubeconfig, str)
-    merged = json.loads(found.kubeconfig)
-    assert merged["contexts"] == [{"name": "geddes", "context": {"cluster": "g", "user": "me"}}]
-    assert merged["clusters"][0]["cluster"]["certificate-authority"] == f"{tmp_path}/clusters/ca.pem"
-    assert merged["users"][0]["user"] == {
-        "client-certificate": "/etc/me.pem",
-        "client-key": f"{tmp_path}/users/me.key",
-        "exec": {"command": f"{tmp_path}/users/login", "args": []},
-    }
+def test_context_cluster_and_user_may_be_in_different_files(tmp_path: Path) -> None:
+    contexts = write(tmp_path / "a", {"contexts": [{"name": "geddes", "context": {"cluster": "g", "user": "me"}}]})
+    clusters = write(tmp_path / "b", {"clusters": [{"name": "g", "cluster": {"server": "https://g"}}]})
+    users = write(tmp_path / "c", {"users": [{"name": "me", "user": {"client-key": "me.key"}}]})
+    assert find_context(access(), {"KUBECONFIG": f"{contexts}:{clusters}:{users}"}).kubeconfig is None
+    with pytest.raises(ConfigurationError, match="is of user `me`, and the kubeconfigs have none"):
+        find_context(access(), {"KUBECONFIG": f"{contexts}:{clusters}"})
 
 
 def test_the_first_entry_of_a_name_counts(tmp_path: Path) -> None:
-    """The second file alone would lead to another cluster than kubectl goes to."""
-    first, second = kubeconfig(tmp_path / "a", "minikube"), kubeconfig(tmp_path / "b", "geddes")
-    found = find_context(access(), {"KUBECONFIG": f"{first}:{second}"})
-    assert isinstance(found.kubeconfig, str)
-    assert json.loads(found.kubeconfig)["clusters"][0]["cluster"]["server"] == "https://a.example.org"
+    first = write(tmp_path / "a", {"contexts": [{"name": "geddes", "context": {"cluster": "gone", "user": "u"}}]})
+    second = kubeconfig(tmp_path / "b", "geddes")
+    assert find_context(access(), {"KUBECONFIG": f"{second}:{first}"}).name == "geddes"
+    with pytest.raises(ConfigurationError, match=f"{first}: the context `geddes` is of cluster `gone`"):
+        find_context(access(), {"KUBECONFIG": f"{first}:{second}"})
 
 
-def test_a_relative_path_is_relative_to_its_file_and_not_to_the_plugin(tmp_path: Path) -> None:
+def test_a_relative_path_in_the_sites_file_is_told(tmp_path: Path) -> None:
     path = kubeconfig(tmp_path / "config", "geddes")
     path.write_text(path.read_text().replace('"token": "config"', '"client-key": "me.key"'))
-    found = find_context(access(), {"KUBECONFIG": str(path)})
-    assert isinstance(found.kubeconfig, str)
-    assert json.loads(found.kubeconfig)["users"][0]["user"] == {"client-key": f"{tmp_path}/me.key"}
-
-
-def test_the_time_at_which_a_token_ends_stays_a_text(tmp_path: Path) -> None:
-    first = tmp_path / "a"
-    first.write_text("users: [{name: u, user: {auth-provider: {config: {expiry: 2026-01-01T00:00:00Z}}}}]\n")
-    second = kubeconfig(tmp_path / "b", "geddes")
-    found = find_context(access(), {"KUBECONFIG": f"{first}:{second}"})
-    assert '"expiry": "2026-01-01T00:00:00Z"' in str(found.kubeconfig)
+    with pytest.raises(ConfigurationError) as caught:
+        find_context(access(path), {})
+    assert str(caught.value) == (
+        f"site.access.kubeconfig: {path}: user `u` has client-key `me.key`, relative to its file: "
+        "write an absolute path, or leave site.access.kubeconfig out and set KUBECONFIG"
+    )
+    assert find_context(access(), {"KUBECONFIG": str(path)}).kubeconfig is None
 
 
 @pytest.mark.parametrize("section", ["clusters", "users"])
@@ -103,7 +85,7 @@ def test_a_context_without_its_cluster_or_user_is_told(tmp_path: Path, section: 
 
 def test_without_kubeconfig_the_file_in_the_home_folder_is_taken(tmp_path: Path) -> None:
     at_home = kubeconfig(tmp_path / ".kube/config", "geddes")
-    assert find_context(access(), {"HOME": str(tmp_path)}).kubeconfig == at_home
+    assert find_context(access(), {"HOME": str(tmp_path)}).name == "geddes", at_home
 
 
 def test_the_environment_puts_another_context_in_its_place(tmp_path: Path) -> None:
