@@ -8,9 +8,9 @@ from typing import Any
 
 from benchmarks import run
 from benchmarks.cluster.run import part as cluster
-from benchmarks.loopback.process import BenchmarkError
 from benchmarks.traffic.run import KEYS
 from benchmarks.traffic.run import part as traffic
+from devcluster.errors import DevClusterError
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -49,7 +49,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         run.run(_parts(arguments), quick=arguments.quick, seed=arguments.seed)
-    except BenchmarkError as error:
+    except DevClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

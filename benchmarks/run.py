@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from benchmarks.bench import Bench
-from benchmarks.loopback.process import BenchmarkError
+from benchmarks.errors import BenchmarkError
 from benchmarks.results import Results
 from benchmarks.table import Row
 from devcluster.errors import DevClusterError
@@ -83,7 +83,7 @@ def run(parts: Sequence[Part[Any]], *, quick: bool, seed: int) -> None:
                 with part.open(progress, results, seed) as lab:
                     results.describe(part.facts(lab))
                     _measure(part, lab, rows, failures)
-            except (BenchmarkError, DevClusterError) as error:  # what was measured before is still worth its hour
+            except DevClusterError as error:  # what was measured before is still worth its hour
                 failures.append(str(error))
     finally:
         table = results.finish(rows)
@@ -97,7 +97,7 @@ def _measure(part: Part[Equipment], lab: Equipment, rows: list[Row], failures: l
     for scenario in part.scenarios:
         try:
             rows += scenario.run(lab)
-        except BenchmarkError as error:
+        except DevClusterError as error:
             failures.append(str(error))
 
 

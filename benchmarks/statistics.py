@@ -108,12 +108,6 @@ def rule_of_three(trials: int) -> float:
     return 3 / trials
 
 
-def jain(shares: Sequence[float]) -> float:
-    """Jain's index of fairness: 1 when all shares are equal, 1/n when one has everything."""
-    squares = sum(share * share for share in shares)
-    return sum(shares) ** 2 / (len(shares) * squares) if squares else 1.0
-
-
 def drifted(first: float, last: float, tolerance: float = 0.10) -> bool:
     """Whether the machine was not the same at the end: the direct leg's median moved by more than the tolerance."""
     return abs(last / first - 1) > tolerance

@@ -1,7 +1,6 @@
 """Brings the cluster up with both sides in it, and takes away what it brought, whatever happens."""
 
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,13 +14,13 @@ from benchmarks.cluster.lab import ClusterLab
 from benchmarks.cluster.release import Release
 from benchmarks.cluster.sides import Side, ours, peer_values, supersonic
 from benchmarks.loopback.envoy import digest
-from benchmarks.loopback.process import BenchmarkError
 from benchmarks.results import Results
 from devcluster import deploy, lifecycle
 from devcluster.kubectl import Kubectl
 from devcluster.progress import Progress
 from devcluster.supervisor import Supervisor
 from devcluster.toolchain import Toolchain
+from devcluster.wait import wait_until
 from stacks.resolve import config_digest, resolve
 
 SECONDS = 150.0
@@ -95,13 +94,14 @@ def facts(lab: ClusterLab) -> dict[str, object]:
 
 def _pause(kubectl: Kubectl, side: Side, progress: Progress) -> None:
     kubectl.run("annotate", "scaledobject", side.servers, f"{_PAUSED}=true", "--overwrite", f"-n={side.namespace}")
-    deadline = time.monotonic() + _PAUSE_PATIENCE_SECONDS
-    while not _is_paused(kubectl.get("scaledobject", side.servers, f"--namespace={side.namespace}")):
-        if time.monotonic() > deadline:
-            msg = f"KEDA did not pause {side.namespace}/{side.servers}: `python -m devcluster logs keda-operator`"
-            raise BenchmarkError(msg)
-        progress.waiting("KEDA to let the number of servers go")
-        time.sleep(1)
+    wait_until(
+        lambda: _is_paused(kubectl.get("scaledobject", side.servers, f"--namespace={side.namespace}")),
+        f"KEDA to pause {side.namespace}/{side.servers}",
+        timeout_seconds=_PAUSE_PATIENCE_SECONDS,
+        interval_seconds=1,
+        waiting=progress.waiting,
+        hint="see `python -m devcluster logs keda-operator`",
+    )
 
 
 def _is_paused(scaled_object: Mapping[str, Any]) -> bool:

@@ -1,6 +1,5 @@
 """What an experiment in the cluster needs besides: the releases of both sides."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,8 +7,8 @@ from benchmarks.bench import Bench
 from benchmarks.cluster.release import Release
 from benchmarks.cluster.sides import SERVERS, Side
 from benchmarks.loopback.load import Load
-from benchmarks.loopback.process import BenchmarkError
 from components.triton import GRPC_PORT
+from devcluster.wait import wait_while
 
 _POLL_SECONDS = 1.0
 _REST_PATIENCE_SECONDS = 240.0
@@ -29,7 +28,7 @@ class ClusterLab(Bench):
         Both sides, whichever is measured next: a server that starts takes CPU from the other side, too.
 
         Raises:
-            BenchmarkError: one side does not come to it.
+            DevClusterError: one side does not come to it.
         """
         for release in self.releases.values():
             release.scale(SERVERS)
@@ -40,15 +39,15 @@ class ClusterLab(Bench):
         """Wait until so many servers of a side stand, known to every Envoy, and nothing else of it is on the move.
 
         Raises:
-            BenchmarkError: it does not come to it in time.
+            DevClusterError: it does not come to it in time.
         """
-        deadline = time.monotonic() + patience_seconds
-        while unrest := self.releases[side].unrest(servers):
-            if time.monotonic() > deadline:
-                msg = f"awaited for {patience_seconds:.0f} s {unrest}: is the machine busy with other work?"
-                raise BenchmarkError(msg)
-            self.progress.waiting(unrest)
-            time.sleep(_POLL_SECONDS)
+        wait_while(
+            lambda: self.releases[side].unrest(servers),
+            timeout_seconds=patience_seconds,
+            interval_seconds=_POLL_SECONDS,
+            waiting=self.progress.waiting,
+            hint="is the machine busy with other work?",
+        )
 
     def direct_p50_ms(self, name: str, load: Load) -> float:
         """Median latency of a load's request at one of our servers, past all proxies."""

@@ -2,15 +2,15 @@
 
 import os
 import signal
-import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.cluster.sides import Side
-from benchmarks.loopback.process import BenchmarkError
+from benchmarks.errors import BenchmarkError
 from devcluster.kubectl import Kubectl
+from devcluster.wait import wait_until
 
 Manifest = Mapping[str, Any]
 
@@ -52,17 +52,17 @@ class Release:
         The one that was restarted least: the kubelet waits before it restarts a container a second time.
 
         Raises:
-            BenchmarkError: the kubelet does not restart it.
+            DevClusterError: the kubelet does not restart it.
         """
         victim = min(self.pods(self._side.servers), key=restarts)
         os.kill(_pid_in(victim), signal.SIGKILL)
-        deadline = time.monotonic() + _RESTART_PATIENCE_SECONDS
         name = victim["metadata"]["name"]
-        while restarts(self._kubectl.get("pod", name, self._in_namespace)) == restarts(victim):
-            if time.monotonic() > deadline:
-                msg = f"awaited for {_RESTART_PATIENCE_SECONDS:.0f} s that the kubelet restarts pod {name}"
-                raise BenchmarkError(msg)
-            time.sleep(_POLL_SECONDS)
+        wait_until(
+            lambda: restarts(self._kubectl.get("pod", name, self._in_namespace)) > restarts(victim),
+            f"the kubelet to restart pod {name}",
+            timeout_seconds=_RESTART_PATIENCE_SECONDS,
+            interval_seconds=_POLL_SECONDS,
+        )
 
     def pods(self, deployment: str) -> list[Manifest]:
         """Every pod of a Deployment, those that are leaving included."""

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from benchmarks.loopback.load import Load, Plan
-from benchmarks.loopback.process import Process
 from benchmarks.loopback.samples import Sample, read_samples
+from testbed.process import Process
 
 _START_TIMEOUT_SECONDS = 60
 _MARGIN_SECONDS = 30
@@ -40,9 +40,9 @@ class Client:
         """Wait until all connections stand; `start_monotonic_seconds` is then known, and lies just ahead.
 
         Raises:
-            BenchmarkError: it could not connect.
+            ProcessError: it could not connect.
         """
-        self.process.await_that(self._start_file.exists, "the client has connected", _START_TIMEOUT_SECONDS)
+        self.process.await_that(self._start_file.exists, "the client to connect", _START_TIMEOUT_SECONDS)
         self.start_monotonic_seconds = float(self._start_file.read_text())
         self._start_file.unlink()
 
@@ -54,7 +54,7 @@ class Client:
         """Wait for the end, and read what it wrote.
 
         Raises:
-            BenchmarkError: it failed, or takes longer than its last deadline.
+            ProcessError: it failed, or takes longer than its last deadline.
         """
         limit = self._load.duration_seconds + self._load.deadline_seconds + _MARGIN_SECONDS
         self.process.await_success("the client", limit)

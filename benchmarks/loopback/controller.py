@@ -1,39 +1,25 @@
-"""The admission controller beside an Envoy of ours: the files and the command line of its container, as processes."""
+"""An Envoy of ours with its admission controller."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.loopback.envoy import Envoy, free_ports
+from benchmarks.loopback.envoy import Envoy
 from benchmarks.loopback.lab import Lab
-from benchmarks.loopback.process import Process
 from benchmarks.loopback.sides import Side
 from components.envoy import AdmissionArgs
-from components.envoy.admission import command, files
 from components.envoy.memory import requests_max
 from stacks.schema.site import Proxy
-
-_DECIDE_TIMEOUT_SECONDS = 30
+from testbed.controller import Controller
 
 
 @contextmanager
 def controlled(lab: Lab, side: Side, args: AdmissionArgs, *, members: int) -> Iterator[Envoy]:
-    """A fresh Envoy of ours that knows so many servers, with its controller, which has decided for the first time."""
-    with lab.envoy(side, members) as envoy:
-        (probe_port,) = free_ports(1)
-        folder = lab.scratch / f"admission-{envoy.admin_port}"
-        folder.mkdir()
-        made = files(args, envoys=1, memory_max=requests_max(Proxy()), admin_port=envoy.admin_port)
-        for name, content in made.items():
-            (folder / name).write_text(content)
-        log = folder / "log"
-        words = command(
-            args, folder=str(folder), admin_port=envoy.admin_port, probe_port=probe_port, python=sys.executable
+    """Start both, with so many healthy servers, and wait for the controller's first decision."""
+    with (
+        lab.envoy(side, members) as envoy,
+        Controller(args, envoy, lab.scratch, memory_max=requests_max(Proxy()), core=lab.cores.servers) as controller,
+    ):
+        controller.process.await_that(
+            lambda: "in progress" in controller.log.read_text(), "the first decision of the admission controller", 30
         )
-        process = Process(words, log=log, core=lab.cores.servers)
-        try:
-            decided = "the admission controller has decided"
-            process.await_that(lambda: "in progress" in log.read_text(), decided, _DECIDE_TIMEOUT_SECONDS)
-            yield envoy
-        finally:
-            process.end()
+        yield envoy

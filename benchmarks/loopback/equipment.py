@@ -8,17 +8,17 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.bench import Cores
+from benchmarks.errors import BenchmarkError
 from benchmarks.loopback import triton
-from benchmarks.loopback.dns_stub import DnsStub, Zone
 from benchmarks.loopback.envoy import digest
 from benchmarks.loopback.lab import Lab
-from benchmarks.loopback.process import BenchmarkError
 from benchmarks.loopback.sides import SERVICE_NAME, ours, supersonic
 from benchmarks.results import Results
 from devcluster.images import envoy_binary, triton_root
 from devcluster.images.catalog import TRITON
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
+from testbed.dns_stub import DnsStub, Zone
 
 STEPS = 1
 """Steps of progress that `open_lab` takes."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bench import Bench
-from benchmarks.loopback.dns_stub import DnsStub
 from benchmarks.loopback.envoy import Envoy
 from benchmarks.loopback.load import Load
 from benchmarks.loopback.sides import Side
 from benchmarks.loopback.triton import Fleet, Work
+from testbed.dns_stub import DnsStub
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,23 +29,16 @@ class Lab(Bench):
 
     @contextmanager
     def envoy(self, side: Side, members: int) -> Iterator[Envoy]:
-        """A fresh Envoy of a side that knows so many healthy servers; it is gone afterwards."""
-        envoy = self.start_envoy(side)
-        try:
-            envoy.await_members(members)
-            yield envoy
-        finally:
-            envoy.process.kill()
-
-    def start_envoy(self, side: Side) -> Envoy:
-        """A fresh Envoy of a side, which the caller ends."""
-        return Envoy(
+        """Start an Envoy of a side, and wait until it knows so many healthy servers."""
+        with Envoy(
             binary=self.envoy_binary,
             side=side,
             dns_port=self.dns.port,
             directory=self.scratch,
             core=self.cores.servers,
-        )
+        ) as envoy:
+            envoy.await_members(members)
+            yield envoy
 
     def direct_p50_ms(self, name: str, load: Load, index: int = 1) -> float:
         """Median latency of a load's request at one of the servers, past all proxies."""

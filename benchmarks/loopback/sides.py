@@ -1,7 +1,7 @@
 """The two sides that are compared: what their Envoy runs, and how their servers and Envoys are stopped."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from stacks.schema.clients import Clients, NetworkClients
 from stacks.schema.experiment import Traffic
 from stacks.schema.exposure import ClusterIpExposure
 from stacks.schema.site import Proxy
+from testbed.envoy import NODE
 
 SERVICE_NAME = "triton.benchmark.test"
 """DNS name of the servers, which only the DNS stub knows."""
@@ -54,7 +55,9 @@ class Side:
     triton_pre_stop: tuple[str, ...]
     """preStop hook of a server, as a command."""
     envoy_pre_stop: tuple[str, ...]
-    """preStop hook of Envoy, as a command in which `ADMIN_PORT` stands for that port; empty: none."""
+    """preStop hook of Envoy, as a command in which the word `ADMIN_PORT` is replaced by that port; empty: none."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Path in the pod -> content of the files that the configuration names."""
 
 
 def own_timing(dns_ttl_seconds: int = DNS_TTL_SECONDS) -> ServerTiming:
@@ -128,7 +131,7 @@ def ours(
         ),
         cluster=CLUSTER,
         ports=(GRPC_PORT, ADMIN_PORT, STATS_PORT),
-        envoy_arguments=_outside_a_pod(arguments(args)),
+        envoy_arguments=(*_outside_a_pod(arguments(args)), *NODE),
         triton_pre_stop=("sleep", str(pool.timing.pre_stop_seconds)),
         envoy_pre_stop=(shell, str(script), "ADMIN_PORT", *times),
     )

@@ -1,22 +1,19 @@
 """Real Triton servers on 127.0.1.1, 127.0.1.2, …: one port on many addresses, as pods have it."""
 
-import shutil
 import signal
-import urllib.error
-import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.loopback.process import BenchmarkError, Process
+from benchmarks.errors import BenchmarkError
 from benchmarks.peer import TRITON_EXIT_TIMEOUT_SECONDS
-from devcluster.images import chroot_command
 from devcluster.paths import MODELS
+from testbed.loopback import http
+from testbed.triton import MODELS_FOLDER, copy_models, start_triton
 
 GRPC_PORT = 18001
 _HTTP_PORT, _METRICS_PORT = 18000, 18002
 _START_TIMEOUT_SECONDS = 90
-_USER_ID = 1000
 
 SLEEP_IDENTITY = "sleep_identity"
 """The dev repository's model: as long as the request says, up to eight in a batch."""
@@ -42,11 +39,7 @@ def address(index: int) -> str:
 
 def assemble_repository(directory: Path) -> Path:
     """Copy the models to where any user may read them."""
-    for model in _MODELS:
-        shutil.copytree(model, directory / model.name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    for path in (directory, *directory.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    return directory
+    return copy_models(directory, *_MODELS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,21 +61,13 @@ class Replica:
     def __init__(self, installation: Installation, index: int, work: Work) -> None:
         self.address = address(index)
         self.work = work
-        self.process = Process(
-            chroot_command(
-                installation.root,
-                ["tritonserver", *_arguments(self.address, work.model)],
-                uid=_USER_ID,
-                environment={
-                    "PATH": "/opt/tritonserver/bin:/usr/bin:/bin",
-                    "LD_LIBRARY_PATH": "/opt/tritonserver/lib",
-                    "OPENBLAS_NUM_THREADS": "1",
-                    "PACE_MS": str(work.pace_ms),
-                },
-                folders={"/mnt": installation.repository},
-                shared_memory_mib=512,
-            ),
+        self.process = start_triton(
+            _arguments(self.address, work.model),
             log=installation.logs / f"triton-{index}.log",
+            models=installation.repository,
+            root=installation.root,
+            environment={"OPENBLAS_NUM_THREADS": "1", "PACE_MS": str(work.pace_ms)},
+            shared_memory_mib=512,
             core=installation.core,
         )
 
@@ -95,15 +80,13 @@ class Replica:
         """Wait until its model can be called.
 
         Raises:
-            BenchmarkError: it ended, or is not ready in time.
+            ProcessError: it ended, or is not ready in time.
         """
-        self.process.await_that(self._ready, f"Triton on {self.address} is ready", _START_TIMEOUT_SECONDS)
+        self.process.await_that(self._ready, f"Triton on {self.address} to be ready", _START_TIMEOUT_SECONDS)
 
     def _ready(self) -> bool:
-        url = f"http://{self.address}:{_HTTP_PORT}/v2/health/ready"
         try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
-                return bool(answer.status == 200)
+            return http(_HTTP_PORT, "/v2/health/ready", address=self.address)[0] == 200
         except OSError:
             return False
 
@@ -125,7 +108,7 @@ class Fleet:
         """Have exactly these servers, by index, ready; start what is missing, end what is not wanted.
 
         Raises:
-            BenchmarkError: one does not start.
+            ProcessError: one does not start.
         """
         for index in list(self._replicas):
             replica = self._replicas[index]
@@ -148,15 +131,15 @@ class Fleet:
 
     def hang(self, index: int) -> None:
         """SIGSTOP: connections stand, nothing answers."""
-        self._replicas[index].process.signal(signal.SIGSTOP)
+        self._replicas[index].process.send_signal(signal.SIGSTOP)
 
     def resume(self, index: int) -> None:
         """SIGCONT."""
-        self._replicas[index].process.signal(signal.SIGCONT)
+        self._replicas[index].process.send_signal(signal.SIGCONT)
 
     def terminate(self, index: int) -> None:
         """SIGTERM, as the kubelet sends it after the preStop hook; does not wait."""
-        self._replicas[index].process.signal(signal.SIGTERM)
+        self._replicas[index].process.send_signal(signal.SIGTERM)
 
     def addresses(self, indices: Iterable[int]) -> list[str]:
         """Addresses of these servers."""
@@ -175,9 +158,8 @@ def require_free(index: int) -> None:
     Raises:
         BenchmarkError: the address is taken.
     """
-    url = f"http://{address(index)}:{_HTTP_PORT}/v2/health/live"
     try:
-        urllib.request.urlopen(url, timeout=1).close()
+        http(_HTTP_PORT, "/v2/health/live", address=address(index))
     except OSError:
         return
     msg = f"something answers on {address(index)}:{_HTTP_PORT}, where the benchmarks start their servers: end it first"
@@ -186,7 +168,7 @@ def require_free(index: int) -> None:
 
 def _arguments(host: str, model: str) -> list[str]:
     return [
-        "--model-repository=/mnt",
+        f"--model-repository={MODELS_FOLDER}",
         "--model-control-mode=explicit",
         f"--load-model={model}",
         f"--grpc-address={host}",

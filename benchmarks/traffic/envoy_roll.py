@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from benchmarks.loopback.envoy import Envoy
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
-from benchmarks.loopback.process import Usage
-from benchmarks.loopback.service_stub import ServiceStub
 from benchmarks.loopback.sides import Side, ours, supersonic
 from benchmarks.loopback.triton import Work
 from benchmarks.table import Row
 from benchmarks.traffic import blocks
 from benchmarks.traffic.events import ENDPOINTS_SECONDS, LEAD_SECONDS
+from testbed.process import Usage
+from testbed.service_stub import ServiceStub
 
 _SERVERS = (1, 2, 3, 4, 5, 6)
 _RATE_PER_SECOND = 60.0

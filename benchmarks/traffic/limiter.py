@@ -17,13 +17,13 @@ from benchmarks.loopback import wire
 from benchmarks.loopback.controller import controlled
 from benchmarks.loopback.envoy import Envoy
 from benchmarks.loopback.lab import Lab
-from benchmarks.loopback.prometheus_stub import CLOSED, PrometheusStub, vector
 from benchmarks.loopback.sides import SERVICE_NAME, Side, ours, supersonic
 from benchmarks.loopback.triton import GRPC_PORT, Work
 from benchmarks.table import Row
 from benchmarks.traffic.refusals import STATUSES
 from components.envoy import AdmissionArgs
 from stacks.schema.experiment import Admission
+from testbed.prometheus_stub import CLOSED, PrometheusStub, vector
 
 KEY = "B5"
 

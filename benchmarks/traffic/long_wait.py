@@ -5,13 +5,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 from benchmarks.loopback import triton
-from benchmarks.loopback.dns_stub import DnsStub, Zone
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
 from benchmarks.loopback.sides import SERVICE_NAME, Side, ours, supersonic
 from benchmarks.loopback.triton import Fleet, Work
 from benchmarks.table import Row
 from benchmarks.traffic.outcome import KEY, Outcome
+from testbed.dns_stub import DnsStub, Zone
 
 _WAIT_SECONDS = 600.0
 _MARGIN_SECONDS = 15

@@ -1,9 +1,11 @@
 """B5: three times as many requests as the servers can do, five of six of them from one of two tenants."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from benchmarks.loopback.clients import Client
 from benchmarks.loopback.controller import controlled
@@ -12,15 +14,17 @@ from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
 from benchmarks.loopback.samples import Sample, causes, failed
 from benchmarks.loopback.sides import ours, supersonic
-from benchmarks.loopback.tokens import Issuer
 from benchmarks.loopback.triton import PACED, Work
-from benchmarks.statistics import jain, percentile
+from benchmarks.statistics import percentile
 from benchmarks.table import Row
 from benchmarks.traffic.refusals import Refusals, refusals_by_envoy_ms, refusals_of
 from benchmarks.traffic.speed import measure_speed
 from components.envoy import AdmissionArgs
 from stacks.schema.clients import Tenant, TokenClients
 from stacks.schema.experiment import Admission
+from testbed.authority import Authority
+from testbed.fairness import jain
+from testbed.issuer import Issuer, files_for_tokens
 
 KEY = "B5"
 
@@ -37,6 +41,7 @@ OF_TENANT: Mapping[str, float] = {"heavy": 5 / 6, "light": 1 / 6}
 
 _CAPACITY_SECONDS = 7
 _START_SECONDS = 3
+_TOKEN_SECONDS = 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +91,12 @@ class Overload:
 
     def run(self, lab: Lab) -> list[Row]:
         """Measure it."""
-        issuer = Issuer()
+        with issuer_on_loopback() as (issuer, files):
+            return self._measure(lab, issuer, files)
+
+    def _measure(self, lab: Lab, issuer: Issuer, files: Mapping[str, str]) -> list[Row]:
         clients, admission = shared(issuer)
-        side = ours(clients=clients, admission=admission)
-        side = replace(side, slug="ours-shared", config=issuer.known_to(side.config))
+        side = replace(ours(clients=clients, admission=admission), slug="ours-shared", files=files)
         lab.serve({server: Work(model=PACED, pace_ms=PACE_MS) for server in SERVERS})
         with lab.progress.step("overload: what the servers can do"):
             capacity = _capacity(lab)
@@ -113,11 +120,11 @@ class Overload:
             tenants: dict[str, Client] = {}
             for number, (tenant, part) in enumerate(OF_TENANT.items()):
                 load = _load(envoy.target, factor * capacity * part, seconds, seed=lab.seed + number)
-                load = replace(load, token=issuer.token(f"/{tenant}"))
+                load = replace(load, token=token(issuer, tenant))
                 name = f"load-{factor:g}-{envoy.side.slug}-{tenant}"
                 tenants[tenant] = started.enter_context(lab.client(load, name))
             tenants["heavy"].sleep_until(0)
-            refusals = refusals_of(envoy.target, issuer.token("/heavy"), seconds)
+            refusals = refusals_of(envoy.target, token(issuer, "heavy"), seconds)
             samples = {tenant: client.samples() for tenant, client in tenants.items()}
         return Block(samples=samples, capacity_per_second=capacity, duration_seconds=seconds), refusals
 
@@ -125,6 +132,20 @@ class Overload:
 def scenarios(quick: bool) -> list[Overload]:
     """One block of each side."""
     return [Overload(duration_seconds=6, calm_seconds=3) if quick else Overload(duration_seconds=60, calm_seconds=30)]
+
+
+@contextmanager
+def issuer_on_loopback() -> Iterator[tuple[Issuer, Mapping[str, str]]]:
+    """Start an issuer of tokens; gives it, and the files with which an Envoy trusts its certificate."""
+    authority = Authority("the benchmarks' authority")
+    with Issuer("https://issuer.benchmark.test", authority.sign_host("localhost")) as issuer:
+        yield issuer, files_for_tokens(authority)
+
+
+def token(issuer: Issuer, tenant: str) -> str:
+    """Return a token of a member of the tenant's group, valid for an hour."""
+    claims: dict[str, Any] = {"wlcg.groups": [f"/{tenant}"], "exp": int(time.time()) + _TOKEN_SECONDS}
+    return issuer.token(**claims)
 
 
 def shared(issuer: Issuer) -> tuple[TokenClients, AdmissionArgs]:
@@ -139,7 +160,7 @@ def shared(issuer: Issuer) -> tuple[TokenClients, AdmissionArgs]:
         tenants=tenants,
         image="none: it runs beside its Envoy here",
     )
-    return TokenClients(kind="token", issuers=(issuer.fact,), tenants=tenants), admission
+    return TokenClients(kind="token", issuers=(issuer.fact(),), tenants=tenants), admission
 
 
 def _capacity(lab: Lab) -> float:

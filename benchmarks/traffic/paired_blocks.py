@@ -8,10 +8,10 @@ from itertools import chain
 from benchmarks.loopback.envoy import Envoy
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.paired import PairedPlan, read_turns, write_plan
-from benchmarks.loopback.process import Process
 from benchmarks.loopback.sides import ours, supersonic
 from benchmarks.loopback.triton import Work
 from benchmarks.statistics import drifted, percentile
+from testbed.process import Process
 
 DIRECT, THEIRS, OURS = "direct", "theirs", "ours"
 """The legs."""

@@ -20,11 +20,11 @@ import pytest
 from devcluster.errors import DevClusterError
 from devcluster.pulumi_recovery import delete_half_created
 from devcluster.supervisor import Supervisor
+from testbed.wait import eventually
 from tests.support.chaos import Fault
 from tests.support.cluster import Cluster
 from tests.support.provider_stack import ProviderStack, resource
 from tests.support.pulumi_cli import PulumiProject
-from tests.support.real_envoy import eventually
 
 pytestmark = pytest.mark.engine
 

@@ -6,9 +6,8 @@ import re
 import signal
 import socket
 import subprocess
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from devcluster import pids
 from devcluster.errors import DevClusterError
 from devcluster.paths import CHECKOUT
 from devcluster.supervisor import Supervisor
+from testbed.wait import eventually
 from tests.support.cluster import Cluster, command_line
 
 pytestmark = pytest.mark.live
@@ -42,13 +42,6 @@ def pods(cluster: Cluster) -> list[str]:
     return cluster.kubectl.run("-n", NAMESPACE, "get", "pods", "-l", "app=echo", "-o", "name").split()
 
 
-def eventually(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (held := holds()) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    return held
-
-
 def answer(url: str) -> str:
     with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310  an address of this machine
         return str(response.read().decode())
@@ -67,7 +60,7 @@ def from_a_pod(cluster: Cluster, url: str) -> str:
 
 
 def test_a_client_on_this_machine_reaches_pods_by_a_node_port(echo: Cluster) -> None:
-    assert eventually(lambda: answers(NODE_PORT_URL))
+    eventually(lambda: answers(NODE_PORT_URL), "the node port answers")
     assert f"pod/{answer(NODE_PORT_URL)}" in pods(echo)
 
 
@@ -98,7 +91,7 @@ def test_port_forward_works(echo: Cluster) -> None:
     command = echo.kubectl.command("-n", NAMESPACE, "port-forward", "deployment/echo", f"{port}:8080")
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as forward:
         try:
-            assert eventually(lambda: answers(f"http://127.0.0.1:{port}/"))
+            eventually(lambda: answers(f"http://127.0.0.1:{port}/"), "the forwarded port answers")
         finally:
             forward.terminate()
 
@@ -121,12 +114,12 @@ def test_gpus_are_scheduled_and_run_out(echo: Cluster) -> None:
         conditions = echo.kubectl.get("-n", NAMESPACE, "pod/greedy").get("status", {}).get("conditions", [])
         return any("Insufficient nvidia.com/gpu" in condition.get("message", "") for condition in conditions)
 
-    assert eventually(is_refused)
+    eventually(is_refused, "the scheduler says that there are no nine GPUs")
     echo.kubectl.run("-n", NAMESPACE, "delete", "pod", "greedy")
 
 
 def test_keda_scales_through_the_external_metrics_api(echo: Cluster) -> None:
-    assert eventually(lambda: len(pods(echo)) == 3)
+    eventually(lambda: len(pods(echo)) == 3, "three pods")
 
 
 def versions(cluster: Cluster, kind: str, namespace: str) -> dict[str, object]:
@@ -182,8 +175,8 @@ def test_a_killed_cluster_comes_up_again_with_its_objects(echo: Cluster) -> None
     assert not answers(NODE_PORT_URL)
     result = echo.command("up", "--cluster-only")
     assert result.returncode == 0, result.stderr
-    assert eventually(lambda: answers(NODE_PORT_URL))
-    assert eventually(lambda: f"pod/{answer(NODE_PORT_URL)}" in pods(echo))
+    eventually(lambda: answers(NODE_PORT_URL), "the node port answers")
+    eventually(lambda: f"pod/{answer(NODE_PORT_URL)}" in pods(echo), "a pod of the Deployment answers")
 
 
 @contextmanager
@@ -205,4 +198,4 @@ def test_an_up_killed_at_any_step_is_finished_by_the_next(echo: Cluster, step: s
     with up_killed_at(step):
         result = echo.command("up", "--cluster-only")
     assert result.returncode == 0, result.stderr
-    assert eventually(lambda: answers(NODE_PORT_URL))
+    eventually(lambda: answers(NODE_PORT_URL), "the node port answers")

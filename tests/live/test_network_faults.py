@@ -4,12 +4,13 @@ from contextlib import ExitStack
 
 import pytest
 
+from testbed.client import begin, channel, outcome, outcomes
+from testbed.envoy import RealEnvoy
+from testbed.stand_in_process import StandInProcess
+from testbed.wait import eventually
 from tests.loopback.conftest import Envoys
 from tests.support.bad_network import A, B, BadNetwork
 from tests.support.chaos import Fault
-from tests.support.client import begin, channel, outcome, outcomes
-from tests.support.real_envoy import RealEnvoy, eventually
-from tests.support.stand_in_process import StandInProcess
 
 pytestmark = pytest.mark.live
 

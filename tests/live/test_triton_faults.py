@@ -4,7 +4,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,30 +12,46 @@ import pytest
 
 from acceptance.client import TritonClient
 from acceptance.kserve import CallError, Tensor
+from devcluster.paths import MODELS
+from testbed.envoy import RealEnvoy
+from testbed.loopback import free_port
+from testbed.process import Process
+from testbed.triton import MODELS_FOLDER, copy_models, start_triton
+from testbed.wait import eventually
 from tests.loopback.conftest import Envoys
 from tests.support.chaos import Fault
-from tests.support.real_envoy import RealEnvoy, eventually
-from tests.support.real_triton import RealTriton, repository
 
 pytestmark = pytest.mark.live
 
 A, B = "127.0.1.1", "127.0.1.2"
 SCRATCH_MIB = 8
-Start = Callable[..., RealTriton]
+Start = Callable[[str, Path], Process]
 
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    return repository(tmp_path / "models")
+    return copy_models(tmp_path / "models", MODELS / "sleep_identity")
 
 
 @pytest.fixture
 def triton(started: ExitStack, server_port: int, tmp_path: Path) -> Start:
     """Starts a Triton on an address with models from a folder."""
 
-    def start(address: str, models: Path) -> RealTriton:
+    def start(address: str, models: Path) -> Process:
+        flags = [
+            f"--model-repository={MODELS_FOLDER}",
+            "--model-control-mode=explicit",
+            "--load-model=sleep_identity",
+            "--disable-auto-complete-config",
+            f"--grpc-address={address}",
+            f"--grpc-port={server_port}",
+            "--grpc-http2-max-ping-strikes=0",
+            "--allow-http=false",
+            f"--metrics-address={address}",
+            f"--metrics-port={free_port()}",
+        ]
         log = tmp_path / f"triton-{address}.log"
-        return started.enter_context(RealTriton(address, server_port, models, log, scratch_mib=SCRATCH_MIB))
+        return started.enter_context(start_triton(flags, log=log, models=models, scratch_mib=SCRATCH_MIB))
 
     return start
 
@@ -85,12 +101,12 @@ def break_model(models: Path) -> None:
 def test_a_server_without_its_models_never_counts_and_the_old_one_serves(
     client: TritonClient, triton: Start, tmp_path: Path, fault: Callable[[Path], None]
 ) -> None:
-    broken = repository(tmp_path / "broken")
+    broken = copy_models(tmp_path / "broken", MODELS / "sleep_identity")
     fault(broken)
     new = triton(B, broken)
-    while new.process.poll() is None:
+    while new.running:
         assert sleep(client, 1) == "OK"
-    assert new.process.returncode != 0, "so the kubelet starts it again, and the rollout waits"
+    assert new.returncode != 0, "so the kubelet starts it again, and the rollout waits"
     assert "sleep_identity" in new.log.read_text()
     assert {sleep(client, 1) for _ in range(10)} == {"OK"}
 
@@ -116,7 +132,10 @@ def test_a_triton_without_room_in_its_scratch_serves(models: Path, envoy: Envoys
     server = triton(A, models)
     proxy: RealEnvoy = envoy((A,))
     eventually(lambda: proxy.healthy_servers() == {A}, "ready")
-    server.fill_scratch()
+    scratch = Path(f"/proc/{server.pid}/root/tmp/filling")
+    with suppress(OSError), scratch.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
     with TritonClient(proxy.target, tls=False) as client:
         assert {sleep(client, 1) for _ in range(20)} == {"OK"}
     assert proxy.healthy_servers() == {A}

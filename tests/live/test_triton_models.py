@@ -4,9 +4,6 @@ Triton runs out of the image's own files, on a read-only root as uid 1000, as it
 """
 
 import json
-import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -22,22 +19,19 @@ import tritonclient.grpc as triton
 
 from components.triton.server import arguments
 from devcluster.addresses import LOOPBACK
-from devcluster.images import chroot_command, triton_root
-from devcluster.paths import CHECKOUT
-from devcluster.progress import Progress
-from devcluster.toolchain import Toolchain
-from tests.support.client import ask, channel
+from testbed.client import ask, channel
+from testbed.loopback import free_port, http
+from testbed.process import Process, ProcessError
+from testbed.stand_in import HEALTH
+from testbed.triton import start_triton
+from testbed.wait import eventually
 from tests.support.configs import stack_config
 from tests.support.golden_answers import DIRECTORY as GOLDEN_ANSWERS
-from tests.support.real_envoy import eventually, free_port, http
-from tests.support.stand_in import HEALTH
 
 pytestmark = pytest.mark.live
 
 MODELS = sorted(path.stem for path in GOLDEN_ANSWERS.glob("*.json"))
 ENVIRONMENT = {
-    "PATH": "/opt/tritonserver/bin:/usr/bin:/bin",
-    "LD_LIBRARY_PATH": "/opt/tritonserver/lib",
     "AWS_ACCESS_KEY_ID": "any",
     "AWS_SECRET_ACCESS_KEY": "any",
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -52,12 +46,11 @@ STARTS_MAX = 3
 class Server:
     """A running Triton."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     client: triton.InferenceServerClient
     address: str
     """Where it speaks gRPC."""
     metrics_port: int
-    log: Path
 
     def infer(self, model: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
         """Outputs by name, from FP32 inputs by name."""
@@ -84,26 +77,12 @@ class Server:
 
 
 @contextmanager
-def running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, cwd=CHECKOUT, start_new_session=True
-        )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-@contextmanager
 def s3_server(directory: Path) -> Iterator[int]:
     """The S3 server with the dev models, and its port."""
     port = free_port()
     command = [sys.executable, "-m", "devcluster.s3", f"--host={LOOPBACK}", f"--port={port}"]
-    with running(command, directory / "s3.log"):
-        eventually(lambda: "serving" in (directory / "s3.log").read_text(), "the S3 server serves")
+    with Process(command, log=directory / "s3.log") as server:
+        server.await_that(lambda: "serving" in server.log.read_text(), "the S3 server to serve")
         yield port
 
 
@@ -136,21 +115,26 @@ def _triton(s3_port: int, log: Path, *further: str) -> Iterator[Server]:
         f"--metrics-port={metrics_port}",
         *further,
     ]
-    root = triton_root(Toolchain(), Progress(total=1))
-    command = chroot_command(root, ["tritonserver", *flags], uid=1000, environment=ENVIRONMENT)
     address = f"{LOOPBACK}:{grpc_port}"
-    with running(command, log) as process, triton.InferenceServerClient(address) as client:
-        yield Server(process=process, client=client, address=address, metrics_port=metrics_port, log=log)
+    with (
+        start_triton(flags, log=log, environment=ENVIRONMENT) as process,
+        triton.InferenceServerClient(address) as client,
+    ):
+        yield Server(process=process, client=client, address=address, metrics_port=metrics_port)
 
 
 def _becomes_ready(server: Server) -> bool:
-    deadline = time.monotonic() + START_TIMEOUT_SECONDS
-    while time.monotonic() < deadline:
-        assert server.process.poll() is None, f"Triton ended before it was ready; see {server.log}"
-        with suppress(triton.InferenceServerException):
-            if server.client.is_server_ready(client_timeout=1):
-                return True
-        time.sleep(0.1)
+    try:
+        server.process.await_that(lambda: _is_ready(server), "Triton to be ready", START_TIMEOUT_SECONDS)
+    except ProcessError:
+        assert server.process.running, f"Triton ended before it was ready: {server.process.last_lines()}"
+        return False
+    return True
+
+
+def _is_ready(server: Server) -> bool:
+    with suppress(triton.InferenceServerException):
+        return bool(server.client.is_server_ready(client_timeout=1))
     return False
 
 
@@ -230,7 +214,7 @@ def test_on_sigterm_finishes_what_runs_and_what_waits_and_refuses_what_comes(tmp
         waits = clients.submit(server.sleep, 10, 2.0)
         eventually(lambda: server.waiting("sleep_identity") == 1, "a request waits behind the one that runs")
         server.process.terminate()
-        eventually(lambda: "Waiting for in-flight requests" in server.log.read_text(), "Triton stops")
+        eventually(lambda: "Waiting for in-flight requests" in server.process.log.read_text(), "Triton stops")
         with pytest.raises(triton.InferenceServerException) as refused:
             server.sleep(10, 3.0)
         assert refused.value.status() == "StatusCode.UNAVAILABLE"
@@ -252,7 +236,7 @@ def test_a_server_without_one_of_the_experiments_models_does_not_start(tmp_path:
     with s3_server(tmp_path) as s3_port, _triton(s3_port, tmp_path / "triton.log", *control_of("absent")) as server:
         eventually(lambda: server.process.poll() is not None, "it ends")
         assert server.process.returncode != 0
-        assert "failed to load all models" in server.log.read_text()
+        assert "failed to load all models" in server.process.log.read_text()
 
 
 def test_it_is_ready_for_envoy_with_the_experiments_models_and_no_other(tmp_path: Path) -> None:

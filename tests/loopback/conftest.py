@@ -14,9 +14,10 @@ from components.timing import Timing
 from stacks.schema.clients import Clients, NetworkClients
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import Proxy
+from testbed.envoy import ARGUMENTS, RealEnvoy
+from testbed.loopback import free_port
+from testbed.stand_in import StandIn
 from tests.support.pools import a_pool
-from tests.support.real_envoy import RealEnvoy, free_port
-from tests.support.stand_in import StandIn
 
 ANYONE = NetworkClients(kind="network")
 DEFAULT_PROXY, DEFAULT_TRAFFIC = Proxy(), Traffic()
@@ -76,6 +77,8 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
         )
         if change:
             change(config)
-        return started.enter_context(RealEnvoy(config, tmp_path, *arguments, files=files, log=log))
+        return started.enter_context(
+            RealEnvoy(config, tmp_path, arguments=(*ARGUMENTS, *arguments), files=files, log=log)
+        )
 
     return start

@@ -11,15 +11,17 @@ from pathlib import Path
 import grpc
 import pytest
 
-from benchmarks.loopback.prometheus_stub import PrometheusStub, vector
 from components.envoy.admission.controller import LIMIT_KEY, REFUSE_NEW_JOBS_KEY
+from testbed.client import begin, channel, outcome, outcomes
+from testbed.controller import Controller
+from testbed.envoy import RealEnvoy
+from testbed.prometheus_stub import PrometheusStub, vector
+from testbed.stand_in import Busy, StandIn
+from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
-from tests.support.admission import Controller, admission
+from tests.support.admission import admission
 from tests.support.chaos import Fault
-from tests.support.client import begin, channel, outcome, outcomes
 from tests.support.prometheus import answers
-from tests.support.real_envoy import RealEnvoy, eventually
-from tests.support.stand_in import Busy, StandIn
 
 A, B = "127.0.1.1", "127.0.1.2"
 INDEX = "/inference.GRPCInferenceService/RepositoryIndex"

@@ -1,7 +1,7 @@
 """Both sides of the benchmarks on the real Envoy: what is compared is what it is said to be."""
 
-import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,19 +9,18 @@ import grpc
 import pytest
 
 from benchmarks import peer
-from benchmarks.loopback.dns_stub import DnsStub, Zone
 from benchmarks.loopback.envoy import Envoy
-from benchmarks.loopback.prometheus_stub import PrometheusStub
 from benchmarks.loopback.sides import SERVICE_NAME, Side, ours, supersonic
-from benchmarks.loopback.tokens import Issuer
 from benchmarks.loopback.triton import GRPC_PORT
 from benchmarks.traffic.limiter import ask_for_index, decisions, supersonic_limited
-from benchmarks.traffic.overload import shared
+from benchmarks.traffic.overload import issuer_on_loopback, shared, token
 from benchmarks.traffic.refusals import refusals_of
 from components.envoy.admission.controller import refuse_key
-from tests.support.client import channel, outcomes
-from tests.support.real_envoy import binary
-from tests.support.stand_in import StandIn
+from testbed.client import channel, outcomes
+from testbed.dns_stub import DnsStub, Zone
+from testbed.envoy import binary
+from testbed.prometheus_stub import PrometheusStub
+from testbed.stand_in import StandIn
 
 SERVER = "127.0.1.21"  # no address of the other tests in this ring
 
@@ -38,12 +37,9 @@ def started(side: Side, dns: DnsStub, directory: Path) -> Envoy:
 
 @pytest.mark.parametrize("side", [supersonic(), supersonic("ROUND_ROBIN"), ours()], ids=lambda side: side.name)
 def test_each_side_finds_its_servers_by_the_dns_stub(side: Side, dns: DnsStub, tmp_path: Path) -> None:
-    envoy = started(side, dns, tmp_path)
-    try:
+    with started(side, dns, tmp_path) as envoy:
         envoy.await_members(1, timeout_seconds=20)
         assert ask_for_index(envoy.target).decision == "accept"
-    finally:
-        envoy.process.end()
 
 
 EXPECTED = {
@@ -60,13 +56,9 @@ EXPECTED = {
 
 
 def test_the_rebuilt_limiter_decides_as_theirs(dns: DnsStub, tmp_path: Path) -> None:
-    with PrometheusStub() as prometheus:
-        envoy = started(supersonic_limited(prometheus.port), dns, tmp_path)
-        try:
-            envoy.await_members(1, timeout_seconds=20)
-            outcomes = decisions(envoy, prometheus, settle_seconds=0)
-        finally:
-            envoy.process.end()
+    with PrometheusStub() as prometheus, started(supersonic_limited(prometheus.port), dns, tmp_path) as envoy:
+        envoy.await_members(1, timeout_seconds=20)
+        outcomes = decisions(envoy, prometheus, settle_seconds=0)
     assert {title: outcome.decision for title, outcome in outcomes.items()} == EXPECTED
     # Its refusals say OK and carry no message.
     assert {outcome.status for outcome in outcomes.values()} == {grpc.StatusCode.OK}
@@ -75,29 +67,23 @@ def test_the_rebuilt_limiter_decides_as_theirs(dns: DnsStub, tmp_path: Path) -> 
 def test_their_connection_limiter_admits_five_and_tells_nobody_why(dns: DnsStub, tmp_path: Path) -> None:
     limit = peer.ConnectionLimit(fill_interval="3600s")  # none is filled in while the test looks
     config = peer.bootstrap(host=SERVICE_NAME, port=GRPC_PORT, connection_limit=limit)
-    envoy = started(replace(supersonic(), config=config), dns, tmp_path)
-    try:
+    with started(replace(supersonic(), config=config), dns, tmp_path) as envoy:
         envoy.await_members(1, timeout_seconds=20)
         statuses = [ask_for_index(envoy.target).status for _ in range(8)]
-    finally:
-        envoy.process.end()
     assert statuses == [grpc.StatusCode.OK] * 5 + [grpc.StatusCode.UNAVAILABLE] * 3
 
 
 def test_ours_takes_the_benchmarks_tokens_and_knows_their_tenants(dns: DnsStub, tmp_path: Path) -> None:
-    issuer = Issuer()
-    clients, admission = shared(issuer)
-    side = ours(clients=clients, admission=admission)
-    envoy = started(replace(side, config=issuer.known_to(side.config)), dns, tmp_path)
-    try:
+    with ExitStack() as stack:
+        issuer, files = stack.enter_context(issuer_on_loopback())
+        clients, admission = shared(issuer)
+        side = replace(ours(clients=clients, admission=admission), files=files)
+        envoy = stack.enter_context(started(side, dns, tmp_path))
         envoy.await_members(1, timeout_seconds=20)
-        url = f"http://127.0.0.1:{envoy.admin_port}/runtime_modify?{refuse_key('heavy')}=100"
-        urllib.request.urlopen(url, data=b"").close()
+        envoy.admin(f"/runtime_modify?{refuse_key('heavy')}=100", "POST")
         with channel(envoy.target) as client:
             assert outcomes(client) == {"UNAUTHENTICATED": 1}
-            assert outcomes(client, token=issuer.token("/light")) == {SERVER: 1}
-        refused = refusals_of(envoy.target, issuer.token("/heavy"), 0.5)
+            assert outcomes(client, token=token(issuer, "light")) == {SERVER: 1}
+        refused = refusals_of(envoy.target, token(issuer, "heavy"), 0.5)
         assert len(refused.milliseconds) == refused.as_declared > 0
-        assert not refusals_of(envoy.target, issuer.token("/light"), 0.3).milliseconds
-    finally:
-        envoy.process.end()
+        assert not refusals_of(envoy.target, token(issuer, "light"), 0.3).milliseconds

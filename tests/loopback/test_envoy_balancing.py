@@ -6,13 +6,14 @@ import time
 import grpc
 import pytest
 
-from benchmarks.loopback.dns_stub import DnsStub, Zone
 from components.envoy.typed import Config
+from testbed.client import channel, outcomes
+from testbed.dns_stub import DnsStub, Zone
+from testbed.envoy import RealEnvoy, await_healthy
+from testbed.stand_in import STREAM
+from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.chaos import Fault
-from tests.support.client import channel, outcomes
-from tests.support.real_envoy import RealEnvoy, await_healthy, eventually
-from tests.support.stand_in import STREAM
 
 A, B, C = "127.0.1.1", "127.0.1.2", "127.0.1.3"
 

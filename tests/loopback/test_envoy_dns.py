@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.loopback.dns_stub import Behaviour, DnsStub, Zone
 from components.envoy.typed import Config
+from testbed.client import channel, outcomes
+from testbed.dns_stub import Behaviour, DnsStub, Zone
+from testbed.envoy import RealEnvoy
+from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.chaos import Fault
-from tests.support.client import channel, outcomes
-from tests.support.real_envoy import RealEnvoy, eventually
 
 A, B = "127.0.1.1", "127.0.1.2"
 NAME = "servers.example"

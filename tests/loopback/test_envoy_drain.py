@@ -7,10 +7,12 @@ from collections import Counter
 from pathlib import Path
 
 import components.envoy
-from benchmarks.loopback.service_stub import ServiceStub
+from testbed.client import begin, channel, outcomes
+from testbed.envoy import RealEnvoy
+from testbed.loopback import free_port
+from testbed.service_stub import ServiceStub
+from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
-from tests.support.client import begin, channel, outcomes
-from tests.support.real_envoy import RealEnvoy, eventually, free_port
 
 A = "127.0.1.1"
 SCRIPT = Path(components.envoy.__file__).with_name("drain.sh")

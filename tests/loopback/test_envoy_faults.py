@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.loopback.service_stub import ServiceStub
+from testbed.client import begin, channel, outcome, outcomes
+from testbed.envoy import RealEnvoy, await_healthy
+from testbed.service_stub import ServiceStub
+from testbed.stand_in import Busy, StandIn
+from testbed.stand_in_process import StandInProcess
+from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.chaos import Fault
-from tests.support.client import begin, channel, outcome, outcomes
-from tests.support.real_envoy import RealEnvoy, await_healthy, eventually
-from tests.support.stand_in import Busy, StandIn
-from tests.support.stand_in_process import StandInProcess
 
 A, B, C = "127.0.1.1", "127.0.1.2", "127.0.1.3"
 FULL_DISK = Path("/dev/full")

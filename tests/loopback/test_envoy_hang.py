@@ -7,11 +7,12 @@ from contextlib import ExitStack
 
 import pytest
 
+from testbed.client import begin, channel, outcome, outcomes
+from testbed.envoy import RealEnvoy, await_healthy
+from testbed.stand_in_process import StandInProcess, pause
+from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
 from tests.loopback.test_envoy_balancing import A, B, connected
-from tests.support.client import begin, channel, outcome, outcomes
-from tests.support.real_envoy import RealEnvoy, await_healthy, eventually
-from tests.support.stand_in_process import StandInProcess, pause
 
 GIVEN_UP = "cluster.servers.http2.keepalive_timeout"
 BODY_BYTES = 40 * 1024 * 1024

@@ -10,9 +10,10 @@ from components.envoy.memory import OUTSIDE_HEAP_MIB, connections_max
 from components.envoy.stats import METRICS_PATH
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import Proxy
+from testbed.client import begin, channel, outcome, outcomes
+from testbed.envoy import RealEnvoy, await_healthy
+from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
-from tests.support.client import begin, channel, outcome, outcomes
-from tests.support.real_envoy import RealEnvoy, await_healthy, eventually
 
 A = "127.0.1.1"
 SMALL = Proxy(memory_mib=256)

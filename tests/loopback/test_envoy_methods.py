@@ -5,9 +5,10 @@ import pytest
 from tritonclient.grpc import service_pb2
 
 from components.envoy.identity import HEALTH_CHECK_PATH
+from testbed.client import ask, channel, outcomes
+from testbed.envoy import RealEnvoy
+from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
-from tests.support.client import ask, channel, outcomes
-from tests.support.real_envoy import RealEnvoy, eventually
 
 A = "127.0.1.1"
 SERVICE = service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]

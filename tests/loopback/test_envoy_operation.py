@@ -9,9 +9,9 @@ import pytest
 
 from components.envoy.stats import METRICS_PATH
 from components.envoy.typed import Config
+from testbed.client import begin, channel, outcomes
+from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
-from tests.support.client import begin, channel, outcomes
-from tests.support.real_envoy import eventually
 
 A = "127.0.1.1"
 

@@ -4,9 +4,10 @@ import grpc
 import pytest
 
 from components.envoy.typed import Config
+from testbed.client import begin, channel, outcome, outcomes
+from testbed.envoy import await_healthy
+from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
-from tests.support.client import begin, channel, outcome, outcomes
-from tests.support.real_envoy import await_healthy, eventually
 
 METADATA = "/inference.GRPCInferenceService/ModelMetadata"
 A, B = "127.0.1.1", "127.0.1.2"

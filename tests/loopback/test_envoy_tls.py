@@ -8,12 +8,13 @@ from cryptography import x509
 
 from components.envoy.tls import AUTHORITIES_FOLDER, CONFIG_FOLDER, PUBLIC_AUTHORITIES, SERVER_FOLDER, secret_files
 from stacks.schema.clients import CertificateClients, Clients, NetworkClients, TokenClients
+from testbed.authority import Authority, Credentials
+from testbed.client import ask, channel, outcomes, tls_channel
+from testbed.envoy import RealEnvoy
+from testbed.issuer import Issuer
+from testbed.stand_in import StandIn
+from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
-from tests.support.authority import Authority, Credentials
-from tests.support.client import ask, channel, outcomes, tls_channel
-from tests.support.issuer import Issuer
-from tests.support.real_envoy import RealEnvoy, eventually
-from tests.support.stand_in import StandIn
 
 A = "127.0.1.1"
 PUBLIC, GRID = Authority("public"), Authority("grid")

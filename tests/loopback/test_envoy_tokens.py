@@ -10,14 +10,15 @@ from cryptography import x509
 
 from components.envoy.identity import HEALTH_CHECK_PATH
 from stacks.schema.clients import TokenClients, TokenIssuer
+from testbed.authority import Authority
+from testbed.client import ask, channel, outcomes
+from testbed.envoy import RealEnvoy
+from testbed.issuer import Issuer, files_for_tokens, new_key, public_pem
+from testbed.stand_in import INFER, StandIn
+from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
-from tests.support.authority import Authority
 from tests.support.chaos import Fault
-from tests.support.client import ask, channel, outcomes
-from tests.support.issuer import Issuer, new_key, public_pem
-from tests.support.real_envoy import RealEnvoy, eventually
-from tests.support.stand_in import INFER, StandIn
-from tests.support.tokens import files_for_tokens, hours_are_seconds
+from tests.support.tokens import hours_are_seconds
 
 A = "127.0.1.1"
 UNAUTHENTICATED, DENIED = "UNAUTHENTICATED", "PERMISSION_DENIED"

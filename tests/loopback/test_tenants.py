@@ -16,18 +16,19 @@ from typing import Any
 import grpc
 import pytest
 
-from benchmarks.statistics import jain
 from components.envoy.admission.controller import LIMIT_KEY, refuse_key
 from components.envoy.identity import HEALTH_CHECK_PATH
 from stacks.schema.clients import Tenant, TokenClients
+from testbed.authority import Authority
+from testbed.client import begin, channel, outcome, outcomes
+from testbed.controller import Controller
+from testbed.envoy import RealEnvoy
+from testbed.fairness import jain
+from testbed.issuer import Issuer, files_for_tokens
+from testbed.stand_in import STREAM, StandIn
+from testbed.wait import eventually
 from tests.loopback.conftest import Envoys
-from tests.support.admission import Controller, admission
-from tests.support.authority import Authority
-from tests.support.client import begin, channel, outcome, outcomes
-from tests.support.issuer import Issuer
-from tests.support.real_envoy import RealEnvoy, eventually
-from tests.support.stand_in import STREAM, StandIn
-from tests.support.tokens import files_for_tokens
+from tests.support.admission import admission
 
 A = "127.0.1.1"
 IN_FLIGHT_MAX = 50

@@ -15,10 +15,10 @@ from acceptance.handshake import Expectation
 from acceptance.kserve import Tensor
 from acceptance.outputs import Endpoint, deployed_endpoint, endpoint_of
 from stacks.resolve import ROOT, resolve
-from tests.support.authority import Authority
+from testbed.authority import Authority
+from testbed.kserve_stand_in import Arrays, StandInModel, TritonStandIn
 from tests.support.config_cases import lay_out_happy
 from tests.support.configs import stack_config
-from tests.support.triton_standin import Arrays, StandInModel, TritonStandIn
 
 ECHO = StandInModel(inputs={"x": [1]}, outputs={"x": [1]}, compute=lambda given: given)
 

@@ -14,7 +14,7 @@ from acceptance.handshake import CHECKS, Expectation, Result, Row, handshake
 from acceptance.kserve import Tensor
 from acceptance.reference import Reference, Tolerance
 from acceptance.report import first_cause
-from tests.support.triton_standin import Arrays, StandInModel, TritonStandIn
+from testbed.kserve_stand_in import Arrays, StandInModel, TritonStandIn
 
 REFERENCE = Reference(
     inputs=(Tensor(name="IN", datatype="FP32", values=np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)),),

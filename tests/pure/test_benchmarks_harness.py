@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.loopback.envoy import digest, on_loopback, with_resolver
+from benchmarks.loopback.envoy import digest
 from benchmarks.loopback.load import Load, Plan
 from benchmarks.loopback.samples import Sample, causes, failed, in_flight_max, read_samples, write_samples
 from benchmarks.loopback.sides import Side, ours, own_timing, supersonic
@@ -13,6 +13,8 @@ from benchmarks.results import block_result
 from benchmarks.table import Row, render
 from benchmarks.traffic import events, overload
 from benchmarks.traffic.limiter import CASES
+from testbed.dns_stub import with_resolver
+from testbed.envoy import on_loopback
 
 OK = Sample(0.0, 0.001, 0.011, "OK", "")
 SLOW = Sample(0.1, 0.4, 0.5, "OK", "")

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import run
 from benchmarks.bench import Bench, Cores
-from benchmarks.loopback.process import BenchmarkError
+from benchmarks.errors import BenchmarkError
 from benchmarks.results import Results
 from benchmarks.table import Row
 from devcluster.errors import DevClusterError

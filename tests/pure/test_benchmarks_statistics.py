@@ -11,7 +11,6 @@ from benchmarks.statistics import (
     block_orders,
     drifted,
     interval,
-    jain,
     percentile,
     pooled_interval,
     quotient,
@@ -19,6 +18,7 @@ from benchmarks.statistics import (
     rule_of_three,
     significant,
 )
+from testbed.fairness import jain
 
 
 class TestOrder:

@@ -1,4 +1,4 @@
-"""Who may know of whom: configuration without Pulumi, components without YAML, the program without the dev cluster."""
+"""Rules for imports: configuration without Pulumi, components without YAML, the program without its dev tools."""
 
 import ast
 import subprocess
@@ -43,6 +43,27 @@ def test_a_place_does_not_import_what_it_must_not_know(place: str, forbidden: tu
     found = list(imports(place))
     assert found
     assert [(file, module) for file, module in found if of(module, *forbidden)] == []
+
+
+PROGRAM = ("stacks", "components", "access", "rendering", "acceptance", "__main__.py")
+
+
+@pytest.mark.parametrize(
+    ("place", "forbidden"),
+    [
+        *((place, ("testbed", "benchmarks", "tests")) for place in (*PROGRAM, "devcluster")),
+        ("testbed", ("benchmarks", "tests")),
+        ("benchmarks", ("tests",)),
+    ],
+)
+def test_only_tests_and_benchmarks_use_the_testbed(place: str, forbidden: tuple[str, ...]) -> None:
+    assert [(file, module) for file, module in imports(place) if of(module, *forbidden)] == []
+
+
+def test_only_the_tests_of_benchmarks_import_them() -> None:
+    found = {file for file, module in imports("tests") if of(module, "benchmarks")}
+    assert found
+    assert [file for file in sorted(found) if not Path(file).name.startswith("test_benchmarks_")] == []
 
 
 def test_components_know_the_model_and_not_how_it_is_read() -> None:

@@ -2,10 +2,9 @@
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import quote
 
@@ -19,8 +18,12 @@ from devcluster.kubectl import Kubectl
 from stacks.resolve import resolve
 from stacks.schema import StackConfig
 from stacks.schema.exposure import NodePortExposure
+from testbed import wait
 from tests.support.tools import tool
 from tests.support.triton import pool_args
+
+eventually = partial(wait.eventually, interval_seconds=1)
+"""The wait for a cluster: kubectl takes CPU that its servers need."""
 
 PROMETHEUS = "sonic-demo-prometheus"
 
@@ -130,11 +133,3 @@ class DevStack:
                 for thread in threads:
                     thread.join()
         assert not errors, f"{len(errors)} calls were lost, the first with {errors[0]}"
-
-
-def eventually(condition: Callable[[], bool], what: str, *, timeout_seconds: float) -> None:
-    """Wait until the condition holds; fail with what was awaited."""
-    deadline = time.monotonic() + timeout_seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"awaited for {timeout_seconds:.0f} s: {what}"
-        time.sleep(1)

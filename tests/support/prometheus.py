@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from benchmarks.loopback.prometheus_stub import vector
+from testbed.prometheus_stub import vector
 
 
 def answers() -> Mapping[str, tuple[bytes, bool]]:

@@ -1,20 +1,6 @@
-"""What an Envoy that takes tokens reads, and its hours made seconds."""
+"""Hours of the fetching of keys, made seconds."""
 
-import json
-from collections.abc import Mapping
-
-from components.envoy.tls import CONFIG_FOLDER, PUBLIC_AUTHORITIES, secret_files
 from components.envoy.typed import Config
-from tests.support.authority import Authority
-
-
-def files_for_tokens(authority: Authority) -> Mapping[str, str]:
-    """Path in the pod -> content, where the authority stands for the public ones."""
-    described = secret_files(server=False, certificates_of_clients=False, issuers=True)
-    return {
-        **{f"{CONFIG_FOLDER}/{name}": json.dumps(content) for name, content in described.items()},
-        PUBLIC_AUTHORITIES: authority.certificate,
-    }
 
 
 def hours_are_seconds(config: Config) -> None:

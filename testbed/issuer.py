@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from components.envoy.bootstrap import LOOPBACK
+from components.envoy.tls import CONFIG_FOLDER, PUBLIC_AUTHORITIES, secret_files
 from stacks.schema.clients import TokenIssuer
-from tests.support.authority import Credentials
-from tests.support.real_envoy import free_port
+from testbed.authority import Authority, Credentials
+from testbed.loopback import LOOPBACK, free_port
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | bytes | None
 """Signs by RS256, ES256, HS256; None signs nothing."""
@@ -109,6 +109,18 @@ class Issuer:
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that refuses the certificate is what some tests are about."""
+
+
+def files_for_tokens(authority: Authority) -> Mapping[str, str]:
+    """Return the files that an Envoy reads to trust issuers: path in the pod -> content.
+
+    The authority signs for `localhost`, as the public ones do for issuers elsewhere.
+    """
+    described = secret_files(server=False, certificates_of_clients=False, issuers=True)
+    return {
+        **{f"{CONFIG_FOLDER}/{name}": json.dumps(content) for name, content in described.items()},
+        PUBLIC_AUTHORITIES: authority.certificate,
+    }
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.loopback.dns_stub import DnsStub, Zone, answer
+from testbed.dns_stub import DnsStub, Zone, answer
 
 ZONE = Zone(name="triton.test", addresses=("127.0.1.1", "127.0.1.2"), ttl_seconds=30)
 A, AAAA = 1, 28

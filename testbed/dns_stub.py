@@ -9,14 +9,16 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
+Config = Mapping[str, Any]
 Behaviour = Literal["answer", "empty", "servfail", "silent"]
 """`empty`: the name exists and has no address; `silent`: no answer at all."""
 
+_LOOPBACK = "127.0.0.1"
 _A, _AAAA, _IN = 1, 28, 1
 _RESPONSE_RECURSIVE = 0x8180  # a response, recursion desired and available
 _NOERROR, _SERVFAIL, _NXDOMAIN = 0, 2, 3
@@ -91,7 +93,7 @@ class DnsStub:
 
     def __post_init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket.bind((_LOOPBACK, 0))
         self._socket.settimeout(0.2)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="dns-stub", daemon=True)
@@ -127,3 +129,30 @@ class DnsStub:
             self.queries += _question(query)[1] == _A
             if response is not None:
                 self._socket.sendto(response, client)
+
+
+def with_resolver(config: Config, dns_port: int) -> Config:
+    """The configuration with the DNS stub as c-ares' only server, in every cluster that asks DNS."""
+    resolver = {"socket_address": {"address": _LOOPBACK, "port_value": dns_port, "protocol": "UDP"}}
+
+    def told(cluster: Config) -> Config:
+        if cluster.get("type") in ("STRICT_DNS", "LOGICAL_DNS"):
+            return {**cluster, "typed_dns_resolver_config": _cares({}, resolver)}
+        if cluster.get("cluster_type", {}).get("name") != "envoy.clusters.dns":
+            return cluster
+        kind = cluster["cluster_type"]
+        dns = kind["typed_config"]
+        own = dns.get("typed_dns_resolver_config", {}).get("typed_config", {})
+        dns = {**dns, "typed_dns_resolver_config": _cares(own, resolver)}
+        return {**cluster, "cluster_type": {**kind, "typed_config": dns}}
+
+    static = config["static_resources"]
+    return {**config, "static_resources": {**static, "clusters": [told(cluster) for cluster in static["clusters"]]}}
+
+
+def _cares(own: Config, resolver: Config) -> Config:
+    message = "type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig"
+    return {
+        "name": "envoy.network.dns_resolver.cares",
+        "typed_config": {"@type": message, **own, "resolvers": [resolver]},
+    }

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import grpc
 
-from tests.support.authority import Credentials
-from tests.support.stand_in import INFER
+from testbed.authority import Credentials
+from testbed.stand_in import INFER
 
 _OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.use_local_subchannel_pool", 1),  # a connection of its own, as another process would have

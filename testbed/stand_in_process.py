@@ -9,8 +9,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from tests.support.real_envoy import eventually
-from tests.support.stand_in import StandIn
+from testbed.stand_in import StandIn
+from testbed.wait import eventually
 
 
 class StandInProcess:

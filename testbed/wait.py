@@ -1,0 +1,16 @@
+"""The wait of tests: a default limit, and a sentence for what must become true."""
+
+from collections.abc import Callable
+
+from devcluster.wait import wait_until
+
+
+def eventually(
+    condition: Callable[[], bool], what: str, *, timeout_seconds: float = 60, interval_seconds: float = 0.05
+) -> None:
+    """Poll until the condition holds; fail with the sentence `what`.
+
+    Raises:
+        DevClusterError: it does not hold at the time limit.
+    """
+    wait_until(condition, f"this: {what}", timeout_seconds=timeout_seconds, interval_seconds=interval_seconds)
