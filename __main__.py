@@ -14,7 +14,8 @@ from stacks.resolve import config_digest, resolve
 def deploy(stack: str) -> None:
     """Resolve a stack, make it, and export what its clients need."""
     config = resolve(stack).config
-    provider = kubernetes_provider(find_context(config.site.access, os.environ))
+    access = config.site.access
+    provider = kubernetes_provider(find_context(access, os.environ), identity=access.context)
     secrets = {name: pulumi.Config("sonic").require_secret(name) for name in config.secret_names}
     args = SiteStackArgs(config=config, secrets=secrets)
     site_stack = SiteStack(config.name, args, pulumi.ResourceOptions(provider=provider))

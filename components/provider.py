@@ -5,11 +5,11 @@ import pulumi_kubernetes as k8s
 from access.kubeconfig import KubeContext
 
 
-def kubernetes_provider(cluster: KubeContext) -> k8s.Provider:
+def kubernetes_provider(cluster: KubeContext, *, identity: str) -> k8s.Provider:
     """Make the provider for a context.
 
-    The context is the identity of the cluster, from the first deployment on: an API server that moves to another
-    address or changes its certificate is still the same cluster, and nothing is replaced.
+    `identity` is the cluster's name, from the first deployment on: an API server that moves to another address, or an
+    operator whose kubeconfig has another name for the context, is no other cluster, and nothing is replaced.
 
     With an empty kubeconfig the plugin reads KUBECONFIG or ~/.kube/config as kubectl does. Pulumi's state then holds no
     credentials, and no path that only one operator has.
@@ -21,6 +21,6 @@ def kubernetes_provider(cluster: KubeContext) -> k8s.Provider:
         "cluster",
         kubeconfig=str(cluster.kubeconfig or ""),
         context=cluster.name,
-        cluster_identifier=cluster.name,
+        cluster_identifier=identity,
         enable_server_side_apply=True,
     )

@@ -31,7 +31,8 @@ class Access(Model):
 
     context: Text
     """Context of the kubeconfig. The current context is never used, since other work changes it. The environment
-    variable SONIC_KUBE_CONTEXT overrides this key."""
+    variable SONIC_KUBE_CONTEXT names another one to use. To Pulumi this key is the identity of the cluster: changing it
+    on a deployed stack replaces every object."""
     kubeconfig: AbsolutePath | None = None
     """Path of the kubeconfig; by default the files of KUBECONFIG, merged as by kubectl, else ~/.kube/config."""
     namespace: DnsLabel

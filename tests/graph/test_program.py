@@ -35,6 +35,17 @@ def test_one_provider_goes_to_the_context_that_the_site_names(recorder: Recorder
     assert provider.inputs["kubeconfig"] == "", "the plugin reads KUBECONFIG; no operator's path is in the state"
 
 
+def test_another_name_of_the_context_is_the_same_cluster(
+    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pulumi replaces every object when the identity changes, and an operator may name the context freely."""
+    write_kubeconfig(tmp_path / "kubeconfig", "my-own-name")
+    monkeypatch.setenv("SONIC_KUBE_CONTEXT", "my-own-name")
+    run(recorder, "dev")
+    provider = recorder.one(PROVIDER)
+    assert (provider.inputs["context"], provider.inputs["clusterIdentifier"]) == ("my-own-name", "sonic-dev")
+
+
 def test_every_resource_goes_to_that_provider(recorder: Recorder) -> None:
     run(recorder, "dev")
     provider = recorder.one(PROVIDER)
