@@ -66,18 +66,6 @@ def scrape_annotations(port: int, path: str) -> dict[str, str]:
     return {"prometheus.io/scrape": "true", "prometheus.io/port": str(port), "prometheus.io/path": path}
 
 
-def disruption_budget_spec(selector: Mapping[str, str]) -> Manifest:
-    """Return the spec of a PodDisruptionBudget.
-
-    A node drain evicts one pod at a time. Pods that are not ready may always be evicted.
-    """
-    return {
-        "maxUnavailable": 1,
-        "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        "selector": {"matchLabels": selector},
-    }
-
-
 def pod_guards(
     component: SonicComponent, metadata: Manifest, *, selector: Mapping[str, str], policy: Manifest
 ) -> list[pulumi.Resource]:
@@ -101,10 +89,13 @@ def pod_guards(
     network_policy = k8s.networking.v1.NetworkPolicy(
         component.child("policy"), metadata=metadata, spec=policy, opts=component.options()
     )
+    budget: Manifest = {
+        # A node drain evicts one pod at a time. Pods that are not ready may always be evicted.
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": selector},
+    }
     k8s.policy.v1.PodDisruptionBudget(
-        component.child("budget"),
-        metadata=metadata,
-        spec=disruption_budget_spec(selector),
-        opts=component.options(),
+        component.child("budget"), metadata=metadata, spec=budget, opts=component.options()
     )
     return [account, network_policy]

@@ -175,8 +175,7 @@ class SiteStack(SonicComponent):
         """One address for all pools: the first is the first choice, the next takes what it cannot."""
         site, experiment = self._config.site, self._config.experiment
         args = EnvoyProxyArgs(
-            instance=self._config.name,
-            namespace=self._config.namespace,
+            naming=self._naming,
             pools=tuple(pools),
             proxy=site.proxy,
             traffic=experiment.traffic,
@@ -187,7 +186,6 @@ class SiteStack(SonicComponent):
             image=site.images.envoy or versions.ENVOY_IMAGE,
             admission=self._admission(pools, monitoring),
             prometheus_peer=self._prometheus_peer(),
-            pull_secret=site.images.pull_secret,
         )
         return EnvoyProxy(self.child("envoy"), args, self.options(depends_on=after))
 

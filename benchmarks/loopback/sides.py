@@ -16,6 +16,7 @@ from components.envoy import AdmissionArgs, EnvoyProxyArgs
 from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT, bootstrap
 from components.envoy.cluster import CLUSTER
 from components.envoy.deployment import DRAIN_FILE, arguments, drain_command
+from components.naming import Naming
 from components.server_pool import MetricTarget, ServerPool
 from components.timing import ServerTiming, Timing
 from components.versions import ENVOY_IMAGE
@@ -103,8 +104,7 @@ def ours(
         timing=own_timing(dns_ttl_seconds),
     )
     args = EnvoyProxyArgs(
-        instance="sonic-benchmark",
-        namespace="sonic-benchmark",
+        naming=Naming(instance="sonic-benchmark", namespace="sonic-benchmark"),
         pools=(pool,),
         proxy=Proxy(),
         traffic=traffic,

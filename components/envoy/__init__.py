@@ -17,7 +17,7 @@ from components.envoy.memory import requests_max
 from components.envoy.validate import find_envoy, validate_bootstrap
 from components.exposure import ClientEndpoint, ClientEndpointArgs, client_peers
 from components.network import DNS, Edge, policy_spec
-from components.pod import disruption_budget_spec
+from components.pod import pod_guards
 
 __all__ = ["GRPC_PORT", "STATS_PORT", "AdmissionArgs", "EnvoyProxy", "EnvoyProxyArgs"]
 
@@ -41,33 +41,22 @@ class EnvoyProxy(SonicComponent):
 
     def __init__(self, name: str, args: EnvoyProxyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        metadata: Manifest = {"name": args.name, "namespace": args.namespace, "labels": args.labels.all}
+        metadata: Manifest = {"name": args.name, "namespace": args.naming.namespace, "labels": args.labels.all}
 
         config = k8s.core.v1.ConfigMap(
             self.child("config"),
             # Named by Pulumi: a changed map is another map, and another map rolls the pods.
-            metadata={"namespace": args.namespace, "labels": args.labels.all},
+            metadata={"namespace": args.naming.namespace, "labels": args.labels.all},
             data=_valid_files(args),
             immutable=True,
             opts=self.options(),
         )
-        account = k8s.core.v1.ServiceAccount(
-            self.child("account"), metadata=metadata, automount_service_account_token=False, opts=self.options()
-        )
-        policy = k8s.networking.v1.NetworkPolicy(
-            self.child("policy"), metadata=metadata, spec=network_policy_spec(args), opts=self.options()
-        )
-        k8s.policy.v1.PodDisruptionBudget(
-            self.child("budget"),
-            metadata=metadata,
-            spec=disruption_budget_spec(args.labels.selector),
-            opts=self.options(),
-        )
+        guards = pod_guards(self, metadata, selector=args.labels.selector, policy=network_policy_spec(args))
         endpoint = ClientEndpoint(
             self.child("endpoint"),
             ClientEndpointArgs(
                 name=args.name,
-                namespace=args.namespace,
+                namespace=args.naming.namespace,
                 labels=args.labels,
                 port=GRPC_PORT,
                 exposure=args.exposure,
@@ -79,7 +68,7 @@ class EnvoyProxy(SonicComponent):
             metadata=metadata,
             spec=deployment_spec(args, config.metadata.name),
             opts=self.options(
-                depends_on=[account, policy],
+                depends_on=guards,
                 custom_timeouts=pulumi.CustomTimeouts(delete=f"{args.timing.envoy_grace_seconds + _MARGIN_SECONDS}s"),
             ),
         )

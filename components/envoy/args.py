@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components import names
 from components.envoy.admission import AdmissionArgs
 from components.envoy.tls import secret_files
 from components.envoy.typed import Config
 from components.labels import Labels
+from components.naming import Naming
 from components.server_pool import ServerPool
 from components.timing import Timing
 from stacks.schema.clients import CertificateClients, Clients, TokenClients
@@ -21,10 +21,8 @@ from stacks.schema.site import Proxy
 class EnvoyProxyArgs:
     """The proxy of one stack."""
 
-    instance: str
-    """Name of the stack's objects, such as `sonic-cms`."""
-    namespace: str
-    """Namespace of the stack."""
+    naming: Naming
+    """Instance and namespace of the stack."""
     pools: tuple[ServerPool, ...]
     """Where the servers are."""
     proxy: Proxy
@@ -45,13 +43,11 @@ class EnvoyProxyArgs:
     """What is let in; None: all that fits into the memory."""
     stateful: bool = False
     """Whether a model keeps state between requests."""
-    pull_secret: str | None = None
-    """Image pull secret of the namespace."""
 
     @property
     def name(self) -> str:
         """Name of the Deployment, the Service and all that goes with them."""
-        return names.join(self.instance, "envoy")
+        return self.naming.name("envoy")
 
     @property
     def tls_secret(self) -> str | None:
@@ -75,4 +71,4 @@ class EnvoyProxyArgs:
     @property
     def labels(self) -> Labels:
         """Labels of the proxies."""
-        return Labels(instance=self.instance, component="envoy")
+        return self.naming.labels("envoy")

@@ -47,7 +47,7 @@ def arguments(args: EnvoyProxyArgs) -> list[str]:
     return [
         *("--config-path", f"{CONFIG_FOLDER}/{BOOTSTRAP_FILE}"),
         *("--service-node", "$(POD_NAME)"),
-        *("--service-cluster", args.instance),
+        *("--service-cluster", args.naming.instance),
         # One worker per core, or Envoy would start one per core of the node.
         *("--concurrency", str(math.ceil(args.proxy.cpu_cores))),
         *("--drain-time-s", str(args.timing.envoy_goaway_seconds)),
@@ -77,7 +77,7 @@ def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manif
         "serviceAccountName": args.name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        **pull_secrets(args.pull_secret),
+        **pull_secrets(args.naming.pull_secret),
         "terminationGracePeriodSeconds": args.timing.envoy_grace_seconds,
         "nodeSelector": args.proxy.node_selector,
         "tolerations": [toleration.model_dump(exclude_none=True) for toleration in args.proxy.tolerations],

@@ -3,7 +3,7 @@
 from typing import Any
 
 from components.envoy import EnvoyProxyArgs
-from components.labels import Labels
+from components.naming import Naming
 from components.network import pods
 from components.timing import Timing
 from stacks.schema import StackConfig
@@ -15,9 +15,9 @@ SERVERS = pods({"pool": "gpu"})
 
 def proxy_args(config: StackConfig, **changes: Any) -> EnvoyProxyArgs:
     """The proxy of a stack with one pool."""
+    naming = Naming(instance=config.name, namespace=config.namespace)
     arguments: dict[str, Any] = {
-        "instance": config.name,
-        "namespace": config.namespace,
+        "naming": naming,
         "pools": (a_pool(host=HOST, peers=(SERVERS,)),),
         "proxy": config.site.proxy,
         "traffic": config.experiment.traffic,
@@ -25,6 +25,6 @@ def proxy_args(config: StackConfig, **changes: Any) -> EnvoyProxyArgs:
         "timing": Timing.of(config.experiment.traffic),
         "exposure": config.site.exposure,
         "image": "example.org/envoy:v1.40.0",
-        "prometheus_peer": pods(Labels(instance=config.name, component="prometheus").selector),
+        "prometheus_peer": pods(naming.labels("prometheus").selector),
     }
     return EnvoyProxyArgs(**(arguments | changes))
