@@ -30,7 +30,7 @@ class Claim(NamedTuple):
     value: str | int | bool
     """That value."""
     place: str
-    """Where in the cluster it holds, in words. Two claims meet when their paths, values and places are equal."""
+    """Part of the cluster in which it holds, in words. Two claims with equal path, value and place meet."""
     rule: str
     """Why only one stack may have it, in words."""
     way_out: str

@@ -62,7 +62,7 @@ def refusals(root: Path, stack: str) -> str:
     return ""
 
 
-def test_a_copied_stack_is_told_the_other_and_the_instance_that_parts_them(root: Path) -> None:
+def test_a_copied_stack_is_told_the_original_and_an_instance_of_its_own(root: Path) -> None:
     add_stack(root, "here-tiny")
     add_stack(root, "here-tiny-dev")
     rule = "each stack of a namespace must have its own, for it is in every name"

@@ -37,7 +37,7 @@ def said(value: Json, path: str = "") -> Iterator[tuple[str, str | None]]:
             yield from said(item, below)
 
 
-def test_together_the_cases_leave_no_key_unset(tmp_path: Path) -> None:
+def test_the_cases_set_every_key(tmp_path: Path) -> None:
     written: dict[str, set[tuple[str, str | None]]] = {"site": set(), "experiment": set()}
     for case in happy_cases():
         tree = resolved_case(case, tmp_path / case).tree
@@ -52,7 +52,7 @@ def test_together_the_cases_leave_no_key_unset(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", happy_cases())
-def test_what_is_shown_reads_back_as_what_is_resolved(case: str, tmp_path: Path) -> None:
+def test_show_prints_yaml_that_reads_back_as_the_configuration(case: str, tmp_path: Path) -> None:
     resolved = resolved_case(case, tmp_path)
     expected = resolved.config.model_dump(mode="json")
     for with_origins in (False, True):
@@ -125,7 +125,7 @@ def test_a_secret_is_no_part_of_the_configuration(tmp_path: Path) -> None:
     assert config_digest(resolve(STACK, tmp_path).config) == before
 
 
-def test_the_instance_is_in_every_name_and_in_the_texts_of_the_site_that_ask_for_it(tmp_path: Path) -> None:
+def test_the_instance_is_in_the_name_and_in_texts_of_the_site_with_its_placeholder(tmp_path: Path) -> None:
     resolved = resolved_case("instance", tmp_path)
     config, exposure = resolved.config, resolved.config.site.exposure
     assert (config.name, config.namespace) == ("sonic-tiny-dev", "sonic-tiny")

@@ -50,7 +50,7 @@ def test_the_examples_of_the_rfc(target: Json, patch: Json, result: Json) -> Non
 
 
 @given(WITHOUT_NULL, PATCHES)
-def test_twice_is_once(target: Json, patch: Json) -> None:
+def test_a_patch_applied_twice_gives_the_same_result(target: Json, patch: Json) -> None:
     once = merge_patch(target, patch)
     assert merge_patch(once, patch) == once
 
@@ -63,12 +63,12 @@ def test_neither_argument_is_changed(target: Json, patch: Json) -> None:
 
 
 @given(st.dictionaries(KEYS, WITHOUT_NULL, max_size=3))
-def test_a_patch_that_says_nothing_changes_nothing(target: dict[str, Json]) -> None:
+def test_an_empty_patch_changes_nothing(target: dict[str, Json]) -> None:
     assert merge_patch(target, {}) == target
 
 
 @given(WITHOUT_NULL, WITHOUT_NULL)
-def test_whatever_has_no_null_can_be_reached(source: Json, target: Json) -> None:
+def test_a_patch_can_reach_every_value_without_null(source: Json, target: Json) -> None:
     assert merge_patch(source, _difference(source, target)) == target
 
 
@@ -96,9 +96,7 @@ def test_every_value_of_the_result_has_its_origin(target: dict[str, Json], patch
 
 
 @given(st.dictionaries(KEYS, WITHOUT_NULL, max_size=3), st.dictionaries(KEYS, PATCHES, max_size=3))
-def test_what_the_override_removes_is_known_to_be_removed_by_it(
-    target: dict[str, Json], patch: dict[str, Json]
-) -> None:
+def test_the_origin_of_a_removed_value_is_the_override(target: dict[str, Json], patch: dict[str, Json]) -> None:
     merged = merge_trees(_written(target, "site.yaml"), _written(patch, "stack.yaml"))
     there = {path for path, _ in nodes(merged.value)}
     assert all(origin.by_override for path, origin in merged.origins.items() if path not in there)

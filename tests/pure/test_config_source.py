@@ -37,7 +37,7 @@ from stacks.source import parse
         ("|-\n  12", "12"),
     ],
 )
-def test_a_scalar_is_what_json_would_say(text: str, value: object) -> None:
+def test_a_scalar_is_read_as_json_reads_it(text: str, value: object) -> None:
     read = parse(f"key: {text}\n", "file.yaml").at("key")
     assert read is not None
     assert (read.value, type(read.value)) == (value, type(value))
@@ -47,7 +47,7 @@ def test_the_merge_key_of_yaml_1_1_is_a_key_like_any_other() -> None:
     assert parse("'<<': { a: 1 }\nb: 2\n", "file.yaml").value == {"<<": {"a": 1}, "b": 2}
 
 
-def test_an_empty_file_says_nothing() -> None:
+def test_an_empty_file_is_an_empty_mapping() -> None:
     assert parse("# only a comment\n", "file.yaml").value == {}
 
 

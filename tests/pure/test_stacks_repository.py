@@ -5,15 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
 
 from stacks.__main__ import main
 from stacks.assemble import known_names
 from stacks.resolve import REFERENCE_DIRECTORY, ROOT, resolve
-from stacks.schema.base import SecretName
 from stacks.schema_docs import generated_files, schema_json
 from stacks.source import load
-from stacks.stack_file import KEYS, known_stacks
+from stacks.stack_file import known_stacks
 
 STACKS = known_stacks(ROOT)
 FIRST_STACKS = {
@@ -27,12 +25,12 @@ FIRST_STACKS = {
 }
 
 
-def test_the_stacks_that_were_asked_for_are_there() -> None:
+def test_the_first_stacks_are_there() -> None:
     assert set(STACKS) >= FIRST_STACKS
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_it_resolves(stack: str) -> None:
+def test_every_stack_resolves(stack: str) -> None:
     assert resolve(stack).config.stack == stack
 
 
@@ -43,7 +41,7 @@ def test_every_site_and_every_experiment_has_a_stack(part: str) -> None:
 
 
 @pytest.mark.parametrize("site", known_names("site", ROOT))
-def test_what_a_cluster_has_once_has_one_owner_of_that_site(site: str) -> None:
+def test_the_singletons_of_a_site_have_one_owner(site: str) -> None:
     configs = [config for stack in STACKS if (config := resolve(stack).config).site_name == site]
     owners = {owner for config in configs if (owner := config.site.singletons_owner) is not None}
     assert len(owners) <= 1, "an override changes the owner for one stack only"
@@ -69,19 +67,13 @@ def test_generated_files_are_fresh(path: Path) -> None:
     assert (ROOT / path).read_text(encoding="utf-8") == generated_files()[path], stale
 
 
-def test_an_editor_lets_texts_of_a_site_hold_placeholders_and_those_of_an_experiment_not() -> None:
+def test_the_editors_schema_allows_placeholders_in_a_site_only() -> None:
     definitions = json.loads(schema_json())["$defs"]
     namespace = definitions["Access"]["properties"]["namespace"]["pattern"]
     assert re.search(namespace, "sonic-{experiment}")
     assert re.search(namespace, "sonic")
     assert not re.search(namespace, "sonic-{stack}")
     assert not re.search(definitions["S3Repository"]["properties"]["bucket"]["pattern"], "{experiment}")
-
-
-def test_every_key_of_a_stack_file_is_reserved() -> None:
-    for key in KEYS:
-        with pytest.raises(ValidationError, match="give the secret another name"):
-            TypeAdapter(SecretName).validate_python(key)
 
 
 def test_list_shows_every_stack_aligned(capsys: pytest.CaptureFixture[str]) -> None:
