@@ -82,3 +82,12 @@ def test_a_missing_context_ends_with_its_sentence_before_anything_is_made(record
     with pytest.raises(pulumi.RunError, match=r"found no context `geddes`"):
         run(recorder, "purdue-cms")
     assert recorder.resources_by_urn == {}
+
+
+def test_names_from_another_file_are_refused(recorder: Recorder) -> None:
+    """Pulumi takes `--config-file`, and the program would go on to deploy what the stack's own file says."""
+    pulumi.runtime.set_all_config({**SECRETS, "sonic:site": "anvil"}, list(SECRETS))
+    with pytest.raises(pulumi.RunError, match=r"found `anvil` from Pulumi: must be `dev` as in Pulumi\.dev\.yaml"):
+        recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py")), stack="dev")
+    pulumi.runtime.set_all_config({**SECRETS, "sonic:site": "dev", "sonic:experiment": "demo"}, list(SECRETS))
+    recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py")), stack="dev")
