@@ -1,39 +1,40 @@
-"""How many servers a pool has: a KEDA ScaledObject on the requests that wait.
+"""Number of servers of a pool: a KEDA ScaledObject on the requests that wait.
 
-The signal. `nv_inference_pending_request_count` is a gauge per model: up when a request is enqueued, down when a
-backend is about to execute it. Requests that wait in a dynamic batcher are in it; requests in execution are not,
-however many. It moves at once. Triton's counters of queue time move only when a response is complete, so under long
-queues they are late by the queue itself (triton-inference-server/server #5927, which led to the gauge).
+The signal. `nv_inference_pending_request_count` is a gauge per model: it rises when a request is enqueued, and falls
+when a backend is about to execute it. It counts requests that wait in a dynamic batcher, and no requests in execution.
+It moves at once. Triton's counters of queue time move only when a response is complete, so under long queues they are
+late by the queue itself (triton-inference-server/server #5927, which led to the gauge).
 
-The threshold. A server works off one request in `service_time_ms`, instances and batches counted in, so one that finds
-P requests waiting before it waits for P x service_time_ms. That is within `queue_target_ms` while
+The threshold. A server completes one request per `service_time_ms`, instances and batches counted in. A request that
+finds P others waiting therefore waits for P x service_time_ms. That is within `queue_target_ms` while
 
     P <= threshold = queue_target_ms / service_time_ms      pending requests per server
 
-What becomes of it. The metric type is AverageValue, so the HorizontalPodAutoscaler (HPA) that KEDA makes computes
+The number. The metric type is AverageValue, so the HorizontalPodAutoscaler (HPA) that KEDA makes computes
 
     servers = ceil(sum of pending requests / threshold)
 
-every 15 s, and leaves the number alone while the sum is within 10 % of threshold x servers. How many servers stand is
-not in the formula; with the type Value it would be a factor, and would multiply a queue that grows while servers start.
-Example: 100 ms and 10 ms give 10 requests per server; 37 that wait, in whichever servers, ask for 4 servers.
+every 15 s, and leaves the number alone while the sum is within 10 % of threshold x servers. The current number
+of servers is not in the formula. With the type Value it would be a factor, and would multiply a queue that grows while
+servers start.
+Example: 100 ms and 10 ms give 10 requests per server; 37 waiting requests, in whichever servers, ask for 4 servers.
 
-What it does not see: busy servers with short queues. One that executes without a pause and one that idles both show 0.
-- Nothing is added before requests wait: servers_min must carry the usual load.
-- The queue that asked for a server is gone once the server works, and from then on the formula asks for servers_min.
-  The wait before the way down holds the server: the HPA acts on the highest recommendation of the last
-  `scale_down_wait_seconds`. After that servers go one at a time, until requests wait again and ask for them.
-- While new servers start, the queue of the old ones grows and asks for more: where a start takes long against
+Blind spot: busy servers with short queues. A server that executes without a pause and an idle one both show 0.
+- KEDA adds no server before requests wait: servers_min must carry the usual load.
+- Once a new server works, the queue that asked for it is gone, and the formula asks for servers_min. The HPA keeps the
+  server for a while: it acts on the highest recommendation of the last `scale_down_wait_seconds`. After that it removes
+  one server at a time, until requests wait again.
+- While new servers start, the queue of the old ones grows and asks for more. Where a start takes long compared with
   queue_target_ms, the number overshoots towards servers_max.
 
-Without a metric. No series yet (the servers start), Prometheus gone, NaN: with `ignoreNullValues: "false"` these are
-errors to KEDA and not "no load", and the HPA leaves the number as it is. From the fourth error in a row on, within a
-minute, the fallback reports as many servers as there are, and the ScaledObject says FALLBACK. The HPA raises a
-Deployment to servers_min before it looks at a metric, so a fresh stack does not wait for one.
+Without a metric. With `ignoreNullValues: "false"`, KEDA takes a missing series (the servers start), a lost Prometheus
+and NaN for errors and not for "no load", and the HPA leaves the number as it is. From the fourth error in a row on,
+within a minute, the fallback reports the current number of servers, and the ScaledObject says FALLBACK. The HPA raises
+a Deployment to servers_min before it looks at a metric, so a fresh stack does not wait for one.
 `fallback.behavior` needs KEDA 2.17 or later.
 
-Not stated: `pollingInterval` and `cooldownPeriod`. Where one server always stands the HPA takes every decision, and
-each time that it asks KEDA for the metric, KEDA asks Prometheus.
+`pollingInterval` and `cooldownPeriod` are left out. With at least one server the HPA takes every decision, and each
+time that it asks KEDA for the metric, KEDA queries Prometheus.
 """
 
 from collections.abc import Mapping
@@ -49,10 +50,10 @@ from components.server_pool import ScaleTarget, ServerPool
 from stacks.schema.experiment import Scaling
 
 SCALE_UP_PERIOD_SECONDS = 15
-"""The HPA's own period: each of its decisions may double the servers, or add four if that is more."""
+"""The HPA's own period. Each of its decisions may double the servers, or add four if that is more."""
 
 SCALE_DOWN_PERIOD_SECONDS = 60
-"""Between two servers that go: four decisions of the HPA, enough to see the queue that the first one leaves behind."""
+"""From the removal of one server to the next: four decisions of the HPA, enough to see the queue without the first."""
 
 ERRORS_BEFORE_FALLBACK = 3
 
@@ -91,7 +92,7 @@ class Autoscaling(SonicComponent):
 
 
 def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
-    """Spec of the ScaledObject; the module's docstring has the arithmetic."""
+    """Return the spec of the ScaledObject; the module's docstring has the arithmetic."""
     target = args.target
     return {
         "scaleTargetRef": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
@@ -121,7 +122,7 @@ def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
 
 
 def pending_requests_per_server(scaling: Scaling) -> float:
-    """How many requests may wait for each server; above that servers are added. In thousandths, at least one."""
+    """Return the waiting requests per server above which servers are added: a multiple of 0.001, and at least that."""
     return max(round(scaling.queue_target_ms / scaling.service_time_ms, 3), _THRESHOLD_MIN)
 
 

@@ -7,17 +7,16 @@ import pulumi
 Manifest = Any
 """A piece of a Kubernetes manifest, as pure functions build it: a dict in Kubernetes' own camelCase.
 
-`Any`, because the SDK's own dict types know only Python's spelling of the fields. What the types do not hold here,
-a test does: every field of every manifest is looked up in the SDK (tests/support/fields.py).
+It is `Any`, because the SDK's dict types know only Python's spelling of the fields. A test checks instead: it
+looks up every field of every manifest in the SDK (tests/support/fields.py).
 """
 
 
 class SonicComponent(pulumi.ComponentResource):
     """A component with the token `sonic:index:<Class>`.
 
-    Children hang under the component; of the caller's options they take only what the component is to be made after.
-    The provider comes down from the parent. A subclass ends its constructor with `self.register_outputs(...)`, every
-    public output named.
+    Children get this component as parent and inherit only `depends_on` from the caller's options. The provider comes
+    from the parent. A subclass ends its constructor with `self.register_outputs(...)`, which names every public output.
     """
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -28,13 +27,13 @@ class SonicComponent(pulumi.ComponentResource):
         )
 
     def child(self, role: str) -> str:
-        """Pulumi name of the child that plays the role, unique in the stack as the component's own name is."""
+        """Return the Pulumi name of a child. It is unique in the stack, as the component's own name is."""
         return f"{self.name}-{role}"
 
     def options(self, **options: Any) -> pulumi.ResourceOptions:
-        """Options of a child: this component as its parent, what is given here, and `depends_on` of the component.
+        """Return the options of a child: this component as parent, the given options, and the component's `depends_on`.
 
-        Pulumi itself lets the children of a component start before what the component depends on.
+        Without the last, Pulumi starts the children of a component before its dependencies are ready.
         """
         own = pulumi.ResourceOptions(parent=self, **options)
         return pulumi.ResourceOptions.merge(self._made_after, own)

@@ -21,10 +21,10 @@ from stacks.schema.exposure import (
 
 @dataclass(frozen=True, kw_only=True)
 class ClientEndpointArgs:
-    """What clients call, and how they reach it."""
+    """The Service of the proxy, and the site's exposure of it."""
 
     name: str
-    """Name of the Service and of what stands before it."""
+    """Name of the Service, and of the Ingress or route before it."""
     namespace: str
     """Namespace of the stack."""
     labels: Labels
@@ -32,18 +32,18 @@ class ClientEndpointArgs:
     port: int
     """gRPC port of the pods and of the Service."""
     exposure: Exposure
-    """How the site exposes it."""
+    """The site's kind of exposure, with its facts."""
 
 
 class ClientEndpoint(SonicComponent):
-    """The Service of the proxy, and the Ingress or the GRPCRoute that leads to it."""
+    """Service of the proxy, and the Ingress or GRPCRoute that leads to it."""
 
     service_name: str
     """Name of the Service."""
     grpc_endpoint: pulumi.Output[str]
     """`host:port` as clients use it."""
     grpc_tls: bool
-    """Whether clients must speak TLS to it."""
+    """Clients must speak TLS to it."""
 
     def __init__(self, name: str, args: ClientEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -84,25 +84,25 @@ class ClientEndpoint(SonicComponent):
 
 
 def service_metadata(args: ClientEndpointArgs) -> Manifest:
-    """Annotations and labels that the site wants on a load balancer's Service."""
+    """Return the annotations and labels that the site puts on a load balancer's Service."""
     if not isinstance(args.exposure, LoadBalancerExposure):
         return {}
     return {"annotations": args.exposure.annotations, "labels": {**args.labels.all, **args.exposure.labels}}
 
 
 def service_spec(args: ClientEndpointArgs) -> Manifest:
-    """Spec of the Service.
+    """Return the spec of the Service.
 
-    From outside, `externalTrafficPolicy: Local` keeps the client's address, which the NetworkPolicy then judges. With
-    `Cluster` every client would come from a node's address, and the policy could only let in all or none. The price:
-    only nodes with a ready proxy answer. A load balancer asks the nodes and knows; where clients use a node port, the
-    host name must be that of nodes that proxies run on.
+    From outside, `externalTrafficPolicy: Local` keeps the client's address, which the NetworkPolicy then checks. With
+    `Cluster` every client would come from a node's address, and the policy could only let in all or none. The price is
+    that only nodes with a ready proxy answer. A load balancer finds them by its health checks. Where clients use a node
+    port, the host name must be that of nodes that proxies run on.
     """
     port: Manifest = {
         "name": "grpc",
         "port": args.port,
         "targetPort": "grpc",
-        # Gateways and some Ingress controllers take HTTP/1.1 otherwise.
+        # Without it, Gateways and some Ingress controllers speak HTTP/1.1.
         "appProtocol": "https" if args.exposure.pod_tls_secret else "kubernetes.io/h2c",
     }
     spec: Manifest = {"selector": args.labels.selector, "ports": [port]}
@@ -128,7 +128,7 @@ def client_peers(exposure: Exposure) -> Sequence[Mapping[str, Any]]:
 
 
 def ingress_spec(args: ClientEndpointArgs, exposure: IngressExposure) -> Manifest:
-    """Spec of the Ingress, with TLS: by the certificate that is named, or by the controller's own."""
+    """Return the spec of the Ingress, with TLS by the named certificate or by the controller's own."""
     secret = {"secretName": exposure.tls_secret} if exposure.tls_secret else {}
     class_name = {"ingressClassName": exposure.class_name} if exposure.class_name else {}
     backend = {"service": {"name": args.name, "port": {"name": "grpc"}}}
@@ -142,7 +142,7 @@ def ingress_spec(args: ClientEndpointArgs, exposure: IngressExposure) -> Manifes
 
 
 def grpc_route_spec(args: ClientEndpointArgs, exposure: GatewayExposure) -> Manifest:
-    """Spec of the GRPCRoute: everything for the host goes to the Service."""
+    """Return the spec of the GRPCRoute: all calls to the host go to the Service."""
     section = {"sectionName": exposure.section} if exposure.section else {}
     return {
         "parentRefs": [{"name": exposure.gateway, "namespace": exposure.gateway_namespace, **section}],
@@ -158,6 +158,6 @@ def endpoint(args: ClientEndpointArgs) -> str:
 
 
 def _balancer_address(status: Any) -> str:
-    """The address in a Service's status; `pending` before it is given one, as kubectl says."""
+    """Return the address in a Service's status; `pending` before there is one, as kubectl says."""
     given = status.load_balancer.ingress if status is not None and status.load_balancer is not None else None
     return (given[0].hostname or given[0].ip) if given else "pending"

@@ -1,4 +1,4 @@
-"""Labels of GPU nodes, where no node or GPU feature discovery sets them."""
+"""Labels of GPU nodes, for clusters without node or GPU feature discovery."""
 
 from dataclasses import dataclass
 
@@ -11,17 +11,17 @@ from stacks.schema.site import NodeLabels
 
 @dataclass(frozen=True, kw_only=True)
 class GpuNodesArgs:
-    """Which nodes get which labels."""
+    """Nodes and their labels."""
 
     node_labels: tuple[NodeLabels, ...]
-    """Only of the stack that owns the cluster's singletons: two stacks that set one label would fight over it."""
+    """Empty but for the stack that owns the cluster's singletons: two stacks that set one label would fight over it."""
 
 
 class GpuNodes(SonicComponent):
     """Server-side apply patches of nodes. They own the labels that they set and nothing else of the node.
 
-    Each node is read first. A patch of a node that does not exist would make one, a ghost with status Unknown that
-    outlives the patch; the read fails instead, at preview already, and names the node.
+    The program reads each node first. A patch of a missing node would create one with status Unknown, which outlives
+    the patch. The read fails instead, already at preview, and names the node.
     """
 
     def __init__(self, name: str, args: GpuNodesArgs, opts: pulumi.ResourceOptions | None = None) -> None:

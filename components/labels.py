@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 POOL_LABEL = "sonic.fastmachinelearning.org/pool"
-"""Which capacity pool a Triton server stands in."""
+"""Label with the capacity pool of a Triton server."""
 
 
 def instance_selector(instance: str) -> Mapping[str, str]:
-    """Matches every pod of a stack, and no other pod of a namespace that it may share."""
+    """Return labels that match every pod of a stack, and no pod of another stack in its namespace."""
     return {"app.kubernetes.io/name": "sonic", "app.kubernetes.io/instance": instance}
 
 
@@ -25,11 +25,11 @@ class Labels:
 
     @property
     def selector(self) -> Mapping[str, str]:
-        """What selectors match on: never to change for a living Deployment."""
+        """Labels that selectors match on. A Deployment cannot change them."""
         pool = {} if self.pool is None else {POOL_LABEL: self.pool}
         return {**instance_selector(self.instance), "app.kubernetes.io/component": self.component, **pool}
 
     @property
     def all(self) -> Mapping[str, str]:
-        """Every label: the selector's and those that only inform."""
+        """All labels: the selector's, and two that only inform."""
         return {**self.selector, "app.kubernetes.io/part-of": "sonic", "app.kubernetes.io/managed-by": "pulumi"}

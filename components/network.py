@@ -8,37 +8,37 @@ from dataclasses import dataclass
 from typing import Any
 
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
-"""Label that the API server itself puts on every namespace."""
+"""Label with its name that the API server puts on every namespace."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edge:
-    """Traffic that is allowed: to or from any of `peers` (empty: anyone), on any of `ports` (TCP numbers)."""
+    """Allowed traffic, to or from any of `peers` (empty: anyone) on any of `ports` (empty: every port)."""
 
     peers: Sequence[Mapping[str, Any]]
     ports: Sequence[int]
     protocols: Sequence[str] = ("TCP",)
 
     def rule(self, direction: str) -> dict[str, Any]:
-        """The edge as an ingress rule (`from`) or an egress rule (`to`)."""
+        """Return the edge as an ingress rule (`from`) or an egress rule (`to`)."""
         ports = [{"port": port, "protocol": protocol} for port in self.ports for protocol in self.protocols]
         peers = {direction: [dict(peer) for peer in self.peers]} if self.peers else {}
         return {**peers, "ports": ports}
 
 
 def pods(selector: Mapping[str, str], namespace: str | None = None) -> dict[str, Any]:
-    """Pods by label, in the policy's own namespace or in the one named."""
+    """Return the peer of pods by label, in the policy's own namespace unless another is named."""
     peer: dict[str, Any] = {"podSelector": {"matchLabels": dict(selector)}}
     return peer if namespace is None else {**namespace_pods(namespace), **peer}
 
 
 def namespace_pods(namespace: str) -> dict[str, Any]:
-    """Every pod of a namespace."""
+    """Return the peer of all pods of a namespace."""
     return {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME_LABEL: namespace}}}
 
 
 def addresses(cidrs: Sequence[str]) -> list[dict[str, Any]]:
-    """Address ranges outside the cluster."""
+    """Return the peers of address ranges outside the cluster."""
     return [{"ipBlock": {"cidr": cidr}} for cidr in cidrs]
 
 

@@ -1,4 +1,4 @@
-"""What the pods of a stack have in common: no privilege that they do not need, and replicas on different nodes."""
+"""Parts that the pods of a stack share: security, spread over nodes, names, annotations and guards."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,14 +13,14 @@ CONTAINER_SECURITY: Mapping[str, Any] = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
-"""`securityContext` of a container, as the Pod Security level `restricted` wants it, on a read-only root."""
+"""`securityContext` of a container for the Pod Security level `restricted`, with a read-only root."""
 
 _NAME_BASE_LENGTH_MAX = 58
 """Characters that the API server keeps of a generated name before it appends five random ones."""
 
 
 def pod_security(user_id: int) -> dict[str, Any]:
-    """`securityContext` of a pod, as the Pod Security level `restricted` wants it: an ordinary user and its group."""
+    """Return the `securityContext` of a pod for the Pod Security level `restricted`: an ordinary user and group."""
     return {
         "runAsNonRoot": True,
         "runAsUser": user_id,
@@ -30,14 +30,14 @@ def pod_security(user_id: int) -> dict[str, Any]:
 
 
 def pull_secrets(name: str | None) -> dict[str, Any]:
-    """`imagePullSecrets` of a pod spec, where the site has one."""
+    """Return `imagePullSecrets` of a pod spec; empty without a secret."""
     return {"imagePullSecrets": [{"name": name}]} if name else {}
 
 
 def spread_over_nodes(selector: Mapping[str, str]) -> list[dict[str, Any]]:
-    """`topologySpreadConstraints`: replicas of one template on different nodes, as far as there are nodes.
+    """Return `topologySpreadConstraints` that spread the replicas of one template over the nodes.
 
-    On the one node that is left, two replicas are still two.
+    The rule is soft: with one node left both replicas run on it.
     """
     return [
         {
@@ -62,7 +62,7 @@ def deployment_pod_pattern(deployment_name: str) -> str:
 
 
 def scrape_annotations(port: int, path: str) -> dict[str, str]:
-    """Annotations of a pod by which a Prometheus that is not the stack's own finds its metrics."""
+    """Return the annotations by which the stack's Prometheus and a site's find a pod's metrics."""
     return {"prometheus.io/scrape": "true", "prometheus.io/port": str(port), "prometheus.io/path": path}
 
 

@@ -29,23 +29,23 @@ from stacks.schema.site import OwnPrometheus
 
 @dataclass(frozen=True, kw_only=True)
 class SiteStackArgs:
-    """What a stack is made from."""
+    """The configuration and the secrets of a stack."""
 
     config: StackConfig
     """The resolved configuration."""
     secrets: Mapping[str, pulumi.Output[str]]
     """Pulumi secrets by name: those that `config.secret_names` lists."""
     label_nodes: bool = True
-    """Whether the cluster's nodes can be read and labelled; not so where manifests are only rendered."""
+    """Read and label the cluster's nodes. False where manifests are only rendered."""
 
 
 class SiteStack(SonicComponent):
-    """Everything that a stack puts into a cluster, in the order in which it is made."""
+    """All components of a stack, in the order of their dependencies."""
 
     grpc_endpoint: pulumi.Output[str]
     """`host:port` that clients call."""
     grpc_tls: bool
-    """Whether they must speak TLS to it."""
+    """Clients must speak TLS to it."""
     metrics_url: str
     """URL of the Prometheus that has the stack's metrics, as the cluster reaches it."""
 
@@ -77,10 +77,10 @@ class SiteStack(SonicComponent):
         self.register_outputs(self.exports())
 
     def exports(self) -> dict[str, Any]:
-        """Give what the stack's clients, its check and its operator need to know of it.
+        """Return the outputs for the stack's clients, its acceptance check and its operator.
 
-        `siteconf` holds the two variables that a site gives CMSSW for its load balancer. CMSSW calls that one without
-        TLS, so there is none where TLS is needed.
+        `siteconf` holds the two variables that a site gives CMSSW for its load balancer. CMSSW speaks no TLS to it, so
+        a stack that asks for TLS has no `siteconf`.
         """
         host_and_port = self.grpc_endpoint.apply(lambda endpoint: endpoint.rpartition(":"))
         siteconf = {
@@ -100,7 +100,7 @@ class SiteStack(SonicComponent):
         }
 
     def _namespace(self) -> list[pulumi.Resource]:
-        """The namespace, where it is the stack's to make; in it, the denial of all traffic that no part declares."""
+        """Make the namespace if the stack owns it, and deny all traffic in it that no component declares."""
         config = self._config
         namespaces: list[pulumi.Resource] = []
         if config.site.access.create_namespace:
@@ -117,7 +117,7 @@ class SiteStack(SonicComponent):
         return [*namespaces, denial]
 
     def _gpu_nodes(self) -> list[pulumi.Resource]:
-        """Labels of the nodes, where the site sets them and this is the stack that owns what a cluster has once."""
+        """Label the nodes if the site has labels and this stack owns the cluster's singletons."""
         node_labels = self._config.site.node_labels
         if not (node_labels and self._config.owns_singletons):
             return []
@@ -172,7 +172,7 @@ class SiteStack(SonicComponent):
     def _envoy_proxy(
         self, pools: Sequence[ServerPool], monitoring: Monitoring, after: list[pulumi.Resource]
     ) -> EnvoyProxy:
-        """One address for all pools: the first is the first choice, the next takes what it cannot."""
+        """Put all pools behind one address. A pool takes the requests that healthy servers before it cannot."""
         site, experiment = self._config.site, self._config.experiment
         args = EnvoyProxyArgs(
             naming=self._naming,
@@ -190,7 +190,7 @@ class SiteStack(SonicComponent):
         return EnvoyProxy(self.child("envoy"), args, self.options(depends_on=after))
 
     def _admission(self, pools: Sequence[ServerPool], monitoring: Monitoring) -> AdmissionArgs | None:
-        """What is let in, where the experiment declares anything of it."""
+        """Return the limits of admission; None if the experiment declares none."""
         site, experiment = self._config.site, self._config.experiment
         if experiment.admission == Admission():
             return None
@@ -218,13 +218,13 @@ class SiteStack(SonicComponent):
         Autoscaling(self.child(f"autoscaling-{pool.name}"), args, self.options(depends_on=[triton, monitoring]))
 
     def _prometheus_peer(self) -> Mapping[str, Any]:
-        """Who reads metrics: the stack's own Prometheus alone, or the site's, wherever in the cluster it runs."""
+        """Return the reader of metrics: the stack's own Prometheus, or for a site's every pod of the cluster."""
         own = isinstance(self._config.site.monitoring, OwnPrometheus)
         return pods(self._naming.labels("prometheus").selector) if own else IN_CLUSTER
 
 
 def namespace_labels(config: StackConfig) -> Mapping[str, str]:
-    """Labels of the namespace: the Pod Security Standard that is enforced, warned of and audited."""
+    """Return labels that enforce, warn of and audit the site's Pod Security Standard."""
     level = config.site.security.pod_security
     standard = {f"pod-security.kubernetes.io/{mode}": str(level) for mode in ("enforce", "warn", "audit")}
     return {**instance_selector(config.name), **standard}

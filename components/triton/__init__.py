@@ -14,15 +14,15 @@ from components.triton.server import GRPC_PORT, METRICS_PATH, METRICS_PORT
 __all__ = ["GRPC_PORT", "TritonPool", "TritonPoolArgs"]
 
 _IMAGE_PULL_SECONDS = 1200
-"""An image of NVIDIA's is some 10 GiB."""
+"""NVIDIA's image has about 10 GiB."""
 _MIN_READY_SECONDS = 5
-"""A server that falls over with its first requests stops a rollout. No longer: the DNS answer without the old server is
-the one with the new, so no time must pass between them for Envoy's sake."""
+"""Long enough that a server which crashes on its first requests stops the rollout, and not longer: DNS drops the old
+server and lists the new one in the same answer, so Envoy needs no overlap."""
 
 
 _FIXED_NUMBER = {
-    # A number that is not KEDA's is the program's: it is taken back from a `kubectl scale`, and from the autoscaler
-    # of a pool that no longer has one, whose name stays on the field and would refuse the update.
+    # Where KEDA does not own `replicas`, we do. Force the field: after `kubectl scale`, or when an autoscaler was
+    # removed, its old owner would make the update fail.
     "pulumi.com/patchForce": "true",
 }
 
@@ -30,11 +30,10 @@ _FIXED_NUMBER = {
 class TritonPool(SonicComponent):
     """Deployment, headless Service, PodDisruptionBudget, ServiceAccount and NetworkPolicy of one pool's servers.
 
-    The number of servers is KEDA's where the pool is autoscaled, and then stated nowhere. A new Deployment so begins
-    with one server, which proves image and models before further GPUs are taken, and the HorizontalPodAutoscaler that
-    KEDA makes next raises it to servers_min before it looks at any metric. A Deployment that once stated its number
-    goes on from there: `ignore_changes` keeps the field from being given up, which Kubernetes would answer by setting
-    it to 1.
+    KEDA owns `replicas` of an autoscaled pool, so the Deployment leaves it out. A new Deployment then starts one
+    server, which tests image and models before further GPUs are taken. The HorizontalPodAutoscaler that KEDA makes next
+    raises it to servers_min before it looks at any metric. A Deployment that had a fixed number keeps it:
+    `ignore_changes` keeps Pulumi from giving the field up, which would make Kubernetes set it to 1.
     """
 
     server_pool: ServerPool
@@ -89,8 +88,8 @@ def server_pool(args: TritonPoolArgs) -> ServerPool:
 
 
 def deployment_spec(args: TritonPoolArgs) -> Manifest:
-    """Spec of the Deployment."""
-    # With a spare place a server comes before one goes; without, waiting for a place would take for ever.
+    """Return the spec of the Deployment."""
+    # With a spare place the rollout adds a server before it removes one. Without, it would wait for ever.
     surge, unavailable = (1, 0) if args.share.pool.spare_servers else (0, 1)
     replicas = {} if args.share.autoscaled else {"replicas": args.share.servers_min}
     return {
@@ -114,7 +113,7 @@ def deployment_spec(args: TritonPoolArgs) -> Manifest:
 
 
 def network_policy_spec(args: TritonPoolArgs) -> Manifest:
-    """Spec of the NetworkPolicy. The kubelet's probes come from the node, which no policy can shut out."""
+    """Return the spec of the NetworkPolicy. No policy can deny the kubelet's probes, which come from the node."""
     return policy_spec(
         args.labels.selector,
         ingress=[
@@ -126,7 +125,7 @@ def network_policy_spec(args: TritonPoolArgs) -> Manifest:
 
 
 def service_spec(args: TritonPoolArgs) -> Manifest:
-    """Spec of the headless Service: DNS answers with every server that is ready, and Envoy balances."""
+    """Return the spec of the headless Service: DNS lists every ready server, and Envoy balances."""
     return {
         "clusterIP": "None",
         "selector": args.labels.selector,
@@ -139,7 +138,7 @@ def _first_start_seconds(args: TritonPoolArgs) -> int:
 
 
 def _timeouts(args: TritonPoolArgs) -> pulumi.CustomTimeouts:
-    """The servers start together, and change one after the other: each stops, starts, and is looked at."""
+    """Return Pulumi's time-outs. At creation all servers start together; an update replaces one after the other."""
     each = args.timing.grace_seconds + args.server.start_timeout_seconds + _MIN_READY_SECONDS
     return pulumi.CustomTimeouts(
         create=f"{_first_start_seconds(args)}s",

@@ -25,13 +25,13 @@ class TritonPoolArgs:
     server: Server
     """The Triton server."""
     models: Models
-    """What is served."""
+    """Models of the experiment."""
     repository: MountedRepository
-    """Where it is read."""
+    """Volumes, credentials and egress with which the pod reads the models."""
     timing: ServerTiming
     """Times of the servers' checks, and of their stop."""
     proxy_selector: Mapping[str, str]
-    """Pods of Envoy, which alone call the servers."""
+    """Labels of Envoy's pods, which alone may call the servers."""
     prometheus_peer: Mapping[str, Any]
     """NetworkPolicy peer that reads the metrics."""
 

@@ -11,12 +11,12 @@ from components.triton.server import GRPC_PORT, HTTP_PORT, METRICS_PORT, argumen
 _USER_ID = 1000
 """`triton-server` of NVIDIA's images, which owns the backends there."""
 _SCRATCH_GIB = 16
-"""Room in /tmp: what Triton copies from S3, and Python environments that it unpacks."""
+"""Room in /tmp for models that Triton copies from S3, and for Python environments that it unpacks."""
 _LOGS_GIB = 1
 
 
 def pod_spec(args: TritonPoolArgs) -> Manifest:
-    """Spec of a server's pod: nothing in it needs more than the Pod Security level `restricted`, but a hostPath."""
+    """Return the spec of a server's pod. But for a hostPath it fits the Pod Security level `restricted`."""
     return {
         "serviceAccountName": args.name,
         "automountServiceAccountToken": False,
@@ -58,8 +58,8 @@ def _container(args: TritonPoolArgs) -> dict[str, Any]:
         ],
         "resources": _resources(args),
         **probes(args.server),
-        # The kubelet takes the pod out of the Service and calls this at the same moment: until every Envoy has seen
-        # the first, the server goes on.
+        # Kubernetes removes the pod from the Service at the same moment. The server goes on serving until every Envoy
+        # has seen that.
         "lifecycle": {"preStop": {"sleep": {"seconds": args.timing.pre_stop_seconds}}},
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
@@ -84,7 +84,7 @@ def _resources(args: TritonPoolArgs) -> dict[str, Any]:
 
 
 def _placement(args: TritonPoolArgs) -> dict[str, Any]:
-    """Which nodes: those of the pool, with one of the GPU products that the models run on."""
+    """Restrict the pod to nodes of the pool with one of the GPU products that the models run on."""
     pool, products = args.share.pool, args.share.gpu_products
     expression = {"key": "nvidia.com/gpu.product", "operator": "In", "values": list(products)}
     required = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}

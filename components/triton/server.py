@@ -8,7 +8,7 @@ from stacks.schema.experiment import Models, Server
 
 GRPC_PORT = 8001
 HTTP_PORT = 8000
-"""For the kubelet's probes alone: Triton stops HTTP first and waits for its clients before it lets gRPC end."""
+"""Port of the kubelet's probes alone: a stopping Triton first ends HTTP and waits for its clients, then gRPC."""
 METRICS_PORT = 8002
 METRICS_PATH = "/metrics"
 

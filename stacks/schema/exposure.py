@@ -109,7 +109,7 @@ class LoadBalancerExposure(_DirectExposure):
 
 
 class IngressExposure(_ProxiedExposure):
-    """Clients reach an Ingress controller, by TLS. Who may call is for the controller to say, by its annotations."""
+    """Clients reach an Ingress controller, by TLS. The controller decides who may call, by its annotations."""
 
     kind: Literal["ingress"]
     """An Ingress to the gRPC port."""
@@ -136,7 +136,7 @@ class IngressExposure(_ProxiedExposure):
 
 
 class GatewayExposure(_ProxiedExposure):
-    """Clients reach a Gateway of the Gateway API, by TLS. Who may call is for the Gateway to say."""
+    """Clients reach a Gateway of the Gateway API, by TLS. The Gateway decides who may call."""
 
     kind: Literal["gateway"]
     """A GRPCRoute attached to a Gateway of the site."""

@@ -1,4 +1,4 @@
-"""What the Autoscaling component registers."""
+"""Resources of the Autoscaling component."""
 
 import pulumi
 

@@ -1,4 +1,4 @@
-"""What every component inherits."""
+"""The base class of every component."""
 
 import pulumi
 import pulumi_kubernetes as k8s

@@ -1,4 +1,4 @@
-"""What GpuNodes registers."""
+"""Resources of GpuNodes."""
 
 from components.gpu_nodes import GpuNodes, GpuNodesArgs
 from stacks.schema.site import NodeLabels

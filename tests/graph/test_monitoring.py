@@ -1,4 +1,4 @@
-"""What the Monitoring component registers."""
+"""Resources of the Monitoring component."""
 
 import json
 from typing import Any

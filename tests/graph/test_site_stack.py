@@ -1,4 +1,4 @@
-"""What must hold for every stack of the repository, object by object and between objects."""
+"""Invariants of every stack of the repository, object by object and between objects."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What a pool of Triton servers registers."""
+"""Resources of a pool of Triton servers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the ScaledObject says, and that KEDA's own CRD takes it."""
+"""Spec of the ScaledObject, checked against KEDA's own CRD."""
 
 from collections.abc import Mapping
 from typing import Any

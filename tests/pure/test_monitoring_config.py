@@ -1,4 +1,4 @@
-"""The configuration of the stack's own Prometheus, as Prometheus itself judges it, and what its pod may do."""
+"""Configuration of the stack's own Prometheus, checked by promtool, and the edges of its pod."""
 
 import json
 import subprocess
