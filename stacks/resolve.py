@@ -79,6 +79,20 @@ def _valid(resolved: Resolved | None, problems: Sequence[Problem]) -> Resolved:
     return resolved
 
 
+def refuse_other_names(config: StackConfig, given: Mapping[str, str | None]) -> None:
+    """Refuse names that Pulumi has from elsewhere, such as `--config-file`: the program reads the stack's own file.
+
+    Raises:
+        ConfigurationError: a name that Pulumi gives is another than that of the file.
+    """
+    own = {"site": config.site_name, "experiment": config.experiment_name, "instance": config.instance}
+    for key, name in given.items():
+        if name is not None and name != own[key]:
+            rule = f"must be `{own[key]}` as in Pulumi.{config.stack}.yaml, the only file that the program reads"
+            way_out = "leave out --config-file and `environment:`, or change that file"
+            raise ConfigurationError([Problem(f"sonic:{key}", f"found `{name}` from Pulumi: {rule}: {way_out}")])
+
+
 def config_digest(config: StackConfig) -> str:
     """Return the SHA-256 of the configuration as canonical JSON, in hexadecimal. Secrets are not in it."""
     text = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""What each kind of model repository registers."""
+"""The resources of each kind of model repository."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where models are read from, as pure functions."""
+"""Pure functions of the model repositories."""
 
 import re
 
@@ -8,7 +8,7 @@ from components.model_repository import mounted_cvmfs, mounted_volume, s3_edge, 
 from stacks.schema.experiment import CvmfsRepository, VolumeRepository
 
 TRITON_S3 = re.compile(r"s3://(http://|https://|)([0-9a-zA-Z\-.]+):([0-9]+)/([0-9a-z.\-]+)(((/[0-9a-zA-Z.\-_]+)*)?)")
-"""What Triton takes for a bucket at an endpoint of its own: `s3_regex_` in its filesystem/s3.h."""
+"""Triton's own pattern for a bucket at an endpoint: `s3_regex_` in its filesystem/s3.h."""
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_name_is_reached_anywhere_on_its_port() -> None:
     assert s3_edge("https://s3.example.org").rule("to") == {"ports": [{"port": 443, "protocol": "TCP"}]}
 
 
-def test_cvmfs_stands_at_its_own_path_whatever_mounts_it() -> None:
+def test_cvmfs_has_its_own_path_whatever_mounts_it() -> None:
     paths = ("/cvmfs/cms.cern.ch/a", "/cvmfs/cms.cern.ch/b")
     mounted = mounted_cvmfs(CvmfsRepository(kind="cvmfs", paths=paths), {"hostPath": {"path": "/mnt/cvmfs"}})
     (mount,) = mounted.volume_mounts
