@@ -7,7 +7,8 @@ from typing import Self
 
 import psutil
 
-from components.envoy.admission import AdmissionArgs, command, files
+from components.envoy import AdmissionArgs
+from components.envoy.admission import command, files
 from testbed.envoy import RealEnvoy
 from testbed.loopback import free_port, http
 from testbed.process import Process

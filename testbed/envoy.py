@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT
+from components.envoy.ports import ADMIN_PORT, GRPC_PORT, STATS_PORT
 from testbed.dns_stub import with_resolver
 from testbed.loopback import LOOPBACK, free_ports, http
 from testbed.process import Process

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from components.envoy.tls import CONFIG_FOLDER, PUBLIC_AUTHORITIES, secret_files
+from components.envoy.feature import CONFIG_FOLDER
+from components.envoy.tls import PUBLIC_AUTHORITIES, public_authorities
 from stacks.schema.clients import TokenIssuer
 from testbed.authority import Authority, Credentials
 from testbed.loopback import LOOPBACK, free_port
@@ -116,9 +117,8 @@ def files_for_tokens(authority: Authority) -> Mapping[str, str]:
 
     The authority signs for `localhost`, as the public ones do for issuers elsewhere.
     """
-    described = secret_files(server=False, certificates_of_clients=False, issuers=True)
     return {
-        **{f"{CONFIG_FOLDER}/{name}": json.dumps(content) for name, content in described.items()},
+        **{f"{CONFIG_FOLDER}/{name}": content for name, content in public_authorities().items()},
         PUBLIC_AUTHORITIES: authority.certificate,
     }
 

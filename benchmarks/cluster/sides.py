@@ -7,8 +7,8 @@ from benchmarks import peer
 from benchmarks.peer.bootstrap import ADMIN_PORT as PEER_ADMIN_PORT
 from benchmarks.peer.bootstrap import CLUSTER as PEER_CLUSTER
 from components import names
-from components.envoy.bootstrap import STATS_PORT
 from components.envoy.cluster import CLUSTER
+from components.envoy.ports import STATS_PORT
 from devcluster.addresses import LOOPBACK
 from devcluster.images.catalog import ENVOY
 from devcluster.paths import MODELS

@@ -13,9 +13,10 @@ from benchmarks.peer.bootstrap import CLUSTER as PEER_CLUSTER
 from benchmarks.peer.bootstrap import GRPC_PORT as PEER_GRPC_PORT
 from components import envoy
 from components.envoy import AdmissionArgs, EnvoyProxyArgs
-from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT, bootstrap
+from components.envoy.bootstrap import bootstrap
 from components.envoy.cluster import CLUSTER
 from components.envoy.deployment import DRAIN_FILE, arguments, drain_command
+from components.envoy.ports import ADMIN_PORT, GRPC_PORT, STATS_PORT
 from components.naming import Naming
 from components.server_pool import MetricTarget, ServerPool
 from components.timing import ServerTiming, Timing
@@ -91,7 +92,6 @@ def ours(
         admission: what is let in; its controller is started apart, by `controller.controlled`.
     """
     traffic = Traffic()
-    timing = Timing.of(traffic)
     pool = ServerPool(
         name="loopback",
         host=SERVICE_NAME,
@@ -108,7 +108,7 @@ def ours(
         pools=(pool,),
         proxy=Proxy(),
         traffic=traffic,
-        timing=timing,
+        timing=Timing.of(traffic),
         clients=clients,
         exposure=ClusterIpExposure(kind="cluster-ip", client_cidrs=("127.0.0.0/8",)),
         image=ENVOY_IMAGE,
@@ -120,15 +120,7 @@ def ours(
     return Side(
         name="ours",
         slug="ours",
-        config=bootstrap(
-            pools=args.pools,
-            proxy=args.proxy,
-            traffic=traffic,
-            timing=timing,
-            clients=clients,
-            tls=False,
-            admission=admission,
-        ),
+        config=bootstrap(args),
         cluster=CLUSTER,
         ports=(GRPC_PORT, ADMIN_PORT, STATS_PORT),
         envoy_arguments=(*_outside_a_pod(arguments(args)), *NODE),

@@ -7,13 +7,11 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.base import Manifest, SonicComponent
-from components.envoy import admission
-from components.envoy.admission import AdmissionArgs
-from components.envoy.args import EnvoyProxyArgs
-from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT, bootstrap
+from components.envoy.args import AdmissionArgs, EnvoyProxyArgs
+from components.envoy.bootstrap import bootstrap
 from components.envoy.deployment import BOOTSTRAP_FILE, DRAIN_FILE, deployment_spec
-from components.envoy.identity import issuer_ports
-from components.envoy.memory import requests_max
+from components.envoy.features import features
+from components.envoy.ports import GRPC_PORT, STATS_PORT
 from components.envoy.validate import find_envoy, validate_bootstrap
 from components.exposure import ClientEndpoint, ClientEndpointArgs, client_peers
 from components.network import DNS, Edge, policy_spec
@@ -91,39 +89,21 @@ def network_policy_spec(args: EnvoyProxyArgs) -> Manifest:
         egress=[
             DNS,
             *(Edge(peers=pool.peers, ports=[pool.port]) for pool in args.pools),
-            # Their names are known, and a policy wants addresses.
-            *([Edge(peers=[], ports=issuers)] if (issuers := issuer_ports(args.clients)) else []),
-            *admission.egress(args.admission),
+            *(edge for part in features(args) for edge in part.egress),
         ],
     )
 
 
 def _valid_files(args: EnvoyProxyArgs) -> dict[str, str]:
     """Content of the ConfigMap."""
-    config = bootstrap(
-        pools=args.pools,
-        proxy=args.proxy,
-        traffic=args.traffic,
-        timing=args.timing,
-        clients=args.clients,
-        tls=args.tls_secret is not None,
-        admission=args.admission,
-        stateful=args.stateful,
-    )
+    config = bootstrap(args)
+    files = {name: content for part in features(args) for name, content in part.files.items()}
     try:
-        validate_bootstrap(config, envoy=find_envoy(), files=args.secret_files)
+        validate_bootstrap(config, envoy=find_envoy(), files=files)
     except ValueError as error:
         raise pulumi.RunError(str(error)) from None
     return {
         BOOTSTRAP_FILE: json.dumps(config, indent=2),
-        **{name: json.dumps(content, indent=2) for name, content in args.secret_files.items()},
         DRAIN_FILE: Path(__file__).with_name(DRAIN_FILE).read_text(),
-        **_admission_files(args),
+        **files,
     }
-
-
-def _admission_files(args: EnvoyProxyArgs) -> dict[str, str]:
-    if args.admission is None:
-        return {}
-    memory_max = requests_max(args.proxy)
-    return admission.files(args.admission, envoys=args.proxy.replicas, memory_max=memory_max, admin_port=ADMIN_PORT)

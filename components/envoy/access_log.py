@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from components.envoy.typed import Config, extension
+from components.envoy.typed import Config, extension, response_matches
 
 REFUSALS_LOGGED_PERCENT = 1
 """Of the calls that found no place. Clients that are refused ask again: 1,000 a second would be 30 MB of lines a
@@ -55,11 +55,6 @@ def failed_calls(further: Mapping[str, str]) -> Config:
 def _is_no_refusal() -> Config:
     """Filter of calls for which there was place: the status is neither UNAVAILABLE (14) nor RESOURCE_EXHAUSTED (8), or
     a server said so. A call over the limit of requests has a server, too, which was chosen and not asked."""
-    return {
-        "extension_filter": extension(
-            "envoy.access_loggers.extension_filters.cel",
-            "extensions.access_loggers.filters.cel.v3.ExpressionFilter",
-            expression="!(response.grpc_status in [8, 14])"
-            " || (has(upstream.address) && !response.code_details.contains('overflow'))",
-        )
-    }
+    return response_matches(
+        "!(response.grpc_status in [8, 14]) || (has(upstream.address) && !response.code_details.contains('overflow'))"
+    )

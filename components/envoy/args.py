@@ -1,20 +1,37 @@
 """What the proxy is made from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.envoy.admission import AdmissionArgs
-from components.envoy.tls import secret_files
-from components.envoy.typed import Config
 from components.labels import Labels
 from components.naming import Naming
 from components.server_pool import ServerPool
 from components.timing import Timing
-from stacks.schema.clients import CertificateClients, Clients, TokenClients
-from stacks.schema.experiment import Traffic
+from stacks.schema.clients import Clients, Tenant
+from stacks.schema.experiment import Admission, Traffic
 from stacks.schema.exposure import Exposure
 from stacks.schema.site import Proxy
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdmissionArgs:
+    """What is let in, where something is declared."""
+
+    declared: Admission
+    """The experiment's words."""
+    servers_max: int
+    """Servers at most: with all of them up the limit is as high as it ever gets."""
+    query: str
+    """The wait in the servers' queues in milliseconds, in PromQL."""
+    prometheus_url: str
+    """Who is asked it."""
+    prometheus_peers: Sequence[Mapping[str, Any]]
+    """NetworkPolicy peers that it stands for; empty: anywhere."""
+    tenants: Sequence[Tenant] = ()
+    """Who shares the capacity while there is too little, besides all others."""
+    image: str
+    """Image with python3 on PATH, 3.11 or later."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,20 +70,6 @@ class EnvoyProxyArgs:
     def tls_secret(self) -> str | None:
         """Secret with the certificate that clients are shown; none where Envoy speaks plain text."""
         return self.exposure.pod_tls_secret
-
-    @property
-    def authorities_secret(self) -> str | None:
-        """Secret with the authorities of the clients' certificates; none where they show none."""
-        return self.clients.authorities_secret if isinstance(self.clients, CertificateClients) else None
-
-    @property
-    def secret_files(self) -> Mapping[str, Config]:
-        """File name -> description of a secret, for the configuration's folder."""
-        return secret_files(
-            server=self.tls_secret is not None,
-            certificates_of_clients=self.authorities_secret is not None,
-            issuers=isinstance(self.clients, TokenClients),
-        )
 
     @property
     def labels(self) -> Labels:

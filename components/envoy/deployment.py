@@ -1,16 +1,17 @@
 """The proxies' Deployment: command line, probes, drain, security, resources."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 
 from components.base import Manifest
-from components.envoy.admission import container
 from components.envoy.args import EnvoyProxyArgs
-from components.envoy.bootstrap import ADMIN_PORT, GRPC_PORT, STATS_PORT
+from components.envoy.feature import CONFIG_FOLDER, SecretMount
+from components.envoy.features import features
+from components.envoy.ports import ADMIN_PORT, GRPC_PORT, STATS_PORT
 from components.envoy.stats import METRICS_PATH, READY_PATH
-from components.envoy.tls import AUTHORITIES_FOLDER, CONFIG_FOLDER, SERVER_FOLDER
 from components.pod import CONTAINER_SECURITY, pod_security, pull_secrets, scrape_annotations, spread_over_nodes
 
 BOOTSTRAP_FILE = "envoy.json"
@@ -73,6 +74,8 @@ def drain_command(args: EnvoyProxyArgs) -> list[str]:
 
 
 def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manifest:
+    parts = features(args)
+    secrets = [secret for part in parts for secret in part.secrets]
     return {
         "serviceAccountName": args.name,
         "automountServiceAccountToken": False,
@@ -84,17 +87,17 @@ def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manif
         "topologySpreadConstraints": spread_over_nodes(args.labels.selector),
         "securityContext": pod_security(_USER_ID),
         "containers": [
-            _container(args),
-            *([container(args.admission, admin_port=ADMIN_PORT)] if args.admission else []),
+            _container(args, secrets),
+            *(container for part in parts for container in part.containers),
         ],
         "volumes": [
             {"name": "config", "configMap": {"name": config_map_name}},
-            *({"name": name, "secret": {"secretName": secret}} for name, secret, _ in _secrets(args)),
+            *({"name": mount.volume, "secret": {"secretName": mount.secret}} for mount in secrets),
         ],
     }
 
 
-def _container(args: EnvoyProxyArgs) -> dict[str, Any]:
+def _container(args: EnvoyProxyArgs, secrets: Sequence[SecretMount]) -> dict[str, Any]:
     return {
         "name": "envoy",
         "image": args.image,
@@ -113,15 +116,9 @@ def _container(args: EnvoyProxyArgs) -> dict[str, Any]:
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
             {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},
-            *({"name": name, "mountPath": folder, "readOnly": True} for name, _, folder in _secrets(args)),
+            *({"name": mount.volume, "mountPath": mount.folder, "readOnly": True} for mount in secrets),
         ],
     }
-
-
-def _secrets(args: EnvoyProxyArgs) -> list[tuple[str, str, str]]:
-    """Volume, Secret and folder of each Secret that is mounted: whole, so that the kubelet renews it in place."""
-    mounted = [("tls", args.tls_secret, SERVER_FOLDER), ("authorities", args.authorities_secret, AUTHORITIES_FOLDER)]
-    return [(volume, secret, folder) for volume, secret, folder in mounted if secret]
 
 
 def _probes() -> dict[str, Any]:

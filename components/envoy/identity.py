@@ -7,17 +7,20 @@ What is not decided here: who can reach the port at all (NetworkPolicy), and who
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from components.envoy.args import EnvoyProxyArgs
 from components.envoy.cluster import dns_resolver
-from components.envoy.tls import client_side
-from components.envoy.typed import Config, extension, seconds, socket_address
+from components.envoy.feature import Feature
+from components.envoy.replies import local_reply
+from components.envoy.routes import HEALTH_CHECK_PATH
+from components.envoy.tls import client_side, public_authorities
+from components.envoy.typed import Config, extension, response_matches, seconds, socket_address
+from components.network import Edge
 from components.timing import Timing
-from stacks.schema.clients import CertificateClients, Clients, TokenClients, TokenIssuer
+from stacks.schema.clients import CertificateClients, TokenClients, TokenIssuer
 
 CLAIMS_FILTER, CLAIMS_KEY = "envoy.filters.http.jwt_authn", "claims"
 """Where the filters that follow find the claims of a call's token: namespace and key of its dynamic metadata. `scope`
 is a list there."""
-
-HEALTH_CHECK_PATH = "/grpc.health.v1.Health/Check"
 
 CLOCK_SKEW_SECONDS = 60
 """How far the clocks of issuer and site may be apart: what the WLCG token profile says."""
@@ -30,62 +33,48 @@ KEYS_TIMEOUT_SECONDS = 5
 """Time that a fetch may take, and that an Envoy that starts waits for its first keys."""
 
 
-def identity_filters(clients: Clients) -> list[Config]:
-    """HTTP filters that let a call pass or answer it: UNAUTHENTICATED without a valid token, PERMISSION_DENIED to those
-    who are known and may not call. They stand before every filter and route that costs more."""
-    match clients:
-        case TokenClients(issuers=issuers, tenants=tenants):
-            tokens = _tokens(issuers, route_by_claims=bool(tenants))
-            return [tokens, *([_claims(issuers)] if any(map(_asks_for_claims, issuers)) else [])]
+def feature(args: EnvoyProxyArgs) -> Feature:
+    """Return the check of tokens or of certificates' names; off where clients show nothing.
+
+    A call without a valid token hears UNAUTHENTICATED; clients that are known and may not call hear PERMISSION_DENIED.
+    """
+    match args.clients:
+        case TokenClients() as clients:
+            return _of_tokens(clients, args.timing)
         case CertificateClients(names=names):
-            return [_permissions([_named(pattern) for pattern in names])]
+            return Feature(
+                http_filters=[_permissions([_named(pattern) for pattern in names])],
+                local_replies=[_denied("the certificate is good, but has none of the names that may call here")],
+                log_fields={"subject": "%DOWNSTREAM_PEER_SUBJECT%"},
+            )
         case _:
-            return []
+            return Feature()
 
 
-def log_fields(clients: Clients) -> dict[str, str]:
-    """Fields of the access log that tell who called."""
-    match clients:
-        case TokenClients(tenants=tenants):
-            claim = f"%DYNAMIC_METADATA({CLAIMS_FILTER}:{CLAIMS_KEY}:{{}})%"
-            tenant = {"tenant": "%ROUTE_NAME%"} if tenants else {}
-            return {"issuer": claim.format("iss"), "subject": claim.format("sub"), **tenant}
-        case CertificateClients():
-            return {"subject": "%DOWNSTREAM_PEER_SUBJECT%"}
-        case _:
-            return {}
-
-
-def refusals(clients: Clients) -> list[Config]:
-    """What is said in the place of "RBAC: access denied": mappers of Envoy's own answers."""
-    match clients:
-        case TokenClients(issuers=issuers) if any(map(_asks_for_claims, issuers)):
-            sentence = "the token is good, but has none of the groups or scopes that may call here"
-        case CertificateClients():
-            sentence = "the certificate is good, but has none of the names that may call here"
-        case _:
-            return []
-    denied = "response.code_details.startsWith('rbac_access_denied')"
-    by_cause = extension(
-        "envoy.access_loggers.extension_filters.cel",
-        "extensions.access_loggers.filters.cel.v3.ExpressionFilter",
-        expression=denied,
+def _of_tokens(clients: TokenClients, timing: Timing) -> Feature:
+    issuers = clients.issuers
+    claims_asked = any(issuer.groups or issuer.scopes for issuer in issuers)
+    denied = _denied("the token is good, but has none of the groups or scopes that may call here")
+    claim = f"%DYNAMIC_METADATA({CLAIMS_FILTER}:{CLAIMS_KEY}:{{}})%"
+    return Feature(
+        http_filters=[
+            _tokens(issuers, route_by_claims=bool(clients.tenants)),
+            *([_claims(issuers)] if claims_asked else []),
+        ],
+        local_replies=[denied] if claims_asked else [],
+        log_fields={"issuer": claim.format("iss"), "subject": claim.format("sub")},
+        clusters=[_issuer_cluster(number, issuer, timing) for number, issuer in enumerate(issuers)],
+        files=public_authorities(),
+        # The names of the key servers are known, and a policy wants addresses.
+        egress=[Edge(peers=[], ports=sorted({_host_and_port(issuer)[1] for issuer in issuers}))],
     )
-    return [{"filter": {"extension_filter": by_cause}, "body": {"inline_string": sentence}}]
 
 
-def issuer_clusters(clients: Clients, timing: Timing) -> list[Config]:
-    """Where the keys of the tokens' issuers are fetched: over TLS, from the host that the URL names and no other."""
-    if not isinstance(clients, TokenClients):
-        return []
-    return [_issuer_cluster(number, issuer, timing) for number, issuer in enumerate(clients.issuers)]
-
-
-def issuer_ports(clients: Clients) -> list[int]:
-    """TCP ports of the issuers' key servers, sorted; none without tokens."""
-    if not isinstance(clients, TokenClients):
-        return []
-    return sorted({_host_and_port(issuer)[1] for issuer in clients.issuers})
+def _denied(sentence: str) -> Config:
+    """Return the local reply instead of "RBAC: access denied"."""
+    return local_reply(
+        response_matches("response.code_details.startsWith('rbac_access_denied')"), sentence, retry=False
+    )
 
 
 def claim_matcher(name: str, value: Config) -> Config:
@@ -158,10 +147,6 @@ def _issuer_cluster(number: int, issuer: TokenIssuer, timing: Timing) -> Config:
         },
         "transport_socket": client_side(host),
     }
-
-
-def _asks_for_claims(issuer: TokenIssuer) -> bool:
-    return bool(issuer.groups or issuer.scopes)
 
 
 def _claims(issuers: Sequence[TokenIssuer]) -> Config:

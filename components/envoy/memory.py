@@ -4,8 +4,10 @@ A request is held until its answer begins, so that it can be sent again, and nob
 Envoy looks at its heap, and takes no new request where too little is left. The kernel would end all of them at once.
 """
 
-from components.envoy.admission import PUSHBACK
-from components.envoy.typed import Config, extension, mib, seconds
+from components.envoy.args import EnvoyProxyArgs
+from components.envoy.feature import Feature
+from components.envoy.replies import local_reply
+from components.envoy.typed import Config, extension, mib, response_matches, seconds
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, Proxy
 
@@ -38,7 +40,21 @@ def requests_max(proxy: Proxy) -> int:
     return _spare_mib(proxy) * 1024 // 2 // REQUEST_KIB
 
 
-def overload_manager(proxy: Proxy, traffic: Traffic) -> Config:
+def feature(args: EnvoyProxyArgs) -> Feature:
+    """Return the overload manager, and the sentence for refused clients."""
+    return Feature(
+        overload_manager=_overload_manager(args.proxy, args.traffic),
+        # Instead of "envoy overloaded", for the same status, UNAVAILABLE.
+        local_replies=[
+            local_reply(
+                response_matches("response.code_details == 'overload'"),
+                "requests in progress fill this Envoy's memory: try elsewhere",
+            )
+        ],
+    )
+
+
+def _overload_manager(proxy: Proxy, traffic: Traffic) -> Config:
     """Envoy's overload manager: the limit on connections, and no new requests while the heap is nearly full.
 
     Room is left for what is on its way when it stops: as many of the largest messages as must fit at least, or what
@@ -68,20 +84,6 @@ def overload_manager(proxy: Proxy, traffic: Traffic) -> Config:
             ),
         ],
         "actions": [{"name": "envoy.overload_actions.stop_accepting_requests", "triggers": nearly_full}],
-    }
-
-
-def refusal_without_memory() -> Config:
-    """What is said in the place of "envoy overloaded", for the same status, UNAVAILABLE: a mapper of own answers."""
-    by_cause = extension(
-        "envoy.access_loggers.extension_filters.cel",
-        "extensions.access_loggers.filters.cel.v3.ExpressionFilter",
-        expression="response.code_details == 'overload'",
-    )
-    return {
-        "filter": {"extension_filter": by_cause},
-        "body": {"inline_string": "requests in progress fill this Envoy's memory: try elsewhere"},
-        "headers_to_add": [PUSHBACK],
     }
 
 

@@ -4,16 +4,31 @@ and counts. How many are refused is decided in `admission.controller`.
 
 from collections.abc import Iterator, Sequence
 
-from components.envoy.admission import PUSHBACK, controller
+from components.envoy.admission import controller
+from components.envoy.args import EnvoyProxyArgs
+from components.envoy.feature import Feature
 from components.envoy.identity import claim_matcher
+from components.envoy.replies import PUSHBACK
+from components.envoy.routes import INFER_PATH, replaced
 from components.envoy.typed import Config
-from stacks.schema.clients import OTHERS, Tenant
+from stacks.schema.clients import OTHERS, Tenant, tenants_of
 
 
-def routes_by_tenant(route: Config, tenants: Sequence[Tenant]) -> list[Config]:
-    """The route in the place of which they stand, for each tenant and for all others; itself where there are none."""
+def feature(args: EnvoyProxyArgs) -> Feature:
+    """Return a pair of inference routes per tenant plus one for everybody else; off without tenants.
+
+    A stream counts for no tenant: nobody knows how much work it will bring.
+    """
+    tenants = tenants_of(args.clients)
     if not tenants:
-        return [route]
+        return Feature()
+    return Feature(
+        patch_routes=lambda routes: replaced(routes, INFER_PATH, lambda route: _routes_by_tenant(route, tenants)),
+        log_fields={"tenant": "%ROUTE_NAME%"},
+    )
+
+
+def _routes_by_tenant(route: Config, tenants: Sequence[Tenant]) -> list[Config]:
     matched = [(tenant.name, claims) for tenant in tenants for claims in _claims(tenant)]
     return [each for name, claims in [*matched, (OTHERS, [])] for each in _pair(route, name, claims)]
 

@@ -3,39 +3,57 @@ discovery service (SDS): so it takes a renewed one without a restart, and its co
 It watches the folder of each file, and the kubelet renews a mounted Secret by moving a link in its folder.
 """
 
+import json
 from typing import Any
 
+from components.envoy.args import EnvoyProxyArgs
+from components.envoy.feature import CONFIG_FOLDER, Feature, SecretMount
 from components.envoy.typed import Config, typed
+from stacks.schema.clients import CertificateClients
 
-CONFIG_FOLDER = "/etc/sonic-envoy"
-"""Where the pod has the ConfigMap, and so the descriptions of the secrets."""
 SERVER_FOLDER = "/etc/sonic-envoy-tls"
-"""Where it has the Secret with the certificate that clients are shown."""
+"""Mount path of the Secret with the certificate that clients are shown."""
 AUTHORITIES_FOLDER = "/etc/sonic-envoy-authorities"
-"""Where it has the Secret with the authorities of the clients' certificates."""
+"""Mount path of the Secret with the authorities of the clients' certificates."""
 PUBLIC_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 """The public authorities in Envoy's image: Debian's path, and Ubuntu's, which the official image is made from."""
 
 _SERVER, _CLIENT_AUTHORITIES, _PUBLIC_AUTHORITIES = "server-certificate", "client-authorities", "public-authorities"
 
 
-def server_side(*, certificates_of_clients: bool) -> Config:
-    """Transport socket of the clients' listener.
+def feature(args: EnvoyProxyArgs) -> Feature:
+    """Return TLS towards clients; off where no TLS Secret is named.
 
-    Args:
-        certificates_of_clients: whether a client must show a certificate of the authorities. One that does not gets no
-            connection, so it costs a handshake and nothing more.
+    Where clients show certificates, one without a certificate of the authorities gets no connection, so it costs a
+    handshake and nothing more.
     """
+    if args.tls_secret is None:
+        return Feature()
     context: Config = {
         "alpn_protocols": ["h2"],
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
         "tls_certificate_sds_secret_configs": [_discovered(_SERVER)],
     }
+    certificate = {
+        "certificate_chain": {"filename": f"{SERVER_FOLDER}/tls.crt"},
+        "private_key": {"filename": f"{SERVER_FOLDER}/tls.key"},
+    }
+    files = _file(_SERVER, tls_certificate=certificate)
+    secrets = [SecretMount(volume="tls", secret=args.tls_secret, folder=SERVER_FOLDER)]
     mutual: Config = {}
-    if certificates_of_clients:
+    if isinstance(args.clients, CertificateClients):
         context["validation_context_sds_secret_config"] = _discovered(_CLIENT_AUTHORITIES)
         mutual = {"require_client_certificate": True}
-    return _socket("DownstreamTlsContext", common_tls_context=context, **mutual)
+        files |= _file(
+            _CLIENT_AUTHORITIES, validation_context={"trusted_ca": {"filename": f"{AUTHORITIES_FOLDER}/ca.crt"}}
+        )
+        authorities = args.clients.authorities_secret
+        secrets.append(SecretMount(volume="authorities", secret=authorities, folder=AUTHORITIES_FOLDER))
+    return Feature(
+        transport_socket=_socket("DownstreamTlsContext", common_tls_context=context, **mutual),
+        files=files,
+        secrets=secrets,
+    )
 
 
 def client_side(host: str) -> Config:
@@ -52,32 +70,15 @@ def client_side(host: str) -> Config:
     return _socket("UpstreamTlsContext", sni=host, common_tls_context=context)
 
 
-def secret_files(*, server: bool, certificates_of_clients: bool, issuers: bool) -> dict[str, Config]:
-    """File name in the configuration's folder -> its content, the description of one secret (never the secret).
-
-    Args:
-        server: whether clients are shown a certificate.
-        certificates_of_clients: whether they must show one.
-        issuers: whether keys are fetched from issuers of tokens.
-    """
-    files: dict[str, Config] = {}
-    if server:
-        certificate = {
-            "certificate_chain": {"filename": f"{SERVER_FOLDER}/tls.crt"},
-            "private_key": {"filename": f"{SERVER_FOLDER}/tls.key"},
-        }
-        files |= _file(_SERVER, tls_certificate=certificate)
-    if certificates_of_clients:
-        authorities = {"filename": f"{AUTHORITIES_FOLDER}/ca.crt"}
-        files |= _file(_CLIENT_AUTHORITIES, validation_context={"trusted_ca": authorities})
-    if issuers:
-        files |= _file(_PUBLIC_AUTHORITIES, validation_context={"trusted_ca": {"filename": PUBLIC_AUTHORITIES}})
-    return files
+def public_authorities() -> dict[str, str]:
+    """File name -> content: the description of the authorities that `client_side` trusts."""
+    return _file(_PUBLIC_AUTHORITIES, validation_context={"trusted_ca": {"filename": PUBLIC_AUTHORITIES}})
 
 
-def _file(secret: str, **content: Config) -> dict[str, Config]:
+def _file(secret: str, **content: Config) -> dict[str, str]:
+    """File name in the configuration's folder -> its content, the description of one secret (never the secret)."""
     resource = typed("extensions.transport_sockets.tls.v3.Secret", name=secret, **content)
-    return {f"{secret}.json": {"resources": [resource]}}
+    return {f"{secret}.json": json.dumps({"resources": [resource]}, indent=2)}
 
 
 def _discovered(secret: str) -> Config:

@@ -16,6 +16,16 @@ def extension(name: str, message: str, **fields: Any) -> Config:
     return {"name": name, "typed_config": typed(message, **fields)}
 
 
+def response_matches(expression: str) -> Config:
+    """Return an access log filter, which local replies use too: calls whose end a CEL expression describes."""
+    cel = extension(
+        "envoy.access_loggers.extension_filters.cel",
+        "extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+        expression=expression,
+    )
+    return {"extension_filter": cel}
+
+
 def seconds(duration: float) -> str:
     """A duration, as protobuf's JSON spells it."""
     return f"{duration:g}s" if duration < 1 else f"{duration:.0f}s"

@@ -6,17 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from components.envoy.admission import AdmissionArgs
+from components.envoy import AdmissionArgs
 from components.envoy.bootstrap import bootstrap
-from components.envoy.tls import SERVER_FOLDER
+from components.envoy.feature import CONFIG_FOLDER
+from components.envoy.features import features
 from components.envoy.typed import Config
 from components.timing import Timing
 from stacks.schema.clients import Clients, NetworkClients
 from stacks.schema.experiment import Traffic
+from stacks.schema.exposure import ClusterIpExposure
 from stacks.schema.site import Proxy
 from testbed.envoy import ARGUMENTS, RealEnvoy
 from testbed.loopback import free_port
 from testbed.stand_in import StandIn
+from tests.support.configs import stack_config
+from tests.support.envoy import proxy_args
 from tests.support.pools import a_pool
 
 ANYONE = NetworkClients(kind="network")
@@ -58,6 +62,7 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
         proxy: Proxy = DEFAULT_PROXY,
         traffic: Traffic = DEFAULT_TRAFFIC,
         stateful: bool = False,
+        tls_secret: str | None = None,
         log: Path | None = None,
     ) -> RealEnvoy:
         endpoints = [
@@ -65,20 +70,23 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
             for priority, hosts in enumerate(pools)
             for host in hosts
         ]
-        config = bootstrap(
+        args = proxy_args(
+            stack_config(),
             pools=endpoints,
             proxy=proxy,
             traffic=traffic,
             timing=Timing.of(traffic),
             clients=clients,
-            tls=f"{SERVER_FOLDER}/tls.crt" in (files or {}),
+            exposure=ClusterIpExposure(kind="cluster-ip", client_cidrs=("127.0.0.0/8",), tls_secret=tls_secret),
             admission=admission,
             stateful=stateful,
         )
+        config = bootstrap(args)
         if change:
             change(config)
+        made = {f"{CONFIG_FOLDER}/{name}": text for part in features(args) for name, text in part.files.items()}
         return started.enter_context(
-            RealEnvoy(config, tmp_path, arguments=(*ARGUMENTS, *arguments), files=files, log=log)
+            RealEnvoy(config, tmp_path, arguments=(*ARGUMENTS, *arguments), files={**made, **(files or {})}, log=log)
         )
 
     return start

@@ -4,7 +4,7 @@ import grpc
 import pytest
 from tritonclient.grpc import service_pb2
 
-from components.envoy.identity import HEALTH_CHECK_PATH
+from components.envoy.routes import HEALTH_CHECK_PATH
 from testbed.client import ask, channel, outcomes
 from testbed.envoy import RealEnvoy
 from testbed.wait import eventually

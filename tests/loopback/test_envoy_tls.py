@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from cryptography import x509
 
-from components.envoy.tls import AUTHORITIES_FOLDER, CONFIG_FOLDER, PUBLIC_AUTHORITIES, SERVER_FOLDER, secret_files
+from components.envoy.tls import AUTHORITIES_FOLDER, PUBLIC_AUTHORITIES, SERVER_FOLDER
 from stacks.schema.clients import CertificateClients, Clients, NetworkClients, TokenClients
 from testbed.authority import Authority, Credentials
 from testbed.client import ask, channel, outcomes, tls_channel
@@ -32,16 +32,11 @@ def server(servers: Servers) -> StandIn:
 
 def start(envoy: Envoys, clients: Clients) -> RealEnvoy:
     shown = PUBLIC.sign_host("localhost")
-    described = secret_files(
-        server=True,
-        certificates_of_clients=isinstance(clients, CertificateClients),
-        issuers=isinstance(clients, TokenClients),
-    )
     proxy = envoy(
         (A,),
         clients=clients,
+        tls_secret="sonic-tls",  # noqa: S106  the name of one
         files={
-            **{f"{CONFIG_FOLDER}/{name}": json.dumps(content) for name, content in described.items()},
             f"{SERVER_FOLDER}/tls.key": shown.key,
             f"{SERVER_FOLDER}/tls.crt": shown.certificate,
             f"{AUTHORITIES_FOLDER}/ca.crt": GRID.certificate,

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from cryptography import x509
 
-from components.envoy.identity import HEALTH_CHECK_PATH
+from components.envoy.routes import HEALTH_CHECK_PATH
 from stacks.schema.clients import TokenClients, TokenIssuer
 from testbed.authority import Authority
 from testbed.client import ask, channel, outcomes

@@ -11,7 +11,6 @@ from components.envoy.deployment import arguments
 from components.envoy.validate import InvalidBootstrapError, validate_bootstrap
 from components.server_pool import ServerPool
 from components.timing import Timing
-from stacks.schema.clients import NetworkClients
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import Proxy
 from testbed.envoy import binary
@@ -39,14 +38,8 @@ def test_envoy_takes_it_without_a_warning(
     pools: tuple[ServerPool, ...], memory_mib: int, traffic: Traffic, tmp_path: Path
 ) -> None:
     """No deprecated field, no unlimited connections: Envoy warns of both. 256, 384, 4224 MiB are the least allowed."""
-    config = bootstrap(
-        pools=pools,
-        proxy=Proxy(memory_mib=memory_mib),
-        traffic=traffic,
-        timing=Timing.of(traffic),
-        clients=NetworkClients(kind="network"),
-        tls=False,
-    )
+    proxy = Proxy(memory_mib=memory_mib)
+    config = bootstrap(proxy_args(stack_config(), pools=pools, proxy=proxy, traffic=traffic, timing=Timing.of(traffic)))
     validate_bootstrap(config, envoy=binary(), files={})
 
     path = tmp_path / "envoy.json"
@@ -58,15 +51,7 @@ def test_envoy_takes_it_without_a_warning(
 def test_envoy_takes_the_command_line_of_its_pod(tmp_path: Path) -> None:
     args = proxy_args(stack_config())
     path = tmp_path / "envoy.json"
-    config = bootstrap(
-        pools=args.pools,
-        proxy=args.proxy,
-        traffic=args.traffic,
-        timing=args.timing,
-        clients=args.clients,
-        tls=False,
-    )
-    path.write_text(json.dumps(config))
+    path.write_text(json.dumps(bootstrap(args)))
     words = [str(path) if word.endswith("/envoy.json") else word for word in arguments(args)]
     run = subprocess.run([binary(), "--mode", "validate", *words], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr

@@ -17,7 +17,7 @@ import grpc
 import pytest
 
 from components.envoy.admission.controller import LIMIT_KEY, refuse_key
-from components.envoy.identity import HEALTH_CHECK_PATH
+from components.envoy.routes import HEALTH_CHECK_PATH
 from stacks.schema.clients import Tenant, TokenClients
 from testbed.authority import Authority
 from testbed.client import begin, channel, outcome, outcomes

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.envoy.admission import AdmissionArgs, command, container, egress, files, limit_of_configuration
+from components.envoy import AdmissionArgs
+from components.envoy.admission import command, container, egress, files, limit_of_configuration
 from components.envoy.admission.controller import Decision, Observation, Policy, decide, queue_ms_of, servers_in_use
 from stacks.schema.experiment import Admission
 from tests.support.prometheus import NO_ANSWERS, answers
@@ -149,14 +150,11 @@ def arguments(**declared: float) -> AdmissionArgs:
 
 @pytest.mark.parametrize(
     ("declared", "limit"),
-    [(None, 5000), ({"queue_refuse_new_jobs_ms": 500.0}, 5000)]
+    [({}, 5000), ({"queue_refuse_new_jobs_ms": 500.0}, 5000)]
     + [({"requests_in_flight_per_server_max": most}, limit) for most, limit in [(100, 400), (2, 8), (10_000, 5000)]],
 )
-def test_without_a_controller_all_servers_that_there_may_be_are_counted(
-    declared: dict[str, float] | None, limit: int
-) -> None:
-    args = None if declared is None else arguments(**declared)
-    assert limit_of_configuration(args, envoys=2, memory_max=5000) == limit
+def test_without_a_controller_all_servers_that_there_may_be_are_counted(declared: dict[str, float], limit: int) -> None:
+    assert limit_of_configuration(arguments(**declared), envoys=2, memory_max=5000) == limit
 
 
 def test_the_controller_reads_the_policy_that_is_written_for_it() -> None:
@@ -175,4 +173,4 @@ def test_the_container_is_small() -> None:
 def test_prometheus_is_reached_where_a_wait_is_declared_and_only_there() -> None:
     (edge,) = egress(arguments(queue_refuse_new_jobs_ms=500.0))
     assert (edge.peers, edge.ports) == ([{"podSelector": {}}], [9090])
-    assert egress(arguments(requests_in_flight_per_server_max=100)) == egress(None) == []
+    assert egress(arguments(requests_in_flight_per_server_max=100)) == []

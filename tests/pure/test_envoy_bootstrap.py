@@ -7,9 +7,10 @@ from components.envoy.bootstrap import bootstrap
 from components.envoy.memory import connections_max, requests_max
 from components.server_pool import ServerPool
 from components.timing import Timing
-from stacks.schema.clients import NetworkClients
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import Proxy
+from tests.support.configs import stack_config
+from tests.support.envoy import proxy_args
 from tests.support.pools import a_pool
 
 POOLS = (
@@ -20,14 +21,8 @@ POOLS = (
 
 def made(*, pools: tuple[ServerPool, ...] = POOLS, proxy: Proxy | None = None, **traffic: int) -> dict[str, Any]:
     declared = Traffic(**traffic)
-    return bootstrap(
-        pools=pools,
-        proxy=proxy or Proxy(),
-        traffic=declared,
-        timing=Timing.of(declared),
-        clients=NetworkClients(kind="network"),
-        tls=False,
-    )
+    changes = {"pools": pools, "proxy": proxy or Proxy(), "traffic": declared, "timing": Timing.of(declared)}
+    return bootstrap(proxy_args(stack_config(), **changes))
 
 
 def servers(config: dict[str, Any]) -> Any:

@@ -1,6 +1,6 @@
 """Arguments of the admission controller for tests."""
 
-from components.envoy.admission import AdmissionArgs
+from components.envoy import AdmissionArgs
 from stacks.schema.experiment import Admission
 
 

@@ -7,55 +7,56 @@ a table; `supervisor` withdraws them when it fails. docs/admission.md is the pag
 import json
 import math
 import urllib.parse
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from components.base import Manifest
 from components.envoy.admission import controller, supervisor
-from components.envoy.tls import CONFIG_FOLDER
+from components.envoy.args import AdmissionArgs, EnvoyProxyArgs
+from components.envoy.feature import CONFIG_FOLDER, Feature
+from components.envoy.memory import requests_max
+from components.envoy.ports import ADMIN_PORT
+from components.envoy.replies import PUSHBACK, local_reply
+from components.envoy.routes import INDEX_PATH, STREAM_PATH, replaced
 from components.envoy.typed import Config
 from components.network import Edge
 from components.pod import CONTAINER_SECURITY
-from stacks.schema.clients import OTHERS, Tenant
-from stacks.schema.experiment import Admission
+from stacks.schema.clients import OTHERS
 
 PROBE_PORT = 9903
 """Where the supervisor answers the kubelet."""
-
-PUSHBACK: Config = {"header": {"key": "grpc-retry-pushback-ms", "value": "1000"}}
-"""When a refused client may ask again here: gRPC's own header, obeyed by clients with a retry policy."""
 
 POLICY_FILE = "admission.json"
 CONTROLLER_FILE, SUPERVISOR_FILE = "controller.py", "supervisor.py"
 
 _MEMORY_MIB = 48
 _LOGS_MIB = 16
-_INDEX = "/inference.GRPCInferenceService/RepositoryIndex"
 
 
-@dataclass(frozen=True, kw_only=True)
-class AdmissionArgs:
-    """What is let in, where something is declared."""
+def feature(args: EnvoyProxyArgs) -> Feature:
+    """Return load shedding, with its controller; off where the experiment declares nothing."""
+    if args.admission is None:
+        return Feature()
+    envoys, memory_max = args.proxy.replicas, requests_max(args.proxy)
+    return Feature(
+        # Calls of inference are more frequent, and before it.
+        patch_routes=lambda routes: replaced(routes, STREAM_PATH, lambda stream: [stream, _refusal_of_new_jobs()]),
+        # Instead of "upstream connect error ... overflow", for the same status.
+        local_replies=[
+            local_reply(
+                {"response_flag_filter": {"flags": ["UO"]}},
+                "as many requests are in progress as the servers can take: try elsewhere",
+            )
+        ],
+        requests_max=limit_of_configuration(args.admission, envoys=envoys, memory_max=memory_max),
+        runtime_layers=[{"name": "admission", "admin_layer": {}}],
+        files=files(args.admission, envoys=envoys, memory_max=memory_max, admin_port=ADMIN_PORT),
+        containers=[container(args.admission, admin_port=ADMIN_PORT)],
+        egress=egress(args.admission),
+    )
 
-    declared: Admission
-    """The experiment's words."""
-    servers_max: int
-    """Servers at most: with all of them up the limit is as high as it ever gets."""
-    query: str
-    """The wait in the servers' queues in milliseconds, in PromQL."""
-    prometheus_url: str
-    """Who is asked it."""
-    prometheus_peers: Sequence[Mapping[str, Any]]
-    """NetworkPolicy peers that it stands for; empty: anywhere."""
-    tenants: Sequence[Tenant] = ()
-    """Who shares the capacity while there is too little, besides all others."""
-    image: str
-    """Image with python3 on PATH, 3.11 or later."""
 
-
-def limit_of_configuration(args: AdmissionArgs | None, *, envoys: int, memory_max: int) -> int:
+def limit_of_configuration(args: AdmissionArgs, *, envoys: int, memory_max: int) -> int:
     """Requests that one Envoy lets in while no controller tells it otherwise: what all servers could take, if declared.
 
     Args:
@@ -63,21 +64,16 @@ def limit_of_configuration(args: AdmissionArgs | None, *, envoys: int, memory_ma
         envoys: how many share the servers.
         memory_max: requests that fit into an Envoy's memory.
     """
-    if args is None or args.declared.requests_in_flight_per_server_max is None:
+    if args.declared.requests_in_flight_per_server_max is None:
         return memory_max
     return min(memory_max, math.ceil(args.declared.requests_in_flight_per_server_max * args.servers_max / envoys))
 
 
-def runtime() -> Config:
-    """Envoy's runtime: one layer, which the admin interface writes."""
-    return {"layers": [{"name": "admission", "admin_layer": {}}]}
-
-
-def refusal_of_new_jobs() -> Config:
-    """The route of a job's first question, to stand before the one that answers it."""
+def _refusal_of_new_jobs() -> Config:
+    """Return the route of a job's first call that refuses it."""
     return {
         "match": {
-            "path": _INDEX,
+            "path": INDEX_PATH,
             "grpc": {},
             "runtime_fraction": {
                 "runtime_key": controller.REFUSE_NEW_JOBS_KEY,
@@ -90,15 +86,6 @@ def refusal_of_new_jobs() -> Config:
             "body": {"inline_string": "the servers have work enough: take another site or the job's own CPU"},
         },
         "response_headers_to_add": [PUSHBACK],
-    }
-
-
-def refusal_of_requests() -> Config:
-    """What is said in the place of Envoy's own words, "upstream connect error ... overflow", for the same status."""
-    return {
-        "filter": {"response_flag_filter": {"flags": ["UO"]}},
-        "body": {"inline_string": "as many requests are in progress as the servers can take: try elsewhere"},
-        "headers_to_add": [PUSHBACK],
     }
 
 
@@ -167,9 +154,9 @@ def container(args: AdmissionArgs, *, admin_port: int) -> Manifest:
     }
 
 
-def egress(args: AdmissionArgs | None) -> list[Edge]:
+def egress(args: AdmissionArgs) -> list[Edge]:
     """Prometheus, where the wait is asked for."""
-    if args is None or args.declared.queue_refuse_new_jobs_ms is None:
+    if args.declared.queue_refuse_new_jobs_ms is None:
         return []
     url = urllib.parse.urlsplit(args.prometheus_url)
     port = url.port or (443 if url.scheme == "https" else 80)

@@ -1,0 +1,66 @@
+"""A feature of the proxy as one value: everything that it adds to Envoy's configuration, its pod and its policy.
+
+`features.py` lists the features. The bootstrap, the listener, the Deployment and the NetworkPolicy add up their values
+and know none of them by name.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from components.base import Manifest
+from components.envoy.typed import Config
+from components.network import Edge
+
+CONFIG_FOLDER = "/etc/sonic-envoy"
+"""Mount path of the ConfigMap, in every container of the pod."""
+
+RoutePatch = Callable[[Sequence[Config]], Sequence[Config]]
+"""Takes the routes for clients, first match first, and returns those that replace them."""
+
+
+def _unchanged(routes: Sequence[Config]) -> Sequence[Config]:
+    return routes
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretMount:
+    """A Secret of the namespace that Envoy's container mounts as a folder."""
+
+    volume: str
+    """Name of the pod's volume."""
+    secret: str
+    """Name of the Secret. It is mounted whole, so that the kubelet renews its files in place."""
+    folder: str
+    """Mount path."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    """The parts of one feature. A feature that is switched off adds nothing: `Feature()`."""
+
+    transport_socket: Config | None = None
+    """Transport socket of the clients' listener; None: plain text, or another feature's."""
+    http_filters: Sequence[Config] = ()
+    """HTTP filters of the clients' listener, in order, between the counter of calls and the router."""
+    patch_routes: RoutePatch = _unchanged
+    """Change of the clients' routes."""
+    local_replies: Sequence[Config] = ()
+    """Mappers of Envoy's own answers (`local_reply_config`)."""
+    log_fields: Mapping[str, str] = field(default_factory=dict)
+    """Field of the access log -> format string."""
+    requests_max: int | None = None
+    """Limit on requests in progress in one Envoy; the lowest limit counts."""
+    clusters: Sequence[Config] = ()
+    """Upstream clusters besides the servers."""
+    runtime_layers: Sequence[Config] = ()
+    """Layers of Envoy's runtime."""
+    overload_manager: Config | None = None
+    """Envoy's overload manager; None: another feature's."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """File name in `CONFIG_FOLDER` -> content."""
+    secrets: Sequence[SecretMount] = ()
+    """Secrets in Envoy's container."""
+    containers: Sequence[Manifest] = ()
+    """Containers beside Envoy's."""
+    egress: Sequence[Edge] = ()
+    """Outgoing traffic besides DNS and the servers."""
