@@ -44,7 +44,7 @@ def feature(args: EnvoyProxyArgs) -> Feature:
         case CertificateClients(names=names):
             return Feature(
                 http_filters=[_permissions([_named(pattern) for pattern in names])],
-                local_replies=[_denied("the certificate is good, but has none of the names that may call here")],
+                local_replies=[_denied("forbidden: the certificate is valid, but has none of the names that may call")],
                 log_fields={"subject": "%DOWNSTREAM_PEER_SUBJECT%"},
             )
         case _:
@@ -54,7 +54,7 @@ def feature(args: EnvoyProxyArgs) -> Feature:
 def _of_tokens(clients: TokenClients, timing: Timing) -> Feature:
     issuers = clients.issuers
     claims_asked = any(issuer.groups or issuer.scopes for issuer in issuers)
-    denied = _denied("the token is good, but has none of the groups or scopes that may call here")
+    denied = _denied("forbidden: the token is valid, but has none of the groups or scopes that may call")
     claim = f"%DYNAMIC_METADATA({CLAIMS_FILTER}:{CLAIMS_KEY}:{{}})%"
     return Feature(
         http_filters=[

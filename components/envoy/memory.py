@@ -48,7 +48,7 @@ def feature(args: EnvoyProxyArgs) -> Feature:
         local_replies=[
             local_reply(
                 response_matches("response.code_details == 'overload'"),
-                "requests in progress fill this Envoy's memory: try elsewhere",
+                "proxy overloaded, out of memory for more requests: retry later or use another site",
             )
         ],
     )

@@ -67,11 +67,11 @@ def routes(args: EnvoyProxyArgs) -> list[Config]:
         _answered(
             f"/{SERVICE}/",
             403,
-            "clients may ask for inference, health, metadata, configuration, index and statistics: model control, log "
-            "and trace settings and shared memory are the operator's",
+            "forbidden: clients may ask for inference, health, metadata, configuration, index and statistics; model "
+            "control, log and trace settings and shared memory are the operator's",
         ),
         # So a client's own health watch hears, as from Triton, that there is none, and does without.
-        _answered("/", 404, "there is no such method here"),
+        _answered("/", 404, "unimplemented method: the servers have no such method"),
     ]
 
 

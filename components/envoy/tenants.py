@@ -49,7 +49,7 @@ def _pair(route: Config, name: str, claims: Sequence[Config]) -> Iterator[Config
         "match": {**match, "runtime_fraction": over_share},
         "direct_response": {
             "status": 429,
-            "body": {"inline_string": f"the servers are full, and {name} has its share of them: send less"},
+            "body": {"inline_string": f"rate limit: server pool overloaded and {name} over its share, send less"},
         },
         "response_headers_to_add": [status, PUSHBACK],
     }

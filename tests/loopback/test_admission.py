@@ -102,7 +102,7 @@ def test_a_refused_job_hears_where_to_turn(started: ExitStack, servers: Servers,
     status, message, trailers = refusal(bench.client, INDEX)
     assert (status, message) == (
         "UNAVAILABLE",
-        "the servers have work enough: take another site or the job's own CPU",
+        "server pool overloaded: retry later, use another site, or run on the job's own CPU",
     )
     assert trailers["grpc-retry-pushback-ms"] == "1000"
 
@@ -122,7 +122,7 @@ def test_no_more_is_in_progress_than_declared_and_the_rest_is_sent_elsewhere(
     status, message, trailers = refusal(bench.client, "/inference.GRPCInferenceService/ModelInfer")
     assert (status, message) == (
         "UNAVAILABLE",
-        "as many requests are in progress as the servers can take: try elsewhere",
+        "server pool overloaded, too many requests in progress: retry later or use another site",
     )
     assert trailers["grpc-retry-pushback-ms"] == "1000"
     assert {call.result().decode() for call in held} <= {A, B}

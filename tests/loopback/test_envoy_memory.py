@@ -50,7 +50,7 @@ def test_what_no_longer_fits_is_refused_and_all_else_goes_on(servers: Servers, e
     error = refused.exception()
     assert isinstance(error, grpc.Call)
     assert error.code() is grpc.StatusCode.UNAVAILABLE
-    assert error.details() == "requests in progress fill this Envoy's memory: try elsewhere"
+    assert error.details() == "proxy overloaded, out of memory for more requests: retry later or use another site"
     words = {**dict(error.initial_metadata()), **dict(error.trailing_metadata())}
     assert words["grpc-retry-pushback-ms"] == "1000"
 

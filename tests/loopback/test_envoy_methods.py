@@ -51,8 +51,8 @@ def test_a_denial_says_what_may_be_called(proxy: RealEnvoy) -> None:
     code, sentence = refusal(proxy, f"/{SERVICE.full_name}/RepositoryModelUnload")
     assert code is grpc.StatusCode.PERMISSION_DENIED
     assert sentence == (
-        "clients may ask for inference, health, metadata, configuration, index and statistics: model control, log and "
-        "trace settings and shared memory are the operator's"
+        "forbidden: clients may ask for inference, health, metadata, configuration, index and statistics; model "
+        "control, log and trace settings and shared memory are the operator's"
     )
 
 
@@ -80,7 +80,10 @@ def test_a_method_that_looks_like_an_allowed_one_is_denied(proxy: RealEnvoy, met
     ],
 )
 def test_an_unknown_service_is_unimplemented(proxy: RealEnvoy, method: str) -> None:
-    assert refusal(proxy, method) == (grpc.StatusCode.UNIMPLEMENTED, "there is no such method here")
+    assert refusal(proxy, method) == (
+        grpc.StatusCode.UNIMPLEMENTED,
+        "unimplemented method: the servers have no such method",
+    )
 
 
 def test_the_health_of_the_servers_can_be_asked(proxy: RealEnvoy) -> None:

@@ -117,7 +117,7 @@ def test_who_was_refused_is_logged(server: StandIn, envoy: Envoys) -> None:
     eventually(lambda: bool(lines()), "a line of the log", timeout_seconds=30)
     line = json.loads(lines()[-1])
     assert (line["grpc_status"], line["subject"]) == ("PERMISSION_DENIED", "CN=john,O=Test")
-    assert line["grpc_message"] == "the certificate is good, but has none of the names that may call here"
+    assert line["grpc_message"] == "forbidden: the certificate is valid, but has none of the names that may call"
 
 
 def test_new_authorities_are_taken_without_a_restart(server: StandIn, envoy: Envoys) -> None:

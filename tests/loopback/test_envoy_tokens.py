@@ -239,7 +239,10 @@ def test_a_man_in_the_middle_gives_no_keys(
         ({"iss": "https://evil.example"}, "Jwt issuer is not configured"),
         ({"aud": "elsewhere"}, "Audiences in Jwt are not allowed"),
         ({"exp": 1}, "Jwt is expired"),
-        ({}, "the token is good, but has none of the groups or scopes that may call here"),
+        (
+            {},
+            "forbidden: the token is valid, but has none of the groups or scopes that may call",
+        ),
     ],
 )
 def test_the_cause_is_told(claims: dict[str, Any], sentence: str, issuer: Issuer, guarded: Guarded) -> None:

@@ -181,7 +181,7 @@ def test_only_requests_are_refused_for_a_share_and_the_client_hears_what_to_do(b
         assert isinstance(error, grpc.RpcError)
         assert (error.code().name, error.details()) == (
             OVER_SHARE,
-            "the servers are full, and heavy has its share of them: send less",
+            "rate limit: server pool overloaded and heavy over its share, send less",
         )
         assert ("grpc-retry-pushback-ms", "1000") in [
             (item.key, str(item.value)) for item in error.trailing_metadata() or ()

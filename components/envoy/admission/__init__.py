@@ -45,7 +45,7 @@ def feature(args: EnvoyProxyArgs) -> Feature:
         local_replies=[
             local_reply(
                 {"response_flag_filter": {"flags": ["UO"]}},
-                "as many requests are in progress as the servers can take: try elsewhere",
+                "server pool overloaded, too many requests in progress: retry later or use another site",
             )
         ],
         requests_max=limit_of_configuration(args.admission, envoys=envoys, memory_max=memory_max),
@@ -83,7 +83,9 @@ def _refusal_of_new_jobs() -> Config:
         # 503 is UNAVAILABLE in gRPC.
         "direct_response": {
             "status": 503,
-            "body": {"inline_string": "the servers have work enough: take another site or the job's own CPU"},
+            "body": {
+                "inline_string": "server pool overloaded: retry later, use another site, or run on the job's own CPU"
+            },
         },
         "response_headers_to_add": [PUSHBACK],
     }
