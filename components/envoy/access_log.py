@@ -1,11 +1,11 @@
-"""What Envoy logs of its clients' calls: those that failed, and of those that it refused in a storm a sample."""
+"""Access log of the clients' calls: all failures, and a sample of the refusals."""
 
 from collections.abc import Mapping
 
 from components.envoy.typed import Config, extension, response_matches
 
 REFUSALS_LOGGED_PERCENT = 1
-"""Of the calls that found no place. Clients that are refused ask again: 1,000 a second would be 30 MB of lines a
+"""Percentage of refused calls that are logged. Refused clients ask again: 1,000 a second would be 30 MB of lines a
 minute, and the kubelet keeps the last 50 MB of a container, failures and all. Metrics count every refusal."""
 
 _FIELDS: Mapping[str, str] = {

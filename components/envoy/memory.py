@@ -1,4 +1,4 @@
-"""What an Envoy's memory is shared out for, and what happens before it is full.
+"""Envoy's memory budget, and how it refuses work before running out of memory.
 
 A request is held until its answer begins, so that it can be sent again, and nobody knows how large the next one is: so
 Envoy looks at its heap, and takes no new request where too little is left. The kernel would end all of them at once.

@@ -1,5 +1,6 @@
-"""Routes by tenant: for each one that refuses as many of its requests as a runtime key says, and one that lets through
-and counts. How many are refused is decided in `admission.controller`.
+"""Two routes per tenant: one refuses a fraction set by a runtime key, one forwards and counts.
+
+`admission.controller` sets the fractions.
 """
 
 from collections.abc import Iterator, Sequence

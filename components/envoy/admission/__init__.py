@@ -134,7 +134,7 @@ def command(
 
 
 def container(args: AdmissionArgs, *, admin_port: int) -> Manifest:
-    """The container beside Envoy's. The kubelet asks only whether the supervisor is there, which cures all else."""
+    """The container beside Envoy's. Probes check only the supervisor, which restarts the rest."""
 
     def probe(path: str, **numbers: int) -> Manifest:
         return {"httpGet": {"path": path, "port": "admission"}, "timeoutSeconds": 5, **numbers}

@@ -30,7 +30,7 @@ Where tenants are told apart, of each some fraction of its requests is refused w
 | this program ends, crashes or hangs                       | all are taken                                |
 
 Shares are max-min fair by weight, of what was served while full: none gets more than it offers, and what one leaves
-goes to the others. All that is taken is 5 % more than was served, so that the limit goes on to bind, and to measure.
+goes to the others. We admit 5 % more than was served, so the limit keeps being reached and capacity measured.
 """
 
 import http.client
@@ -63,9 +63,9 @@ FULL_SHARE = 0.9
 HYSTERESIS = 0.5
 """New jobs come in again below this share of what refuses them."""
 HEADROOM = 1.05
-"""Of what was served, so much is let in."""
+"""Requests admitted, as a multiple of those served."""
 REFUSED_MAX = 0.999
-"""Of a tenant's requests: of all the rest it could not be seen that there are any."""
+"""Upper bound of the refused fraction. If we refused everything we could not see that the tenant still sends."""
 SMOOTHING = 0.3
 """Weight of the last round in what is offered and served."""
 OVERPROVISIONING = 1.4
@@ -131,11 +131,11 @@ class Counts(NamedTuple):
     served: int
     """Answered by the servers."""
     let_through: Mapping[str, int]
-    """Tenant -> what was not refused for its share: to the servers, or refused for the limit."""
+    """Tenant -> requests not refused by its share: forwarded, or refused by the limit."""
 
 
 class Shares(NamedTuple):
-    """What is known of the tenants, and decided, after a round."""
+    """Measurements of the tenants and decisions on them, after a round."""
 
     counts: Counts
     """The last ones."""
@@ -144,7 +144,7 @@ class Shares(NamedTuple):
     served: float | None = None
     """Requests a second while full, smoothed where they fall; None while that is not known."""
     slack: float = 1.0
-    """So many times that is shared."""
+    """Multiplier on the shared capacity; doubles each idle second."""
     offered: Mapping[str, float] = {}
     """Tenant -> its requests a second while full, refused ones included, smoothed."""
     refused: Mapping[str, float] = {}
@@ -198,7 +198,7 @@ def next_shares(before: Shares, counts: Counts, weights: Mapping[str, float], *,
     if not before.full or overflowed < 0:
         return Shares(counts, full=overflowed > 0)
     seconds = counts.at_seconds - before.counts.at_seconds
-    # Servers that have too little to do do not show what they can, but what they are given.
+    # An idle server shows its load, not its capacity.
     idle = half_empty and overflowed == 0
     slack = 2 * before.slack if idle else 1.0
     now_served = (counts.served - before.counts.served) / seconds
