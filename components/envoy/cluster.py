@@ -38,12 +38,7 @@ def cluster(pools: Sequence[ServerPool], timing: Timing, *, requests_max: int, m
         "connect_timeout": seconds(timing.connect_timeout_seconds),
         "per_connection_buffer_limit_bytes": WRITE_BUFFER_BYTES,
         "load_assignment": {"cluster_name": CLUSTER, "endpoints": [_locality(pool) for pool in pools]},
-        # Join the shortest queue. Envoy's default, the better of two drawn at random, gives even the slowest of n
-        # servers 1/n² of the requests, which is too much for one that is ten times slower; the servers are few enough
-        # to look at all of them. It knows no speeds, so with one of three servers ten times slower its p99 is twice to
-        # three times that of one central queue, in theory as measured; only weights by speed would be better, and
-        # Triton tells Envoy none. No slow start: while it lasts Envoy draws by weight instead of looking at all, which
-        # made that p99 two to four times worse, and a model that is still cold has the most in progress anyway.
+        # Join the shortest queue, without slow start: docs/adr, "The shortest queue gets the request".
         "load_balancing_policy": {
             "policies": [
                 {
@@ -151,12 +146,10 @@ def _outlier_detection() -> Config:
 
 
 def _thresholds(requests_max: int, memory_max: int) -> Config:
-    """Circuit breakers. How much the servers can take is declared (`admission`), and not decided here.
+    """Return the circuit breakers. `admission` declares how much the servers can take.
 
-    Everything in progress may be in its second attempt: a dying server had half of it where there are two, and all of
-    it where the others were done before its hang was noticed. A retry budget counts what else is in progress, which is
-    nothing then; with one, 2 of 40 requests were lost in such a hang. What bounds the repetition of work is the number
-    of attempts.
+    Everything in progress may be in its second attempt, so there is no retry budget: docs/adr, "The shortest queue gets
+    the request". The number of attempts bounds the repeated work.
     """
     return {
         "max_connections": memory_max,

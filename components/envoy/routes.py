@@ -104,8 +104,7 @@ def _retry_policy(retry_on: str, traffic: Traffic) -> Config:
         ],
         # Drawn again while the draw is a server that has failed this request.
         "host_selection_retry_max_attempts": 5,
-        # A server that just died has the fewest requests in progress, so a full scan draws it again until all workers
-        # know of its ejection. On a busy machine that took longer than three attempts within 100 ms: 2 of 200 requests
-        # were lost in every fourth crash. The waits are drawn at random from 0 to 0.1, 0.3, 0.7 and 1 s.
+        # Until all workers know of its ejection, a server that just died has the fewest requests and is chosen again.
+        # The waits are drawn at random from 0 to 0.1, 0.3, 0.7 and 1 s.
         "retry_back_off": {"base_interval": seconds(0.1), "max_interval": seconds(1)},
     }
