@@ -12,9 +12,9 @@ from stacks.schema.experiment import Traffic
 from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, Proxy
 
 CONNECTION_KIB = 64
-"""Memory of one client connection. 17 KiB were measured of an idle one; its buffers come on top."""
+"""Memory of one client connection. An idle one takes less; its buffers come on top."""
 REQUEST_KIB = 32
-"""Memory of one request in progress without its body. 21 KiB were measured."""
+"""Memory of one request in progress without its body."""
 
 OUTSIDE_HEAP_MIB = 64
 """What the container's limit counts and the heap does not: 57 MiB were measured, which are the program itself."""
@@ -61,10 +61,7 @@ def _overload_manager(proxy: Proxy, traffic: Traffic) -> Config:
     the network brings until the next look, if that is more. So there is always room for a first request: a site's
     memory is no less than the two rules of the schema ask.
 
-    Two things that Envoy could do are left out. It could reset the requests that hold most: of 40 requests of 16 MiB
-    that began at once before 300 MiB of heap it reset 26, where 19 were served without, and their clients heard
-    INTERNAL. It could give memory back that it keeps for later: it gave back 2 MiB of 164, and what is kept is used
-    again before more is taken.
+    Envoy neither resets requests nor gives memory back: docs/adr, "A full Envoy takes no new request".
     """
     heap_mib = proxy.memory_mib - OUTSIDE_HEAP_MIB
     room_mib = max(PROXY_BODIES_MIN * traffic.largest_message_mib, BURST_MIB)
