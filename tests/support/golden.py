@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -23,6 +24,30 @@ def render(recorder: Recorder) -> dict[str, str]:
     ]
     documents = [_yaml(_ordered(document)) for document in [*manifests, *patches]]
     return {"manifests.yaml": "---\n".join(documents), **configurations}
+
+
+def check(folder: Path, rendered: Mapping[str, str], *, update: bool) -> None:
+    """Compare texts with the files of a folder, by name; with `update`, write them and delete every other file."""
+    if update:
+        folder.mkdir(exist_ok=True)
+        for stale in folder.iterdir():
+            stale.unlink()
+        for name, text in rendered.items():
+            (folder / name).write_text(text)
+    golden = {path.name: path.read_text() for path in folder.glob("*")}
+    way_out = "read the difference; if it is meant: pytest tests/golden --update-golden"
+    assert rendered.keys() == golden.keys(), f"{folder}: {way_out}"
+    for name, text in rendered.items():
+        assert text == golden[name], f"{folder / name}: {way_out}"
+
+
+def shape(value: Any) -> Any:
+    """Return a configuration with the kind of each scalar instead of the scalar, except for names of extensions."""
+    if isinstance(value, list):
+        return [shape(item) for item in value]
+    if not isinstance(value, dict):
+        return type(value).__name__
+    return {key: item if key == "@type" else shape(item) for key, item in value.items()}
 
 
 def _readable(manifest: Mapping[str, Any], configurations: dict[str, str]) -> dict[str, Any]:
