@@ -6,10 +6,10 @@ import sys
 from types import FrameType
 from typing import Any
 
-from benchmarks import run
-from benchmarks.cluster.run import part as cluster
-from benchmarks.traffic.run import KEYS
-from benchmarks.traffic.run import part as traffic
+from benchmarks.cluster.pod_suite import suite as pod_suite
+from benchmarks.suite import Suite, run_suites
+from benchmarks.traffic.loopback_suite import KEYS
+from benchmarks.traffic.loopback_suite import suite as loopback_suite
 from devcluster.errors import DevClusterError
 
 
@@ -31,13 +31,13 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def _parts(arguments: argparse.Namespace) -> list[run.Part[Any]]:
+def _suites(arguments: argparse.Namespace) -> list[Suite[Any]]:
     quick = arguments.quick
     if arguments.command == "cluster":
-        return [cluster(quick=quick)]
+        return [pod_suite(quick=quick)]
     if arguments.command == "all":
-        return [traffic(only=KEYS, quick=quick), cluster(quick=quick)]
-    return [traffic(only=arguments.only.split(","), quick=quick)]
+        return [loopback_suite(only=KEYS, quick=quick), pod_suite(quick=quick)]
+    return [loopback_suite(only=arguments.only.split(","), quick=quick)]
 
 
 def main() -> int:
@@ -48,7 +48,7 @@ def main() -> int:
         commands.error(f"--only names {', '.join(unknown)}: the benchmarks are {', '.join(KEYS)}")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        run.run(_parts(arguments), quick=arguments.quick, seed=arguments.seed)
+        run_suites(_suites(arguments), quick=arguments.quick, seed=arguments.seed)
     except DevClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

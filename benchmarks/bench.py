@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.loopback.clients import Client
 from benchmarks.loopback.load import Load
+from benchmarks.loopback.load_client import Client
 from benchmarks.loopback.samples import Sample
 from benchmarks.results import Results
 from benchmarks.statistics import percentile

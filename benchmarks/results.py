@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from benchmarks.loopback.samples import Sample, failed
+from benchmarks.result_table import Row, render
 from benchmarks.statistics import percentile
-from benchmarks.table import Row, render
 
 RESULTS = Path(__file__).with_name("results")
 

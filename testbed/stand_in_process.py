@@ -9,8 +9,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from testbed.polling import eventually
 from testbed.stand_in import StandIn
-from testbed.wait import eventually
 
 
 class StandInProcess:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cluster.sides import Side
+from benchmarks.cluster.deployed_sides import Side
 from benchmarks.errors import BenchmarkError
 from devcluster.kubectl import Kubectl
 from devcluster.wait import wait_until

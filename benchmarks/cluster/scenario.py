@@ -4,12 +4,12 @@ import time
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.cluster.events import LEAD_SECONDS, Event, plan
-from benchmarks.cluster.lab import ClusterLab
-from benchmarks.cluster.sides import Side
+from benchmarks.cluster.cluster_lab import ClusterLab
+from benchmarks.cluster.deployed_sides import Side
+from benchmarks.cluster.pod_events import LEAD_SECONDS, Event, plan
 from benchmarks.loopback.load import Load
+from benchmarks.result_table import Row
 from benchmarks.statistics import significant
-from benchmarks.table import Row
 from benchmarks.traffic import blocks, rows
 
 KEY = "B1 pods"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from benchmarks.bench import Cores
 from benchmarks.errors import BenchmarkError
-from benchmarks.loopback import triton
-from benchmarks.loopback.envoy import digest
+from benchmarks.loopback.fleet import Fleet, Installation, assemble_repository, require_free
 from benchmarks.loopback.lab import Lab
+from benchmarks.loopback.side_envoy import digest
 from benchmarks.loopback.sides import SERVICE_NAME, ours, supersonic
 from benchmarks.results import Results
 from devcluster.images import envoy_binary, triton_root
@@ -45,15 +45,15 @@ def open_lab(progress: Progress, results: Results, seed: int) -> Iterator[Lab]:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sonic-benchmark-")))
         scratch.chmod(0o755)  # Triton's user reads the models in it
         with progress.step("Envoy and Triton"):
-            triton.require_free(1)
-            installation = triton.Installation(
+            require_free(1)
+            installation = Installation(
                 root=triton_root(Toolchain(), progress),
-                repository=triton.assemble_repository(scratch / "models"),
+                repository=assemble_repository(scratch / "models"),
                 logs=scratch,
                 core=cores.servers,
             )
             envoy = envoy_binary(progress)
-        fleet = triton.Fleet(installation)
+        fleet = Fleet(installation)
         stack.callback(fleet.close)
         yield Lab(
             fleet=fleet,

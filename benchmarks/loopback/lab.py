@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bench import Bench
-from benchmarks.loopback.envoy import Envoy
+from benchmarks.loopback.fleet import Fleet, Work
 from benchmarks.loopback.load import Load
+from benchmarks.loopback.side_envoy import Envoy
 from benchmarks.loopback.sides import Side
-from benchmarks.loopback.triton import Fleet, Work
 from testbed.dns_stub import DnsStub
 
 

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import grpc
 
-from benchmarks.loopback import wire
+from benchmarks.loopback import grpc_messages
 from benchmarks.loopback.arrivals import Process, arrivals
 from benchmarks.loopback.samples import Sample, write_samples
 
@@ -89,17 +89,17 @@ class Plan:
 def request_body(load: Load) -> bytes:
     """The one request that is sent again and again."""
     if load.model == "paced":
-        return wire.paced(load.body_bytes)
-    return wire.sleep_identity(load.sleep_ms, load.body_bytes)
+        return grpc_messages.paced(load.body_bytes)
+    return grpc_messages.sleep_identity(load.sleep_ms, load.body_bytes)
 
 
 def _exchange(channel: grpc.aio.Channel, body: bytes, load: Load) -> Callable[[], Awaitable[object]]:
     """What one request is on a connection."""
     metadata = (("authorization", f"Bearer {load.token}"),) if load.token else ()
     if not load.stream_messages:
-        unary: Unary = channel.unary_unary(wire.INFER)
+        unary: Unary = channel.unary_unary(grpc_messages.INFER)
         return lambda: unary(body, timeout=load.deadline_seconds, metadata=metadata)
-    stream: Stream = channel.stream_stream(wire.STREAM_INFER)
+    stream: Stream = channel.stream_stream(grpc_messages.STREAM_INFER)
 
     async def converse() -> None:
         call = stream(timeout=load.deadline_seconds, metadata=metadata)

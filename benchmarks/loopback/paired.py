@@ -16,8 +16,8 @@ from pathlib import Path
 
 import grpc
 
+from benchmarks.loopback.grpc_messages import INFER, Unary, unary
 from benchmarks.loopback.load import CHANNEL_OPTIONS, Load, request_body
-from benchmarks.loopback.wire import INFER, Unary, unary
 
 _WARM_UP_REQUESTS = 10
 _TIMEOUT_SECONDS = 60

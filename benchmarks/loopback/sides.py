@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import peer
-from benchmarks.loopback.triton import GRPC_PORT as TRITON_GRPC_PORT
+from benchmarks.loopback.fleet import GRPC_PORT as TRITON_GRPC_PORT
 from benchmarks.peer.bootstrap import ADMIN_PORT as PEER_ADMIN_PORT
 from benchmarks.peer.bootstrap import CLUSTER as PEER_CLUSTER
 from benchmarks.peer.bootstrap import GRPC_PORT as PEER_GRPC_PORT
@@ -25,7 +25,7 @@ from stacks.schema.clients import Clients, NetworkClients
 from stacks.schema.experiment import Traffic
 from stacks.schema.exposure import ClusterIpExposure
 from stacks.schema.site import Proxy
-from testbed.envoy import NODE
+from testbed.real_envoy import NODE
 
 SERVICE_NAME = "triton.benchmark.test"
 """DNS name of the servers, which only the DNS stub knows."""
@@ -89,7 +89,7 @@ def ours(
     Args:
         dns_ttl_seconds: how old an answer of DNS may be, as the site declares it.
         clients: who may call.
-        admission: what is let in; its controller is started apart, by `controller.controlled`.
+        admission: what is let in; its controller is started apart, by `controlled_envoy.controlled`.
     """
     traffic = Traffic()
     pool = ServerPool(

@@ -1,15 +1,15 @@
 """SuperSONIC 0.3.1's proxy, rebuilt from what its chart says, to be measured on the same load."""
 
 from benchmarks.peer.bootstrap import Auth, ConnectionLimit, Policy, bootstrap
-from benchmarks.peer.lifecycle import (
+from benchmarks.peer.limiter import DEFAULT_QUERY, LoadLimit
+from benchmarks.peer.objects import Values, objects, triton_name
+from benchmarks.peer.shutdown import (
     ENVOY_ARGUMENTS,
     ENVOY_PRE_STOP,
     TRITON_EXIT_TIMEOUT_SECONDS,
     TRITON_GRACE_SECONDS,
     TRITON_PRE_STOP,
 )
-from benchmarks.peer.limiter import DEFAULT_QUERY, LoadLimit
-from benchmarks.peer.objects import Values, objects, triton_name
 
 __all__ = [
     "DEFAULT_QUERY",

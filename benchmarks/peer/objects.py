@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peer.bootstrap import ADMIN_PORT, GRPC_PORT, bootstrap
-from benchmarks.peer.lifecycle import (
+from benchmarks.peer.shutdown import (
     ENVOY_ARGUMENTS,
     TRITON_EXIT_TIMEOUT_SECONDS,
     TRITON_GRACE_SECONDS,

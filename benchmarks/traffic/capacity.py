@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import grpc
 
-from benchmarks.loopback import wire
+from benchmarks.loopback import grpc_messages
+from benchmarks.loopback.fleet import Work
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
 from benchmarks.loopback.sides import Side, ours, supersonic
-from benchmarks.loopback.triton import Work
-from benchmarks.run import Scenario
-from benchmarks.table import Row
+from benchmarks.result_table import Row
+from benchmarks.suite import Scenario
 from benchmarks.traffic.outcome import KEY, Outcome
 
 _MIB = 1024 * 1024
@@ -167,8 +167,10 @@ def _held(lab: Lab, servers: tuple[int, ...], seconds: float) -> Iterator[None]:
     """Give each server one request of so long, directly; what comes after it waits in the server."""
     with ExitStack() as stack:
         channels = [stack.enter_context(grpc.insecure_channel(lab.fleet[index].target)) for index in servers]
-        body = wire.sleep_identity(seconds * 1000, 4)
-        holds = [wire.unary(channel, wire.INFER).future(body, timeout=seconds + 30) for channel in channels]
+        body = grpc_messages.sleep_identity(seconds * 1000, 4)
+        holds = [
+            grpc_messages.unary(channel, grpc_messages.INFER).future(body, timeout=seconds + 30) for channel in channels
+        ]
         yield
         for hold in holds:
             hold.result()

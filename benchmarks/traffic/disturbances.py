@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
+from benchmarks.loopback.fleet import Work
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
 from benchmarks.loopback.sides import Side, ours, supersonic
-from benchmarks.loopback.triton import Work
-from benchmarks.table import Row
-from benchmarks.traffic import blocks, events, rows
-from benchmarks.traffic.events import Event
-from benchmarks.traffic.stage import Stage
+from benchmarks.result_table import Row
+from benchmarks.traffic import blocks, rows, server_events
+from benchmarks.traffic.fault_injector import FaultInjector
+from benchmarks.traffic.server_events import Event
 
 KEY = "B1"
 
@@ -65,12 +65,12 @@ class Disturbance:
         with lab.envoy(side, len(self.event.servers)) as envoy:
             before = envoy.process.usage()
             with lab.client(_load(envoy.target, self.event, seed), name) as client:
-                stage = Stage(lab=lab, side=side, client=client)
-                self.event.happen(stage)
+                injector = FaultInjector(lab=lab, side=side, client=client)
+                self.event.happen(injector)
                 lab.progress.waiting(f"the requests of {self.event.duration_seconds:.0f} s to end")
                 samples = client.samples()
             after = envoy.process.usage()
-            stage.finish()
+            injector.finish()
         return blocks.Measured(
             samples=samples,
             cpu_seconds=after.cpu_seconds - before.cpu_seconds,
@@ -81,12 +81,12 @@ class Disturbance:
 def scenarios(quick: bool) -> list[Disturbance]:
     """The events; quick, one pair of each and the shortest only."""
     if quick:
-        return [Disturbance(event=event, pairs=1) for event in (events.crash(), events.hang())]
+        return [Disturbance(event=event, pairs=1) for event in (server_events.crash(), server_events.hang())]
     return [
-        Disturbance(event=events.rollout(), pairs=3),
-        Disturbance(event=events.scale_in(), pairs=2),
-        Disturbance(event=events.crash(), pairs=3),
-        Disturbance(event=events.hang(), pairs=3),
+        Disturbance(event=server_events.rollout(), pairs=3),
+        Disturbance(event=server_events.scale_in(), pairs=2),
+        Disturbance(event=server_events.crash(), pairs=3),
+        Disturbance(event=server_events.hang(), pairs=3),
     ]
 
 

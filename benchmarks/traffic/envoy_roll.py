@@ -5,15 +5,15 @@ import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from benchmarks.loopback.envoy import Envoy
+from benchmarks.loopback.fleet import Work
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
+from benchmarks.loopback.side_envoy import Envoy
 from benchmarks.loopback.sides import Side, ours, supersonic
-from benchmarks.loopback.triton import Work
-from benchmarks.table import Row
+from benchmarks.result_table import Row
 from benchmarks.traffic import blocks
-from benchmarks.traffic.events import ENDPOINTS_SECONDS, LEAD_SECONDS
-from testbed.process import Usage
+from benchmarks.traffic.server_events import ENDPOINTS_SECONDS, LEAD_SECONDS
+from testbed.child_process import Usage
 from testbed.service_stub import ServiceStub
 
 _SERVERS = (1, 2, 3, 4, 5, 6)

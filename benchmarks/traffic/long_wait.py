@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
-from benchmarks.loopback import triton
+from benchmarks.loopback.fleet import Fleet, Work, address, require_free
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
 from benchmarks.loopback.sides import SERVICE_NAME, Side, ours, supersonic
-from benchmarks.loopback.triton import Fleet, Work
-from benchmarks.table import Row
+from benchmarks.result_table import Row
 from benchmarks.traffic.outcome import KEY, Outcome
 from testbed.dns_stub import DnsStub, Zone
 
@@ -42,7 +41,7 @@ class LongWait:
     @contextmanager
     def begun(self, lab: Lab) -> Iterator[None]:
         """Send the request."""
-        triton.require_free(_SERVERS[0])
+        require_free(_SERVERS[0])
         with ExitStack() as stack:
             fleet = Fleet(lab.fleet.installation)
             stack.callback(fleet.close)
@@ -60,7 +59,7 @@ class LongWait:
         return [_row(theirs, own)]
 
     def _attempt(self, lab: Lab, fleet: Fleet, index: int, side: Side, stack: ExitStack) -> Callable[[], Outcome]:
-        dns = stack.enter_context(DnsStub(Zone(name=SERVICE_NAME, addresses=(triton.address(index),))))
+        dns = stack.enter_context(DnsStub(Zone(name=SERVICE_NAME, addresses=(address(index),))))
         envoy = stack.enter_context(replace(lab, dns=dns, fleet=fleet).envoy(side, 1))
         load = Load(
             targets=(envoy.target,),

@@ -7,16 +7,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from benchmarks.loopback.clients import Client
-from benchmarks.loopback.controller import controlled
-from benchmarks.loopback.envoy import Envoy
+from benchmarks.loopback.controlled_envoy import controlled
+from benchmarks.loopback.fleet import PACED, Work
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
+from benchmarks.loopback.load_client import Client
 from benchmarks.loopback.samples import Sample, causes, failed
+from benchmarks.loopback.side_envoy import Envoy
 from benchmarks.loopback.sides import ours, supersonic
-from benchmarks.loopback.triton import PACED, Work
+from benchmarks.result_table import Row
 from benchmarks.statistics import percentile
-from benchmarks.table import Row
 from benchmarks.traffic.refusals import Refusals, refusals_by_envoy_ms, refusals_of
 from benchmarks.traffic.speed import measure_speed
 from components.envoy import AdmissionArgs

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from benchmarks.loopback.envoy import Envoy
+from benchmarks.loopback.fleet import Work
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.paired import PairedPlan, read_turns, write_plan
+from benchmarks.loopback.side_envoy import Envoy
 from benchmarks.loopback.sides import ours, supersonic
-from benchmarks.loopback.triton import Work
 from benchmarks.statistics import drifted, percentile
-from testbed.process import Process
+from testbed.child_process import Process
 
 DIRECT, THEIRS, OURS = "direct", "theirs", "ours"
 """The legs."""

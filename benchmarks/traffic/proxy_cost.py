@@ -4,10 +4,10 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from benchmarks.loopback.fleet import Work
 from benchmarks.loopback.lab import Lab
-from benchmarks.loopback.triton import Work
+from benchmarks.result_table import Row
 from benchmarks.statistics import Interval, pooled_interval, quotient, ratio, significant
-from benchmarks.table import Row
 from benchmarks.traffic.paired_blocks import (
     DIRECT,
     OURS,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import grpc
 
-from benchmarks.loopback import wire
-from benchmarks.loopback.envoy import Envoy
+from benchmarks.loopback import grpc_messages
+from benchmarks.loopback.side_envoy import Envoy
 
 STATUSES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 """Try elsewhere (14), or over your share (8)."""
@@ -38,11 +38,13 @@ def refusals_of(target: str, token: str, seconds: float) -> Refusals:
     milliseconds, as_declared = [], 0
     end = time.monotonic() + seconds
     with grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-        ask = wire.unary(channel, wire.INFER)
+        ask = grpc_messages.unary(channel, grpc_messages.INFER)
         while time.monotonic() < end:
             time.sleep(_GAP_SECONDS)
             begun = time.monotonic()
-            call = ask.future(wire.paced(4), metadata=(("authorization", f"Bearer {token}"),), timeout=_TIMEOUT_SECONDS)
+            call = ask.future(
+                grpc_messages.paced(4), metadata=(("authorization", f"Bearer {token}"),), timeout=_TIMEOUT_SECONDS
+            )
             error = call.exception()
             if isinstance(error, grpc.RpcError):
                 milliseconds.append(1000 * (time.monotonic() - begun))

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.result_table import Row
 from benchmarks.results import BlockResult
 from benchmarks.statistics import significant
-from benchmarks.table import Row
 from benchmarks.traffic import blocks
 from benchmarks.traffic.blocks import Comparison
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from benchmarks.loopback.fleet import PACED, Work
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
 from benchmarks.loopback.samples import Sample
 from benchmarks.loopback.sides import Side, ours, supersonic
-from benchmarks.loopback.triton import PACED, Work
+from benchmarks.result_table import Row
 from benchmarks.statistics import interval, percentile, significant
-from benchmarks.table import Row
 from benchmarks.traffic import blocks
 from benchmarks.traffic.skew_limits import Limits, limits_of
 from benchmarks.traffic.speed import measure_speed

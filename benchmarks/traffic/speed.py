@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import grpc
 
-from benchmarks.loopback import wire
+from benchmarks.loopback import grpc_messages
+from benchmarks.loopback.fleet import PACED
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
-from benchmarks.loopback.triton import PACED
 from benchmarks.statistics import percentile
 
 _WARM_UP_REQUESTS = 5
@@ -28,10 +28,12 @@ def measure_speed(lab: Lab, name: str, index: int) -> Server:
     """A server's speed, by requests that never meet."""
     target = lab.fleet[index].target
     with grpc.insecure_channel(target) as channel:
-        statistics_of = wire.unary(channel, wire.STATISTICS)
+        statistics_of = grpc_messages.unary(channel, grpc_messages.STATISTICS)
         for _ in range(_WARM_UP_REQUESTS):
-            wire.unary(channel, wire.INFER)(wire.paced(1))
-        count_before, busy_before = wire.execution_seconds(statistics_of(wire.statistics_request(PACED)))
+            grpc_messages.unary(channel, grpc_messages.INFER)(grpc_messages.paced(1))
+        count_before, busy_before = grpc_messages.execution_seconds(
+            statistics_of(grpc_messages.statistics_request(PACED))
+        )
         samples = lab.send(
             Load(
                 targets=(target,),
@@ -44,7 +46,7 @@ def measure_speed(lab: Lab, name: str, index: int) -> Server:
             ),
             name,
         )
-        count, busy = wire.execution_seconds(statistics_of(wire.statistics_request(PACED)))
+        count, busy = grpc_messages.execution_seconds(statistics_of(grpc_messages.statistics_request(PACED)))
     return Server(
         busy_seconds=(busy - busy_before) / (count - count_before),
         latency_seconds=percentile([sample.latency_seconds for sample in samples], 50),

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from benchmarks.loopback.fleet import PACED, Work
 from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.load import Load
 from benchmarks.loopback.sides import ours, supersonic
-from benchmarks.loopback.triton import PACED, Work
+from benchmarks.result_table import Row
 from benchmarks.statistics import interval, percentile, quotient, significant
-from benchmarks.table import Row
 from benchmarks.traffic.paired_blocks import DIRECT, OURS, THEIRS
 
 KEY = "B2"

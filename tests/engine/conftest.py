@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from devcluster.credentials import KUBECONFIG
-from tests.support.cluster import Cluster, cluster
+from tests.support.dev_cluster import Cluster, cluster
 from tests.support.provider_stack import ProviderStack
 
 __all__ = ["cluster"]

@@ -9,7 +9,7 @@ import yaml
 
 from devcluster.addresses import CLUSTER_NAME
 from devcluster.credentials import KUBECONFIG
-from tests.support.cluster import Cluster
+from tests.support.dev_cluster import Cluster
 from tests.support.dev_stack import eventually
 from tests.support.pulumi_cli import PulumiProject, copy_of_the_program, engine_environment
 from tests.support.stacks import STACKS

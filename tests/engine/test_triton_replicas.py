@@ -4,9 +4,9 @@ import pytest
 
 from components.triton import TritonPool
 from tests.support.configs import stack_config
+from tests.support.pool_args import pool_args
 from tests.support.provider_stack import ProviderStack, Resource, resource
 from tests.support.recorder import Recorder
-from tests.support.triton import pool_args
 
 pytestmark = pytest.mark.engine
 

@@ -20,9 +20,9 @@ import pytest
 from devcluster.errors import DevClusterError
 from devcluster.pulumi_recovery import delete_half_created
 from devcluster.supervisor import Supervisor
-from testbed.wait import eventually
+from testbed.polling import eventually
 from tests.support.chaos import Fault
-from tests.support.cluster import Cluster
+from tests.support.dev_cluster import Cluster
 from tests.support.provider_stack import ProviderStack, resource
 from tests.support.pulumi_cli import PulumiProject
 

@@ -12,12 +12,12 @@ import pytest
 import components.envoy
 from components.envoy import EnvoyProxy, network_policy_spec
 from components.network import pods
-from testbed.envoy import binary
+from testbed.real_envoy import binary
 from tests.support.configs import stack_config
-from tests.support.envoy import HOST, SERVERS, proxy_args
 from tests.support.fields import unknown_fields
-from tests.support.pools import a_pool
+from tests.support.proxy_args import HOST, SERVERS, proxy_args
 from tests.support.recorder import Recorder
+from tests.support.server_pools import a_pool
 
 
 @pytest.fixture

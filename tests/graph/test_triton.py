@@ -4,8 +4,8 @@ import pytest
 
 from components.triton import TritonPool
 from tests.support.configs import stack_config
+from tests.support.pool_args import pool_args
 from tests.support.recorder import Recorder, Resource
-from tests.support.triton import pool_args
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 

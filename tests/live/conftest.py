@@ -3,7 +3,7 @@
 import pytest
 
 from tests.loopback.conftest import envoy, server_port, started
-from tests.support.cluster import cluster
+from tests.support.dev_cluster import cluster
 
 __all__ = ["cluster", "envoy", "server_port", "started"]
 

@@ -18,8 +18,8 @@ from devcluster import pids
 from devcluster.errors import DevClusterError
 from devcluster.paths import CHECKOUT
 from devcluster.supervisor import Supervisor
-from testbed.wait import eventually
-from tests.support.cluster import Cluster, command_line
+from testbed.polling import eventually
+from tests.support.dev_cluster import Cluster, command_line
 
 pytestmark = pytest.mark.live
 

@@ -7,7 +7,7 @@ import pytest
 
 from devcluster.addresses import CLUSTER_NAME, NODE_LINK, POD_BRIDGE
 from devcluster.paths import RUN, STATE
-from tests.support.cluster import Cluster
+from tests.support.dev_cluster import Cluster
 
 pytestmark = pytest.mark.live
 

@@ -4,10 +4,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from testbed.client import begin, channel, outcome, outcomes
-from testbed.envoy import RealEnvoy
+from testbed.polling import eventually
+from testbed.proxy_client import begin, channel, outcome, outcomes
+from testbed.real_envoy import RealEnvoy
 from testbed.stand_in_process import StandInProcess
-from testbed.wait import eventually
 from tests.loopback.conftest import Envoys
 from tests.support.bad_network import A, B, BadNetwork
 from tests.support.chaos import Fault

@@ -13,11 +13,11 @@ import pytest
 from acceptance.client import TritonClient
 from acceptance.kserve import CallError, Tensor
 from devcluster.paths import MODELS
-from testbed.envoy import RealEnvoy
+from testbed.child_process import Process
 from testbed.loopback import free_port
-from testbed.process import Process
-from testbed.triton import MODELS_FOLDER, copy_models, start_triton
-from testbed.wait import eventually
+from testbed.polling import eventually
+from testbed.real_envoy import RealEnvoy
+from testbed.real_triton import MODELS_FOLDER, copy_models, start_triton
 from tests.loopback.conftest import Envoys
 from tests.support.chaos import Fault
 

@@ -19,12 +19,12 @@ import tritonclient.grpc as triton
 
 from components.triton.server import arguments
 from devcluster.addresses import LOOPBACK
-from testbed.client import ask, channel
+from testbed.child_process import Process, ProcessError
 from testbed.loopback import free_port, http
-from testbed.process import Process, ProcessError
+from testbed.polling import eventually
+from testbed.proxy_client import ask, channel
+from testbed.real_triton import start_triton
 from testbed.stand_in import HEALTH
-from testbed.triton import start_triton
-from testbed.wait import eventually
 from tests.support.configs import stack_config
 from tests.support.golden_answers import DIRECTORY as GOLDEN_ANSWERS
 

@@ -16,12 +16,12 @@ from stacks.schema.clients import Clients, NetworkClients
 from stacks.schema.experiment import Traffic
 from stacks.schema.exposure import ClusterIpExposure
 from stacks.schema.site import Proxy
-from testbed.envoy import ARGUMENTS, RealEnvoy
 from testbed.loopback import free_port
+from testbed.real_envoy import ARGUMENTS, RealEnvoy
 from testbed.stand_in import StandIn
 from tests.support.configs import stack_config
-from tests.support.envoy import proxy_args
-from tests.support.pools import a_pool
+from tests.support.proxy_args import proxy_args
+from tests.support.server_pools import a_pool
 
 ANYONE = NetworkClients(kind="network")
 DEFAULT_PROXY, DEFAULT_TRAFFIC = Proxy(), Traffic()

@@ -12,12 +12,12 @@ import grpc
 import pytest
 
 from components.envoy.admission.controller import LIMIT_KEY, REFUSE_NEW_JOBS_KEY
-from testbed.client import begin, channel, outcome, outcomes
-from testbed.controller import Controller
-from testbed.envoy import RealEnvoy
+from testbed.polling import eventually
 from testbed.prometheus_stub import PrometheusStub, vector
+from testbed.proxy_client import begin, channel, outcome, outcomes
+from testbed.real_controller import Controller
+from testbed.real_envoy import RealEnvoy
 from testbed.stand_in import Busy, StandIn
-from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.admission import admission
 from tests.support.chaos import Fault

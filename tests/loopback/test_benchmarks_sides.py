@@ -9,17 +9,17 @@ import grpc
 import pytest
 
 from benchmarks import peer
-from benchmarks.loopback.envoy import Envoy
+from benchmarks.loopback.fleet import GRPC_PORT
+from benchmarks.loopback.side_envoy import Envoy
 from benchmarks.loopback.sides import SERVICE_NAME, Side, ours, supersonic
-from benchmarks.loopback.triton import GRPC_PORT
-from benchmarks.traffic.limiter import ask_for_index, decisions, supersonic_limited
+from benchmarks.traffic.limiter_decisions import ask_for_index, decisions, supersonic_limited
 from benchmarks.traffic.overload import issuer_on_loopback, shared, token
 from benchmarks.traffic.refusals import refusals_of
 from components.envoy.admission.controller import refuse_key
-from testbed.client import channel, outcomes
 from testbed.dns_stub import DnsStub, Zone
-from testbed.envoy import binary
 from testbed.prometheus_stub import PrometheusStub
+from testbed.proxy_client import channel, outcomes
+from testbed.real_envoy import binary
 from testbed.stand_in import StandIn
 
 SERVER = "127.0.1.21"  # no address of the other tests in this ring

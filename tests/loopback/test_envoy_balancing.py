@@ -7,11 +7,11 @@ import grpc
 import pytest
 
 from components.envoy.typed import Config
-from testbed.client import channel, outcomes
 from testbed.dns_stub import DnsStub, Zone
-from testbed.envoy import RealEnvoy, await_healthy
+from testbed.polling import eventually
+from testbed.proxy_client import channel, outcomes
+from testbed.real_envoy import RealEnvoy, await_healthy
 from testbed.stand_in import STREAM
-from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.chaos import Fault
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from components.envoy.typed import Config
-from testbed.client import channel, outcomes
 from testbed.dns_stub import Behaviour, DnsStub, Zone
-from testbed.envoy import RealEnvoy
-from testbed.wait import eventually
+from testbed.polling import eventually
+from testbed.proxy_client import channel, outcomes
+from testbed.real_envoy import RealEnvoy
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.chaos import Fault
 

@@ -7,11 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 import components.envoy
-from testbed.client import begin, channel, outcomes
-from testbed.envoy import RealEnvoy
 from testbed.loopback import free_port
+from testbed.polling import eventually
+from testbed.proxy_client import begin, channel, outcomes
+from testbed.real_envoy import RealEnvoy
 from testbed.service_stub import ServiceStub
-from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
 
 A = "127.0.1.1"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from testbed.client import begin, channel, outcome, outcomes
-from testbed.envoy import RealEnvoy, await_healthy
+from testbed.polling import eventually
+from testbed.proxy_client import begin, channel, outcome, outcomes
+from testbed.real_envoy import RealEnvoy, await_healthy
 from testbed.service_stub import ServiceStub
 from testbed.stand_in import Busy, StandIn
 from testbed.stand_in_process import StandInProcess
-from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.chaos import Fault
 

@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from testbed.client import begin, channel, outcome, outcomes
-from testbed.envoy import RealEnvoy, await_healthy
+from testbed.polling import eventually
+from testbed.proxy_client import begin, channel, outcome, outcomes
+from testbed.real_envoy import RealEnvoy, await_healthy
 from testbed.stand_in_process import StandInProcess, pause
-from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
 from tests.loopback.test_envoy_balancing import A, B, connected
 

@@ -10,9 +10,9 @@ from components.envoy.memory import OUTSIDE_HEAP_MIB, connections_max
 from components.envoy.stats import METRICS_PATH
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import Proxy
-from testbed.client import begin, channel, outcome, outcomes
-from testbed.envoy import RealEnvoy, await_healthy
-from testbed.wait import eventually
+from testbed.polling import eventually
+from testbed.proxy_client import begin, channel, outcome, outcomes
+from testbed.real_envoy import RealEnvoy, await_healthy
 from tests.loopback.conftest import Envoys, Servers
 
 A = "127.0.1.1"

@@ -5,9 +5,9 @@ import pytest
 from tritonclient.grpc import service_pb2
 
 from components.envoy.routes import HEALTH_CHECK_PATH
-from testbed.client import ask, channel, outcomes
-from testbed.envoy import RealEnvoy
-from testbed.wait import eventually
+from testbed.polling import eventually
+from testbed.proxy_client import ask, channel, outcomes
+from testbed.real_envoy import RealEnvoy
 from tests.loopback.conftest import Envoys, Servers
 
 A = "127.0.1.1"

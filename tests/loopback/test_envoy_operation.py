@@ -9,8 +9,8 @@ import pytest
 
 from components.envoy.stats import METRICS_PATH
 from components.envoy.typed import Config
-from testbed.client import begin, channel, outcomes
-from testbed.wait import eventually
+from testbed.polling import eventually
+from testbed.proxy_client import begin, channel, outcomes
 from tests.loopback.conftest import Envoys, Servers
 
 A = "127.0.1.1"

@@ -4,9 +4,9 @@ import grpc
 import pytest
 
 from components.envoy.typed import Config
-from testbed.client import begin, channel, outcome, outcomes
-from testbed.envoy import await_healthy
-from testbed.wait import eventually
+from testbed.polling import eventually
+from testbed.proxy_client import begin, channel, outcome, outcomes
+from testbed.real_envoy import await_healthy
 from tests.loopback.conftest import Envoys, Servers
 
 METADATA = "/inference.GRPCInferenceService/ModelMetadata"

@@ -9,11 +9,11 @@ from cryptography import x509
 from components.envoy.tls import AUTHORITIES_FOLDER, PUBLIC_AUTHORITIES, SERVER_FOLDER
 from stacks.schema.clients import CertificateClients, Clients, NetworkClients, TokenClients
 from testbed.authority import Authority, Credentials
-from testbed.client import ask, channel, outcomes, tls_channel
-from testbed.envoy import RealEnvoy
 from testbed.issuer import Issuer
+from testbed.polling import eventually
+from testbed.proxy_client import ask, channel, outcomes, tls_channel
+from testbed.real_envoy import RealEnvoy
 from testbed.stand_in import StandIn
-from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
 
 A = "127.0.1.1"

@@ -11,14 +11,14 @@ from cryptography import x509
 from components.envoy.routes import HEALTH_CHECK_PATH
 from stacks.schema.clients import TokenClients, TokenIssuer
 from testbed.authority import Authority
-from testbed.client import ask, channel, outcomes
-from testbed.envoy import RealEnvoy
 from testbed.issuer import Issuer, files_for_tokens, new_key, public_pem
+from testbed.polling import eventually
+from testbed.proxy_client import ask, channel, outcomes
+from testbed.real_envoy import RealEnvoy
 from testbed.stand_in import INFER, StandIn
-from testbed.wait import eventually
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.chaos import Fault
-from tests.support.tokens import hours_are_seconds
+from tests.support.key_fetching import hours_are_seconds
 
 A = "127.0.1.1"
 UNAUTHENTICATED, DENIED = "UNAUTHENTICATED", "PERMISSION_DENIED"

@@ -13,11 +13,11 @@ from components.server_pool import ServerPool
 from components.timing import Timing
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import Proxy
-from testbed.envoy import binary
+from testbed.real_envoy import binary
 from tests.support.chaos import Fault
 from tests.support.configs import stack_config
-from tests.support.envoy import proxy_args
-from tests.support.pools import a_pool
+from tests.support.proxy_args import proxy_args
+from tests.support.server_pools import a_pool
 
 ONE_POOL = (a_pool(host="sonic-demo-triton-gpu.sonic-demo.svc.cluster.local"),)
 TWO_POOLS = (*ONE_POOL, a_pool(name="cpu", host="10.0.0.7", priority=1))

@@ -20,13 +20,13 @@ from components.envoy.admission.controller import LIMIT_KEY, refuse_key
 from components.envoy.routes import HEALTH_CHECK_PATH
 from stacks.schema.clients import Tenant, TokenClients
 from testbed.authority import Authority
-from testbed.client import begin, channel, outcome, outcomes
-from testbed.controller import Controller
-from testbed.envoy import RealEnvoy
 from testbed.fairness import jain
 from testbed.issuer import Issuer, files_for_tokens
+from testbed.polling import eventually
+from testbed.proxy_client import begin, channel, outcome, outcomes
+from testbed.real_controller import Controller
+from testbed.real_envoy import RealEnvoy
 from testbed.stand_in import STREAM, StandIn
-from testbed.wait import eventually
 from tests.loopback.conftest import Envoys
 from tests.support.admission import admission
 

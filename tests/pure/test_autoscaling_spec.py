@@ -12,8 +12,8 @@ from components.autoscaling import AutoscalingArgs, pending_requests_per_server,
 from components.triton import server_pool
 from stacks.schema.experiment import Scaling
 from tests.support.configs import stack_config
+from tests.support.pool_args import pool_args
 from tests.support.tools import tool
-from tests.support.triton import pool_args
 
 
 def args(**scaling: float) -> AutoscalingArgs:

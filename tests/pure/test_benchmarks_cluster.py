@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 import pytest
 
 from benchmarks import peer
-from benchmarks.cluster.events import LEAD_SECONDS, Event, Planned, plan
+from benchmarks.cluster.deployed_sides import SERVERS, ours, peer_values, supersonic
+from benchmarks.cluster.pod_events import LEAD_SECONDS, Event, Planned, plan
 from benchmarks.cluster.release import at_rest, healthy_members, restarts
 from benchmarks.cluster.scenario import load
-from benchmarks.cluster.sides import SERVERS, ours, peer_values, supersonic
 from benchmarks.loopback.arrivals import arrivals
 from components.timing import ServerTiming
 from stacks.resolve import resolve

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.loopback.envoy import digest
 from benchmarks.loopback.load import Load, Plan
 from benchmarks.loopback.samples import Sample, causes, failed, in_flight_max, read_samples, write_samples
+from benchmarks.loopback.side_envoy import digest
 from benchmarks.loopback.sides import Side, ours, own_timing, supersonic
+from benchmarks.result_table import Row, render
 from benchmarks.results import block_result
-from benchmarks.table import Row, render
-from benchmarks.traffic import events, overload
-from benchmarks.traffic.limiter import CASES
+from benchmarks.traffic import overload, server_events
+from benchmarks.traffic.limiter_decisions import CASES
 from testbed.dns_stub import with_resolver
-from testbed.envoy import on_loopback
+from testbed.real_envoy import on_loopback
 
 OK = Sample(0.0, 0.001, 0.011, "OK", "")
 SLOW = Sample(0.1, 0.4, 0.5, "OK", "")
@@ -90,10 +90,10 @@ class TestConfiguration:
         assert Path(script).is_file()
 
 
-@pytest.mark.parametrize("event", [events.rollout(), events.scale_in()], ids=lambda e: e.name)
-def test_requests_run_until_the_last_server_of_an_event_is_gone(event: events.Event) -> None:
+@pytest.mark.parametrize("event", [server_events.rollout(), server_events.scale_in()], ids=lambda e: e.name)
+def test_requests_run_until_the_last_server_of_an_event_is_gone(event: server_events.Event) -> None:
     last_stop = event.duration_seconds - own_timing(event.dns_ttl_seconds).pre_stop_seconds
-    assert last_stop > events.LEAD_SECONDS + (event.count - 1) * 8
+    assert last_stop > server_events.LEAD_SECONDS + (event.count - 1) * 8
 
 
 def test_the_policy_of_the_limiter_has_eight_cases() -> None:

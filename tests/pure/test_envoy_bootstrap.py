@@ -10,8 +10,8 @@ from components.timing import Timing
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import Proxy
 from tests.support.configs import stack_config
-from tests.support.envoy import proxy_args
-from tests.support.pools import a_pool
+from tests.support.proxy_args import proxy_args
+from tests.support.server_pools import a_pool
 
 POOLS = (
     a_pool(name="a10", host="sonic-cms-triton-a10.sonic-cms.svc.cluster.local"),

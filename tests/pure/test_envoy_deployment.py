@@ -6,8 +6,8 @@ import pytest
 
 from components.envoy.deployment import deployment_spec
 from tests.support.configs import stack_config
-from tests.support.envoy import proxy_args
 from tests.support.pods import violations_of_restricted
+from tests.support.proxy_args import proxy_args
 
 
 def pod_of(**site: Any) -> Any:

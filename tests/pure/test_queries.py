@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from components import queries
 from components.pod import deployment_pod_pattern
 from components.server_pool import MetricTarget, ServerPool
-from tests.support.pools import a_pool
+from tests.support.server_pools import a_pool
 from tests.support.tools import tool
 
 DEPLOYMENT = "sonic-cms-triton-gpu"

@@ -10,7 +10,7 @@ from components.triton import deployment_spec
 from components.triton.args import TritonPoolArgs
 from components.triton.pod import pod_spec
 from tests.support.configs import stack_config
-from tests.support.triton import pool_args
+from tests.support.pool_args import pool_args
 
 SERVER: Mapping[str, Any] = {"image": "example.org/triton:24.10", "cpu_cores": 2.0, "memory_gib": 4.0}
 GPU_POOL = {"kind": "kubernetes", "name": "gpu", "servers_max": 4, "gpu": {}}

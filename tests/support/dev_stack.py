@@ -18,11 +18,11 @@ from devcluster.kubectl import Kubectl
 from stacks.resolve import resolve
 from stacks.schema import StackConfig
 from stacks.schema.exposure import NodePortExposure
-from testbed import wait
+from testbed import polling
+from tests.support.pool_args import pool_args
 from tests.support.tools import tool
-from tests.support.triton import pool_args
 
-eventually = partial(wait.eventually, interval_seconds=1)
+eventually = partial(polling.eventually, interval_seconds=1)
 """The wait for a cluster: kubectl takes CPU that its servers need."""
 
 PROMETHEUS = "sonic-demo-prometheus"

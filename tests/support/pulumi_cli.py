@@ -23,7 +23,7 @@ from typing import Any
 
 from devcluster.paths import CHECKOUT
 from devcluster.toolchain import Toolchain
-from testbed.envoy import binary
+from testbed.real_envoy import binary
 
 _STAND_IN = CHECKOUT / "devcluster" / "provider" / "bin"
 _PROGRAM = ("Pulumi.yaml", "__main__.py", "access", "components", "stacks")

@@ -9,7 +9,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.peer import TRITON_EXIT_TIMEOUT_SECONDS
 from devcluster.paths import MODELS
 from testbed.loopback import http
-from testbed.triton import MODELS_FOLDER, copy_models, start_triton
+from testbed.real_triton import MODELS_FOLDER, copy_models, start_triton
 
 GRPC_PORT = 18001
 _HTTP_PORT, _METRICS_PORT = 18000, 18002

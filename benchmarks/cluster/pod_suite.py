@@ -1,14 +1,14 @@
 """The benchmarks with pods, as a run takes them."""
 
-from benchmarks.cluster.equipment import SECONDS, facts, open_cluster, steps
-from benchmarks.cluster.lab import ClusterLab
+from benchmarks.cluster.cluster_equipment import SECONDS, facts, open_cluster, steps
+from benchmarks.cluster.cluster_lab import ClusterLab
 from benchmarks.cluster.scenario import KEY, scenarios
-from benchmarks.run import Part
+from benchmarks.suite import Suite
 
 
-def part(*, quick: bool) -> Part[ClusterLab]:
+def suite(*, quick: bool) -> Suite[ClusterLab]:
     """All of them; quick, one pair of the shortest."""
-    return Part(
+    return Suite(
         keys=(KEY,),
         where="with pods in the development cluster",
         scenarios=scenarios(quick),

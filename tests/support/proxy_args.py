@@ -7,7 +7,7 @@ from components.naming import Naming
 from components.network import pods
 from components.timing import Timing
 from stacks.schema import StackConfig
-from tests.support.pools import a_pool
+from tests.support.server_pools import a_pool
 
 HOST = "sonic-demo-triton-gpu.sonic-demo.svc.cluster.local"
 SERVERS = pods({"pool": "gpu"})

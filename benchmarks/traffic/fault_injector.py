@@ -1,18 +1,18 @@
-"""Where something happens to the servers while requests run."""
+"""Faults and planned stops of one side's servers during a block."""
 
 import subprocess
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.loopback.clients import Client
 from benchmarks.loopback.lab import Lab
+from benchmarks.loopback.load_client import Client
 from benchmarks.loopback.sides import Side
 
 
 @dataclass(kw_only=True)
-class Stage:
-    """One block of one side, under load."""
+class FaultInjector:
+    """Stops, crashes or hangs the servers of one side while a client sends requests."""
 
     lab: Lab
     side: Side
@@ -24,11 +24,11 @@ class Stage:
         self.client.sleep_until(offset_seconds)
 
     def later(self, delay_seconds: float, addresses: Sequence[str]) -> None:
-        """Have DNS answer with these addresses, so long from now."""
+        """Change the answer of DNS to these addresses after the delay."""
         self._start(threading.Timer(delay_seconds, self.lab.dns.set_addresses, [list(addresses)]))
 
     def stop_server(self, index: int) -> None:
-        """What the kubelet does with a deleted pod: the side's own preStop hook, really run, and then SIGTERM."""
+        """Stop a server as the kubelet stops a deleted pod: the side's own preStop hook, then SIGTERM."""
 
         def stop() -> None:
             subprocess.run(self.side.triton_pre_stop, stderr=subprocess.DEVNULL, check=False)
@@ -37,7 +37,7 @@ class Stage:
         self._start(threading.Thread(target=stop))
 
     def finish(self) -> None:
-        """Wait for everything that was begun."""
+        """Wait for every stop and every change of DNS."""
         for thread in self._running:
             thread.join()
 

@@ -5,8 +5,8 @@ import pulumi
 from components.autoscaling import Autoscaling, AutoscalingArgs
 from components.triton import server_pool
 from tests.support.configs import stack_config
+from tests.support.pool_args import pool_args
 from tests.support.recorder import Recorder
-from tests.support.triton import pool_args
 
 
 def test_one_scaled_object_for_the_deployment_under_its_name(recorder: Recorder) -> None:

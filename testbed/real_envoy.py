@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from components.envoy.ports import ADMIN_PORT, GRPC_PORT, STATS_PORT
+from testbed.child_process import Process
 from testbed.dns_stub import with_resolver
 from testbed.loopback import LOOPBACK, free_ports, http
-from testbed.process import Process
-from testbed.wait import eventually
+from testbed.polling import eventually
 
 PORTS = (GRPC_PORT, ADMIN_PORT, STATS_PORT)
 """Ports of the program's own bootstrap."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.loopback.sides import Side
-from testbed.envoy import RealEnvoy
+from testbed.real_envoy import RealEnvoy
 
 
 class Envoy(RealEnvoy):

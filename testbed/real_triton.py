@@ -8,7 +8,7 @@ from types import MappingProxyType
 from devcluster.images import chroot_command, triton_root
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
-from testbed.process import Process
+from testbed.child_process import Process
 
 MODELS_FOLDER = "/mnt"
 """Path of the model repository for Triton."""

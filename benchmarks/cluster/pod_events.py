@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from benchmarks.cluster.deployed_sides import SERVERS
 from benchmarks.cluster.release import Release
-from benchmarks.cluster.sides import SERVERS
 
 LEAD_SECONDS = 5.0
 """Traffic before the event."""

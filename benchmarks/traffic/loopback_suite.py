@@ -6,8 +6,17 @@ from contextlib import contextmanager, nullcontext
 from benchmarks.loopback.equipment import STEPS, facts, open_lab
 from benchmarks.loopback.lab import Lab
 from benchmarks.results import Results
-from benchmarks.run import Part, Scenario
-from benchmarks.traffic import capacity, disturbances, envoy_roll, limiter, overload, proxy_cost, skew, throughput
+from benchmarks.suite import Scenario, Suite
+from benchmarks.traffic import (
+    capacity,
+    disturbances,
+    envoy_roll,
+    limiter_decisions,
+    overload,
+    proxy_cost,
+    skew,
+    throughput,
+)
 from benchmarks.traffic.long_wait import LongWait
 from devcluster.progress import Progress
 
@@ -15,14 +24,14 @@ _SCENARIOS: Mapping[str, Sequence[Callable[[bool], Sequence[Scenario[Lab]]]]] = 
     "B1": (disturbances.scenarios, envoy_roll.scenarios),
     "B2": (proxy_cost.scenarios, throughput.scenarios),
     "B3": (skew.scenarios,),
-    "B5": (limiter.scenarios, overload.scenarios),
+    "B5": (limiter_decisions.scenarios, overload.scenarios),
     "B6": (capacity.scenarios,),
 }
 KEYS = tuple(_SCENARIOS)
 """The benchmarks, in the order in which they run. B4, the autoscaler's, needs a cluster."""
 
 
-def part(*, only: Sequence[str], quick: bool) -> Part[Lab]:
+def suite(*, only: Sequence[str], quick: bool) -> Suite[Lab]:
     """Some of the benchmarks, by key; quick, one short pair of blocks each, and without the longest wait."""
     scenarios = [scenario for key in only for make in _SCENARIOS[key] for scenario in make(quick)]
     wait = LongWait() if "B6" in only and not quick else None
@@ -32,7 +41,7 @@ def part(*, only: Sequence[str], quick: bool) -> Part[Lab]:
         with open_lab(progress, results, seed) as lab, wait.begun(lab) if wait else nullcontext():
             yield lab
 
-    return Part(
+    return Suite(
         keys=tuple(only),
         where="on loopback addresses only",
         scenarios=[*scenarios, *([wait] if wait else [])],

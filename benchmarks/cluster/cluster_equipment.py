@@ -10,10 +10,10 @@ import yaml
 
 from benchmarks import peer
 from benchmarks.bench import Cores
-from benchmarks.cluster.lab import ClusterLab
+from benchmarks.cluster.cluster_lab import ClusterLab
+from benchmarks.cluster.deployed_sides import Side, ours, peer_values, supersonic
 from benchmarks.cluster.release import Release
-from benchmarks.cluster.sides import Side, ours, peer_values, supersonic
-from benchmarks.loopback.envoy import digest
+from benchmarks.loopback.side_envoy import digest
 from benchmarks.results import Results
 from devcluster import deploy, lifecycle
 from devcluster.kubectl import Kubectl

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.loopback.envoy import Envoy
 from benchmarks.loopback.lab import Lab
+from benchmarks.loopback.side_envoy import Envoy
 from benchmarks.loopback.sides import Side
 from components.envoy import AdmissionArgs
 from components.envoy.memory import requests_max
 from stacks.schema.site import Proxy
-from testbed.controller import Controller
+from testbed.real_controller import Controller
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.bench import Bench
+from benchmarks.cluster.deployed_sides import SERVERS, Side
 from benchmarks.cluster.release import Release
-from benchmarks.cluster.sides import SERVERS, Side
 from benchmarks.loopback.load import Load
 from components.triton import GRPC_PORT
 from devcluster.wait import wait_while

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from benchmarks.loopback.fleet import address
 from benchmarks.loopback.sides import DNS_TTL_SECONDS, own_timing
-from benchmarks.loopback.triton import address
-from benchmarks.traffic.stage import Stage
+from benchmarks.traffic.fault_injector import FaultInjector
 
 LEAD_SECONDS = 3.0
 """Traffic before the first event."""
@@ -37,7 +37,7 @@ class Event:
     """What the site declares, and what ours therefore waits for."""
     duration_seconds: float
     """Traffic in all."""
-    happen: Callable[[Stage], None]
+    happen: Callable[[FaultInjector], None]
     """Makes it happen, once requests run."""
 
 
@@ -49,12 +49,12 @@ def rollout() -> Event:
     """
     old, new = (1, 2, 3), (4, 5, 6)
 
-    def happen(stage: Stage) -> None:
+    def happen(injector: FaultInjector) -> None:
         for step, leaving in enumerate(old):
-            stage.at(LEAD_SECONDS + step * _STEP_SECONDS)
+            injector.at(LEAD_SECONDS + step * _STEP_SECONDS)
             standing = [*old[step + 1 :], *new[: step + 1]]
-            stage.later(ENDPOINTS_SECONDS, [address(index) for index in standing])
-            stage.stop_server(leaving)
+            injector.later(ENDPOINTS_SECONDS, [address(index) for index in standing])
+            injector.stop_server(leaving)
 
     return Event(
         name="rollout",
@@ -71,11 +71,11 @@ def scale_in() -> Event:
     """Two of three servers are taken away, behind a DNS cache as kubeadm sets it, filled just before each."""
     servers, dns_ttl_seconds = (1, 2, 3), _KUBEADM_DNS_TTL_SECONDS
 
-    def happen(stage: Stage) -> None:
+    def happen(injector: FaultInjector) -> None:
         for step, remaining in enumerate((servers[:2], servers[:1])):
-            stage.at(LEAD_SECONDS + step * _STEP_SECONDS)
-            stage.later(ENDPOINTS_SECONDS + dns_ttl_seconds, [address(index) for index in remaining])
-            stage.stop_server(servers[2 - step])
+            injector.at(LEAD_SECONDS + step * _STEP_SECONDS)
+            injector.later(ENDPOINTS_SECONDS + dns_ttl_seconds, [address(index) for index in remaining])
+            injector.stop_server(servers[2 - step])
 
     return Event(
         name="scale-in",
@@ -91,10 +91,10 @@ def scale_in() -> Event:
 def crash() -> Event:
     """`kill -9` of one server of three; DNS has it until the cache ends."""
 
-    def happen(stage: Stage) -> None:
-        stage.at(LEAD_SECONDS)
-        stage.later(ENDPOINTS_SECONDS + DNS_TTL_SECONDS, [address(index) for index in (1, 3)])
-        stage.lab.fleet.crash(2)
+    def happen(injector: FaultInjector) -> None:
+        injector.at(LEAD_SECONDS)
+        injector.later(ENDPOINTS_SECONDS + DNS_TTL_SECONDS, [address(index) for index in (1, 3)])
+        injector.lab.fleet.crash(2)
 
     return Event(
         name="crash",
@@ -108,11 +108,11 @@ def crash() -> Event:
 def hang() -> Event:
     """SIGSTOP of one server of three for 6 s; its connections stand, and DNS keeps it."""
 
-    def happen(stage: Stage) -> None:
-        stage.at(LEAD_SECONDS)
-        stage.lab.fleet.hang(2)
-        stage.at(LEAD_SECONDS + HANG_SECONDS)
-        stage.lab.fleet.resume(2)
+    def happen(injector: FaultInjector) -> None:
+        injector.at(LEAD_SECONDS)
+        injector.lab.fleet.hang(2)
+        injector.at(LEAD_SECONDS + HANG_SECONDS)
+        injector.lab.fleet.resume(2)
 
     return Event(
         name="hang",

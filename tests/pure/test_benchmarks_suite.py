@@ -1,4 +1,4 @@
-"""A run of several parts: what can be measured is in the table, whatever else fails."""
+"""A run of several suites keeps every row that it measured when a scenario or the equipment fails."""
 
 import subprocess
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import run
+from benchmarks import suite
 from benchmarks.bench import Bench, Cores
 from benchmarks.errors import BenchmarkError
+from benchmarks.result_table import Row
 from benchmarks.results import Results
-from benchmarks.table import Row
 from devcluster.errors import DevClusterError
 from devcluster.paths import CHECKOUT
 from devcluster.progress import Progress
@@ -44,8 +44,8 @@ def unavailable(_progress: Progress, _results: Results, _seed: int) -> Iterator[
     yield
 
 
-def part(*experiments: Experiment, fails: bool = False) -> run.Part[Bench]:
-    return run.Part(
+def suite_of(*experiments: Experiment, fails: bool = False) -> suite.Suite[Bench]:
+    return suite.Suite(
         keys=("B0",),
         where="nowhere",
         scenarios=experiments,
@@ -58,11 +58,11 @@ def part(*experiments: Experiment, fails: bool = False) -> run.Part[Bench]:
 
 @pytest.fixture(autouse=True)
 def _results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "Results", partial(Results, root=tmp_path))
+    monkeypatch.setattr(suite, "Results", partial(Results, root=tmp_path))
 
 
-def test_all_parts_make_one_table(capsys: pytest.CaptureFixture[str]) -> None:
-    run.run([part(Experiment("first")), part(Experiment("second"))], quick=True, seed=1)
+def test_all_suites_are_in_one_table(capsys: pytest.CaptureFixture[str]) -> None:
+    suite.run_suites([suite_of(Experiment("first")), suite_of(Experiment("second"))], quick=True, seed=1)
     printed = capsys.readouterr().out
     assert "B0 first" in printed
     assert "B0 second" in printed
@@ -71,14 +71,14 @@ def test_all_parts_make_one_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    [part(Experiment("lost", error="no cluster")), part(Experiment("lost"), fails=True)],
+    [suite_of(Experiment("lost", error="no cluster")), suite_of(Experiment("lost"), fails=True)],
     ids=["an experiment", "the equipment"],
 )
-def test_what_fails_does_not_take_the_rest_with_it(
-    broken: run.Part[Bench], capsys: pytest.CaptureFixture[str], tmp_path: Path
+def test_a_failure_keeps_the_rows_of_the_other_suites(
+    broken: suite.Suite[Bench], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     with pytest.raises(BenchmarkError, match="no cluster"):
-        run.run([part(Experiment("before")), broken, part(Experiment("after"))], quick=True, seed=1)
+        suite.run_suites([suite_of(Experiment("before")), broken, suite_of(Experiment("after"))], quick=True, seed=1)
     printed = capsys.readouterr().out
     assert "B0 before" in printed
     assert "B0 after" in printed

@@ -13,13 +13,13 @@ import grpc
 from tritonclient.grpc import service_pb2
 
 from benchmarks import peer
-from benchmarks.loopback import wire
-from benchmarks.loopback.controller import controlled
-from benchmarks.loopback.envoy import Envoy
+from benchmarks.loopback import grpc_messages
+from benchmarks.loopback.controlled_envoy import controlled
+from benchmarks.loopback.fleet import GRPC_PORT, Work
 from benchmarks.loopback.lab import Lab
+from benchmarks.loopback.side_envoy import Envoy
 from benchmarks.loopback.sides import SERVICE_NAME, Side, ours, supersonic
-from benchmarks.loopback.triton import GRPC_PORT, Work
-from benchmarks.table import Row
+from benchmarks.result_table import Row
 from benchmarks.traffic.refusals import STATUSES
 from components.envoy import AdmissionArgs
 from stacks.schema.experiment import Admission
@@ -164,7 +164,7 @@ def decisions(envoy: Envoy, prometheus: PrometheusStub, *, settle_seconds: float
 def ask_for_index(target: str) -> Outcome:
     """Ask as a job does, on a connection of its own: gRPC would share one among the channels of a process."""
     with grpc.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
-        ask = wire.unary(channel, wire.REPOSITORY_INDEX)
+        ask = grpc_messages.unary(channel, grpc_messages.REPOSITORY_INDEX)
         try:
             answer = ask(service_pb2.RepositoryIndexRequest().SerializeToString(), timeout=_TIMEOUT_SECONDS)
         except grpc.RpcError as error:

@@ -9,9 +9,9 @@ import psutil
 
 from components.envoy import AdmissionArgs
 from components.envoy.admission import command, files
-from testbed.envoy import RealEnvoy
+from testbed.child_process import Process
 from testbed.loopback import free_port, http
-from testbed.process import Process
+from testbed.real_envoy import RealEnvoy
 
 
 class Controller:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.loopback.load import Load, Plan
 from benchmarks.loopback.samples import Sample, read_samples
-from testbed.process import Process
+from testbed.child_process import Process
 
 _START_TIMEOUT_SECONDS = 60
 _MARGIN_SECONDS = 30

@@ -9,8 +9,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from benchmarks.bench import Bench
 from benchmarks.errors import BenchmarkError
+from benchmarks.result_table import Row
 from benchmarks.results import Results
-from benchmarks.table import Row
 from devcluster.errors import DevClusterError
 from devcluster.paths import CHECKOUT
 from devcluster.progress import Progress, duration
@@ -35,7 +35,7 @@ class Scenario(Protocol[Needs]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part(Generic[Equipment]):
+class Suite(Generic[Equipment]):
     """Benchmarks that share their equipment."""
 
     keys: Sequence[str]
@@ -58,31 +58,33 @@ class Part(Generic[Equipment]):
         return self.setup_seconds + sum(scenario.seconds for scenario in self.scenarios)
 
 
-def run(parts: Sequence[Part[Any]], *, quick: bool, seed: int) -> None:
+def run_suites(suites: Sequence[Suite[Any]], *, quick: bool, seed: int) -> None:
     """Run benchmarks and print their table.
 
     Args:
-        parts: run one after the other.
+        suites: run one after the other.
         quick: whether they are short, for the record.
         seed: draws arrivals and orders.
 
     Raises:
         BenchmarkError: something could not be had or measured; the rest was, and is in the table.
     """
-    for part in parts:
-        print(f"About {duration(part.seconds)}, {part.where}: {', '.join(part.keys)}.", flush=True)
-    progress = Progress(sum(part.setup_steps + sum(scenario.steps for scenario in part.scenarios) for part in parts))
+    for suite in suites:
+        print(f"About {duration(suite.seconds)}, {suite.where}: {', '.join(suite.keys)}.", flush=True)
+    progress = Progress(
+        sum(suite.setup_steps + sum(scenario.steps for scenario in suite.scenarios) for suite in suites)
+    )
     results = Results(datetime.now().astimezone())
-    keys = [key for part in parts for key in part.keys]
+    keys = [key for suite in suites for key in suite.keys]
     results.describe({"benchmarks": keys, "quick": quick, "seed": seed, "commit": _commit()})
     rows: list[Row] = []
     failures: list[str] = []
     try:
-        for part in parts:
+        for suite in suites:
             try:
-                with part.open(progress, results, seed) as lab:
-                    results.describe(part.facts(lab))
-                    _measure(part, lab, rows, failures)
+                with suite.open(progress, results, seed) as lab:
+                    results.describe(suite.facts(lab))
+                    _measure(suite, lab, rows, failures)
             except DevClusterError as error:  # what was measured before is still worth its hour
                 failures.append(str(error))
     finally:
@@ -92,9 +94,9 @@ def run(parts: Sequence[Part[Any]], *, quick: bool, seed: int) -> None:
         raise BenchmarkError("; ".join(failures))
 
 
-def _measure(part: Part[Equipment], lab: Equipment, rows: list[Row], failures: list[str]) -> None:
-    """Run a part's experiments; one that fails does not take the others with it."""
-    for scenario in part.scenarios:
+def _measure(suite: Suite[Equipment], lab: Equipment, rows: list[Row], failures: list[str]) -> None:
+    """Run a suite's experiments; one that fails does not take the others with it."""
+    for scenario in suite.scenarios:
         try:
             rows += scenario.run(lab)
         except DevClusterError as error:
