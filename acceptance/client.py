@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 import grpc
@@ -55,9 +54,7 @@ class TritonClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._channel.close()
 
     def server_live(self) -> bool:

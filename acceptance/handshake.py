@@ -23,7 +23,6 @@ STATISTICS_PATIENCE_SECONDS = 10.0
 CLOCK_SKEW_SECONDS = 60.0
 """How far the clocks of a server and of this machine may be apart."""
 
-_STATISTICS_PAUSE_SECONDS = 0.05
 _READY = "READY"
 
 

@@ -108,9 +108,11 @@ def rule_of_three(trials: int) -> float:
     return 3 / trials
 
 
-def drifted(first: float, last: float, tolerance: float = 0.10) -> bool:
-    """Whether the machine was not the same at the end: the direct leg's median moved by more than the tolerance."""
-    return abs(last / first - 1) > tolerance
+def drift(first_ms: float, last_ms: float, tolerance: float = 0.10) -> str:
+    """Return the reason to reject figures, empty if the direct leg's median moved by no more than the tolerance."""
+    if abs(last_ms / first_ms - 1) <= tolerance:
+        return ""
+    return f"the direct p50 moved from {first_ms:.2f} to {last_ms:.2f} ms between the first and the last block"
 
 
 def significant(value: float, digits: int = 3) -> str:

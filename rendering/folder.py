@@ -76,15 +76,15 @@ _Dumper.add_representer(str, _text)
 
 
 def _yaml(manifest: Manifest) -> str:
-    text: str = yaml.dump(_ordered(manifest), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+    text: str = yaml.dump(ordered(manifest), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
     return text
 
 
-def _ordered(value: Any) -> Any:
+def ordered(value: Any) -> Any:
     """Put first the keys that people look for first, and the others by the alphabet."""
     if isinstance(value, list):
-        return [_ordered(item) for item in value]
+        return [ordered(item) for item in value]
     if not isinstance(value, dict):
         return value
     keys = sorted(value, key=lambda key: (_FIRST_KEYS.index(key) if key in _FIRST_KEYS else len(_FIRST_KEYS), key))
-    return {key: _ordered(value[key]) for key in keys}
+    return {key: ordered(value[key]) for key in keys}

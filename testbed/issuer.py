@@ -9,9 +9,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,7 +21,7 @@ from components.envoy.feature import CONFIG_FOLDER
 from components.envoy.tls import PUBLIC_AUTHORITIES, public_authorities
 from stacks.schema.clients import TokenIssuer
 from testbed.authority import Authority, Credentials
-from testbed.loopback import LOOPBACK, free_port
+from testbed.loopback import LOOPBACK, QuietHandler, free_port
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | bytes | None
 """Signs by RS256, ES256, HS256; None signs nothing."""
@@ -55,18 +54,11 @@ class Issuer:
     def __enter__(self) -> Self:
         issuer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+        class Handler(QuietHandler):
+            def do_GET(self) -> None:  # noqa: N802  named by http.server
                 issuer.fetches += 1
                 time.sleep(issuer.delay_seconds)
-                body = json.dumps(issuer.key_set()).encode()
-                self.send_response(200)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-                pass
+                self.respond(json.dumps(issuer.key_set()).encode())
 
         self._server = _Server((LOOPBACK, self.port), Handler)
         self._server.socket = self._context.wrap_socket(
@@ -75,9 +67,7 @@ class Issuer:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
 

@@ -1,11 +1,26 @@
-"""Free ports and HTTP on 127.0.0.1."""
+"""Free ports, HTTP requests and HTTP answers on 127.0.0.1."""
 
 import socket
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler
 
 LOOPBACK = "127.0.0.1"
+
+
+class QuietHandler(BaseHTTPRequestHandler):
+    """Handles requests of an HTTP server without a log."""
+
+    def respond(self, body: bytes) -> None:
+        """Answer 200 with a body."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Write nothing to the tests' output."""
 
 
 def free_ports(count: int) -> list[int]:

@@ -3,9 +3,10 @@
 import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import ThreadingHTTPServer
 from typing import Self
+
+from testbed.loopback import QuietHandler
 
 CLOSED = b""
 """No answer, and the connection is closed: as from a Prometheus that is just ending."""
@@ -33,19 +34,13 @@ class PrometheusStub:
         self._ended = threading.Event()
         stub = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+        class Handler(QuietHandler):
+            def do_GET(self) -> None:  # noqa: N802  named by http.server
                 stub.asked += 1
                 if stub.answer is None:
                     stub._ended.wait()
                 elif stub.answer != CLOSED:
-                    self.send_response(200)
-                    self.send_header("Content-Length", str(len(stub.answer)))
-                    self.end_headers()
-                    self.wfile.write(stub.answer)
-
-            def log_message(self, *_arguments: object) -> None:
-                """Say nothing."""
+                    self.respond(stub.answer)
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -64,9 +59,7 @@ class PrometheusStub:
         threading.Thread(target=self._server.serve_forever, name="prometheus-stub", daemon=True).start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:

@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import psutil
@@ -53,9 +52,7 @@ class Controller:
         self.process.await_that(lambda: self.program() is not None, "the supervisor to start the controller")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.process.end(patience_seconds=30)
 
     def program(self) -> int | None:

@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from components.envoy.ports import ADMIN_PORT, GRPC_PORT, STATS_PORT
@@ -116,9 +115,7 @@ class RealEnvoy:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.process.end()
 
     def ready(self) -> bool:

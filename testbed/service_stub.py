@@ -8,7 +8,6 @@ import contextlib
 import itertools
 import threading
 from collections.abc import Coroutine, Sequence
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
@@ -44,9 +43,7 @@ class ServiceStub:
         self._server = self._await(asyncio.start_server(self._relay, _LOOPBACK, 0))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._await(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

@@ -1,36 +1,28 @@
-"""Blocks of both sides in which something happens to their pods."""
+"""B1 with pods: blocks of both sides with a fault or a rollout of their pods."""
 
 import time
 from dataclasses import dataclass
 from statistics import median
 
+from benchmarks.cluster import pod_events
 from benchmarks.cluster.cluster_lab import ClusterLab
 from benchmarks.cluster.deployed_sides import Side
-from benchmarks.cluster.pod_events import LEAD_SECONDS, Event, plan
-from benchmarks.loopback.load import Load
 from benchmarks.result_table import Row
 from benchmarks.statistics import significant
 from benchmarks.traffic import blocks, rows
 
 KEY = "B1 pods"
 
-_DEADLINE_SECONDS = 10.0
 _BETWEEN_SECONDS = 8.0
 """For servers to be there again, and for the client to connect."""
 _DIRECT_SECONDS = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class PodEvent:
+class PodDisturbance(blocks.PairedScenario):
     """One event, in blocks of both sides."""
 
-    event: Event
-    pairs: int
-
-    @property
-    def steps(self) -> int:
-        """Steps of progress."""
-        return blocks.steps(self.pairs)
+    event: pod_events.PodEvent
 
     @property
     def seconds(self) -> float:
@@ -45,11 +37,10 @@ class PodEvent:
             self.event.name,
             (lab.theirs, lab.ours),
             self.pairs,
-            deadline_seconds=_DEADLINE_SECONDS,
-            direct_p50_ms=lambda name: lab.direct_p50_ms(name, load("", self.event, lab.seed)),
+            deadline_seconds=self.event.deadline_seconds,
+            direct_p50_ms=lambda name: lab.direct_p50_ms(name, self.event.load("", lab.seed)),
             run=lambda side, name, seed: self._block(lab, side, name, seed, over_seconds[side]),
         )
-        stops = rows.Stops(title=self.event.title, count=self.event.stops, rate_per_second=self.event.rate_per_second)
         over = Row(
             benchmark=KEY,
             measure=f"{self.event.title}: over after, s",
@@ -57,12 +48,12 @@ class PodEvent:
             ours=significant(median(over_seconds[lab.ours])),
             rejected=comparison.rejected,
         )
-        return [rows.lost(KEY, stops, comparison), rows.latency(KEY, stops, comparison), over]
+        return [rows.lost(KEY, self.event, comparison), rows.latency(KEY, self.event, comparison), over]
 
     def _block(self, lab: ClusterLab, side: Side, name: str, seed: int, over_seconds: list[float]) -> blocks.Measured:
         lab.rest()
-        with lab.client(load(side.target, self.event, seed), name) as client:
-            client.sleep_until(LEAD_SECONDS)
+        with lab.client(self.event.load(side.target, seed), name) as client:
+            client.sleep_until(pod_events.LEAD_SECONDS)
             began = time.monotonic()
             self.event.happen(lab.releases[side])
             ends = client.start_monotonic_seconds + self.event.duration_seconds
@@ -74,18 +65,13 @@ class PodEvent:
         return blocks.Measured(samples=samples)
 
 
-def load(target: str, event: Event, seed: int) -> Load:
-    """The requests that see an event."""
-    return Load(
-        targets=(target,),
-        rate_per_second=event.rate_per_second,
-        duration_seconds=event.duration_seconds,
-        seed=seed,
-        sleep_ms=event.sleep_ms,
-        deadline_seconds=_DEADLINE_SECONDS,
-    )
-
-
-def scenarios(quick: bool) -> list[PodEvent]:
-    """The plan's events."""
-    return [PodEvent(event=planned.event, pairs=planned.pairs) for planned in plan(quick)]
+def scenarios(quick: bool) -> list[PodDisturbance]:
+    """Return the events in the order in which they happen; quick, one pair of the shortest."""
+    if quick:
+        return [PodDisturbance(event=pod_events.crash(), pairs=1)]
+    return [
+        PodDisturbance(event=pod_events.rollout(), pairs=2),
+        PodDisturbance(event=pod_events.scale_in(), pairs=2),
+        PodDisturbance(event=pod_events.crash(), pairs=1),
+        PodDisturbance(event=pod_events.envoy_roll(), pairs=1),
+    ]

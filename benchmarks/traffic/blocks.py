@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from benchmarks.bench import Bench
 from benchmarks.loopback.samples import Sample
 from benchmarks.results import BlockResult, block_result
-from benchmarks.statistics import Interval, block_orders, drifted, ratio, rule_of_three
+from benchmarks.statistics import Interval, block_orders, drift, ratio, rule_of_three
 
 
 class Side(Protocol):
@@ -52,11 +52,8 @@ class Comparison:
 
     @property
     def rejected(self) -> str:
-        """Why the figures must not be used; empty if they may."""
-        before, after = self.direct_p50_ms[0], self.direct_p50_ms[-1]
-        if not drifted(before, after):
-            return ""
-        return f"the direct p50 moved from {before:.2f} to {after:.2f} ms between the first and the last block"
+        """Reason to reject the figures; empty if there is none."""
+        return drift(self.direct_p50_ms[0], self.direct_p50_ms[-1])
 
 
 def compare(
@@ -104,9 +101,22 @@ def compare(
     return comparison
 
 
-def steps(blocks: int) -> int:
-    """How many steps of progress `compare` takes."""
-    return 3 * blocks + 1
+def steps(pairs: int) -> int:
+    """Return the steps of progress that `compare` takes."""
+    return 3 * pairs + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedScenario:
+    """A scenario that is one comparison."""
+
+    pairs: int
+    """Blocks of each side."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of progress."""
+        return steps(self.pairs)
 
 
 def lost(blocks: Sequence[BlockResult]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import grpc
 
@@ -19,6 +20,8 @@ _MIB = 1024 * 1024
 _BURST_RATE_PER_SECOND = 1000.0
 """As fast as the client surely sends."""
 _HOLD_MARGIN_SECONDS = 3.0
+_load = partial(Load, targets=(), seed=0, process="fixed")
+"""Evenly spaced requests; the target is known when Envoy has started."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +101,9 @@ def _crashes(addresses: Sequence[str]) -> str:
 def _in_flight(count: int) -> Edge:
     """The servers are held up until all have been sent."""
     sending_seconds = count / _BURST_RATE_PER_SECOND
-    load = _load(_BURST_RATE_PER_SECOND, sending_seconds, connections=100, deadline_seconds=120)
+    load = _load(
+        rate_per_second=_BURST_RATE_PER_SECOND, duration_seconds=sending_seconds, connections=100, deadline_seconds=120
+    )
     return Edge(
         name=f"in-flight-{count}",
         title=f"{count:,} requests in flight",
@@ -114,7 +119,9 @@ def _bodies(size_mib: int) -> Edge:
         name=f"body-{size_mib}mib",
         title=f"bodies of {size_mib} MiB as 1 of 2 servers crashes",
         servers=(1, 2),
-        load=_load(3, 2, connections=1, deadline_seconds=60, body_bytes=size_mib * _MIB),
+        load=_load(
+            rate_per_second=3, duration_seconds=2, connections=1, deadline_seconds=60, body_bytes=size_mib * _MIB
+        ),
         crash=2,
     )
 
@@ -124,7 +131,7 @@ def _connections(count: int) -> Edge:
         name=f"connections-{count}",
         title=f"{count:,} connections",
         servers=(1, 2, 3),
-        load=_load(500, 6, connections=count, deadline_seconds=30),
+        load=_load(rate_per_second=500, duration_seconds=6, connections=count, deadline_seconds=30),
     )
 
 
@@ -134,31 +141,14 @@ def _streams(count: int) -> Edge:
         name=f"streams-{count}",
         title=f"{count} streams of 10 messages",
         servers=(1, 2, 3),
-        load=_load(count / 4, 4, connections=20, deadline_seconds=60, sleep_ms=50, stream_messages=10),
-    )
-
-
-def _load(
-    rate_per_second: float,
-    duration_seconds: float,
-    *,
-    connections: int,
-    deadline_seconds: float,
-    sleep_ms: float = 0,
-    body_bytes: int = 4,
-    stream_messages: int = 0,
-) -> Load:
-    return Load(
-        targets=(),
-        rate_per_second=rate_per_second,
-        duration_seconds=duration_seconds,
-        seed=0,
-        process="fixed",
-        deadline_seconds=deadline_seconds,
-        connections=connections,
-        sleep_ms=sleep_ms,
-        body_bytes=body_bytes,
-        stream_messages=stream_messages,
+        load=_load(
+            rate_per_second=count / 4,
+            duration_seconds=4,
+            connections=20,
+            deadline_seconds=60,
+            sleep_ms=50,
+            stream_messages=10,
+        ),
     )
 
 

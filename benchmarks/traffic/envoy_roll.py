@@ -27,19 +27,12 @@ _DURATION_SECONDS = LEAD_SECONDS + 2 * _BETWEEN_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnvoyRoll:
+class EnvoyRoll(blocks.PairedScenario):
     """Two Envoys behind a Service are replaced, one after the other, by two that are ready.
 
     SuperSONIC is done a favour: its new Envoy really counts as ready while it is still being installed by apt-get,
     since it has no readiness probe, and clients are sent to it. Here it is ready.
     """
-
-    pairs: int
-
-    @property
-    def steps(self) -> int:
-        """Steps of progress."""
-        return blocks.steps(self.pairs)
 
     @property
     def seconds(self) -> float:

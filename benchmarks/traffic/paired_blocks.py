@@ -10,7 +10,7 @@ from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.paired import PairedPlan, read_turns, write_plan
 from benchmarks.loopback.side_envoy import Envoy
 from benchmarks.loopback.sides import ours, supersonic
-from benchmarks.statistics import drifted, percentile
+from benchmarks.statistics import drift, percentile
 from testbed.child_process import Process
 
 DIRECT, THEIRS, OURS = "direct", "theirs", "ours"
@@ -61,11 +61,8 @@ def added_ms(blocks: Sequence[Block], leg: str, percent: float) -> float:
 
 
 def rejected(blocks: Sequence[Block]) -> str:
-    """Why the figures must not be used; empty if they may."""
-    before, after = quantile_ms(blocks[:1], DIRECT, 50), quantile_ms(blocks[-1:], DIRECT, 50)
-    if not drifted(before, after):
-        return ""
-    return f"the direct p50 moved from {before:.2f} to {after:.2f} ms between the first and the last block"
+    """Return the reason to reject the figures; empty if there is none."""
+    return drift(quantile_ms(blocks[:1], DIRECT, 50), quantile_ms(blocks[-1:], DIRECT, 50))
 
 
 def _run_block(lab: Lab, name: str, exchange: Exchange, envoys: Mapping[str, Envoy], number: int) -> Block:

@@ -1,8 +1,9 @@
-"""Rows of the table for what happens to servers and Envoys: requests lost, and how long the others took."""
+"""Rows of the table for an event: requests lost, and latency of the others."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
+from benchmarks.event import Event
 from benchmarks.result_table import Row
 from benchmarks.results import BlockResult
 from benchmarks.statistics import significant
@@ -10,28 +11,17 @@ from benchmarks.traffic import blocks
 from benchmarks.traffic.blocks import Comparison
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stops:
-    """What happened in each block, as the table tells it."""
-
-    title: str
-    count: int
-    """How many stops that was, which share what is lost."""
-    rate_per_second: float
-    """Of the requests."""
-
-
-def lost(benchmark: str, stops: Stops, comparison: Comparison) -> Row:
+def lost(benchmark: str, event: Event[Any], comparison: Comparison) -> Row:
     """Requests lost, also as seconds of the full traffic for each stop, which no length of a block changes."""
 
     def told(side: Sequence[BlockResult]) -> str:
         failed = sum(block.failed for block in side)
-        each = failed / stops.rate_per_second / (len(side) * stops.count)
+        each = failed / event.rate_per_second / (len(side) * event.stops)
         return blocks.lost(side) + (f", {significant(each)} s of traffic each" if failed else "")
 
     return Row(
         benchmark=benchmark,
-        measure=f"{stops.title}: lost",
+        measure=f"{event.title}: lost",
         theirs=told(comparison.theirs),
         ours=told(comparison.ours),
         aim="0",
@@ -40,7 +30,7 @@ def lost(benchmark: str, stops: Stops, comparison: Comparison) -> Row:
     )
 
 
-def latency(benchmark: str, stops: Stops, comparison: Comparison, worst_ms_max: float | None = None) -> Row:
+def latency(benchmark: str, event: Event[Any], comparison: Comparison, worst_ms_max: float | None = None) -> Row:
     """The median block's p99, and the worst request of all; an aim where one is given."""
 
     def told(side: Sequence[BlockResult]) -> str:
@@ -50,7 +40,7 @@ def latency(benchmark: str, stops: Stops, comparison: Comparison, worst_ms_max: 
     worst = max(block.max_ms for block in comparison.ours)
     return Row(
         benchmark=benchmark,
-        measure=f"{stops.title}: p99 / worst, ms",
+        measure=f"{event.title}: p99 / worst, ms",
         theirs=told(comparison.theirs),
         ours=told(comparison.ours),
         ratio=f"p99 {comparison.ratio(lambda block: block.p99_ms)}",

@@ -1,8 +1,8 @@
-"""What happens to servers in a cluster's life, and when."""
+"""Faults and planned stops of servers on loopback."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from benchmarks.event import Event
 from benchmarks.loopback.fleet import address
 from benchmarks.loopback.sides import DNS_TTL_SECONDS, own_timing
 from benchmarks.traffic.fault_injector import FaultInjector
@@ -20,28 +20,20 @@ _SETTLE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event:
-    """Something that happens to the servers, the same for both sides."""
+class ServerEvent(Event[FaultInjector]):
+    """An event of one or more servers."""
 
-    name: str
-    """As files are named."""
-    title: str
-    """As tables show it."""
+    rate_per_second: float = 300.0
+    deadline_seconds: float = 5.0
     servers: tuple[int, ...]
     """Servers in DNS before it."""
     spare: tuple[int, ...] = ()
-    """Further servers that stand ready, so that their start takes no CPU from what is measured."""
-    count: int = 1
-    """How many servers it hits."""
+    """Further servers that are ready before the block, so that their start takes no CPU from the measurement."""
     dns_ttl_seconds: int = DNS_TTL_SECONDS
-    """What the site declares, and what ours therefore waits for."""
-    duration_seconds: float
-    """Traffic in all."""
-    happen: Callable[[FaultInjector], None]
-    """Makes it happen, once requests run."""
+    """TTL that the site declares; a server of ours drains for at least that long."""
 
 
-def rollout() -> Event:
+def rollout() -> ServerEvent:
     """All three servers are replaced, one after the other; DNS has the new one as soon as the old one has left it.
 
     Nothing caches DNS, which is the best that can happen to a proxy. Triton gets SIGTERM as a pod's first process does;
@@ -56,18 +48,18 @@ def rollout() -> Event:
             injector.later(ENDPOINTS_SECONDS, [address(index) for index in standing])
             injector.stop_server(leaving)
 
-    return Event(
+    return ServerEvent(
         name="rollout",
         title="rollout of 3 servers, SIGTERM to Triton",
         servers=old,
         spare=new,
-        count=len(old),
+        stops=len(old),
         duration_seconds=_duration(len(old), DNS_TTL_SECONDS),
         happen=happen,
     )
 
 
-def scale_in() -> Event:
+def scale_in() -> ServerEvent:
     """Two of three servers are taken away, behind a DNS cache as kubeadm sets it, filled just before each."""
     servers, dns_ttl_seconds = (1, 2, 3), _KUBEADM_DNS_TTL_SECONDS
 
@@ -77,18 +69,18 @@ def scale_in() -> Event:
             injector.later(ENDPOINTS_SECONDS + dns_ttl_seconds, [address(index) for index in remaining])
             injector.stop_server(servers[2 - step])
 
-    return Event(
+    return ServerEvent(
         name="scale-in",
         title=f"scale-in from 3 to 1, SIGTERM to Triton, DNS cached for {dns_ttl_seconds} s",
         servers=servers,
-        count=2,
+        stops=2,
         dns_ttl_seconds=dns_ttl_seconds,
         duration_seconds=_duration(2, dns_ttl_seconds),
         happen=happen,
     )
 
 
-def crash() -> Event:
+def crash() -> ServerEvent:
     """`kill -9` of one server of three; DNS has it until the cache ends."""
 
     def happen(injector: FaultInjector) -> None:
@@ -96,7 +88,7 @@ def crash() -> Event:
         injector.later(ENDPOINTS_SECONDS + DNS_TTL_SECONDS, [address(index) for index in (1, 3)])
         injector.lab.fleet.crash(2)
 
-    return Event(
+    return ServerEvent(
         name="crash",
         title="crash of 1 of 3 servers (kill -9)",
         servers=(1, 2, 3),
@@ -105,7 +97,7 @@ def crash() -> Event:
     )
 
 
-def hang() -> Event:
+def hang() -> ServerEvent:
     """SIGSTOP of one server of three for 6 s; its connections stand, and DNS keeps it."""
 
     def happen(injector: FaultInjector) -> None:
@@ -114,7 +106,7 @@ def hang() -> Event:
         injector.at(LEAD_SECONDS + HANG_SECONDS)
         injector.lab.fleet.resume(2)
 
-    return Event(
+    return ServerEvent(
         name="hang",
         title=f"hang of 1 of 3 servers for {HANG_SECONDS:g} s (SIGSTOP)",
         servers=(1, 2, 3),

@@ -6,9 +6,9 @@ import pytest
 
 from benchmarks import peer
 from benchmarks.cluster.deployed_sides import SERVERS, ours, peer_values, supersonic
-from benchmarks.cluster.pod_events import LEAD_SECONDS, Event, Planned, plan
+from benchmarks.cluster.pod_events import LEAD_SECONDS, PodEvent
 from benchmarks.cluster.release import at_rest, healthy_members, restarts
-from benchmarks.cluster.scenario import load
+from benchmarks.cluster.scenario import PodDisturbance, scenarios
 from benchmarks.loopback.arrivals import arrivals
 from components.timing import ServerTiming
 from stacks.resolve import resolve
@@ -20,7 +20,7 @@ VALUES = peer_values(CONFIG)
 THEIRS = supersonic(VALUES)
 
 
-def times(event: Event) -> list[float]:
+def times(event: PodEvent) -> list[float]:
     return arrivals("poisson", event.rate_per_second, event.duration_seconds, 1)
 
 
@@ -41,22 +41,24 @@ def container(deployment: dict[str, Any], name: str) -> dict[str, Any]:
 
 class TestPlan:
     def test_ten_planned_stops_of_servers_are_seen_by_thirty_thousand_requests(self) -> None:
-        stops = [planned for planned in plan(quick=False) if planned.event.name in ("pods-rollout", "pods-scale-in")]
+        stops = [
+            planned for planned in scenarios(quick=False) if planned.event.name in ("pods-rollout", "pods-scale-in")
+        ]
         assert sum(planned.pairs * planned.event.stops for planned in stops) >= 10
         assert sum(planned.pairs * len(times(planned.event)) for planned in stops) >= 30_000
 
     def test_a_quick_run_is_a_part_of_the_full_one(self) -> None:
-        names = {planned.event.name for planned in plan(quick=False)}
-        assert {planned.event.name for planned in plan(quick=True)} < names
+        names = {planned.event.name for planned in scenarios(quick=False)}
+        assert {planned.event.name for planned in scenarios(quick=True)} < names
 
-    @pytest.mark.parametrize("planned", plan(quick=False), ids=lambda planned: planned.event.name)
-    def test_requests_run_until_the_last_server_of_ours_has_left(self, planned: Planned) -> None:
+    @pytest.mark.parametrize("planned", scenarios(quick=False), ids=lambda planned: planned.event.name)
+    def test_requests_run_until_the_last_server_of_ours_has_left(self, planned: PodDisturbance) -> None:
         timing = ServerTiming.of(CONFIG.experiment.traffic, dns_ttl_seconds=CONFIG.site.dns_ttl_seconds)
         assert planned.event.duration_seconds - LEAD_SECONDS > 2 * timing.pre_stop_seconds
 
     def test_both_sides_get_the_same_requests(self) -> None:
-        event = plan(quick=True)[0].event
-        theirs, own = (load(side.target, event, 7) for side in (THEIRS, OURS))
+        event = scenarios(quick=True)[0].event
+        theirs, own = (event.load(side.target, 7) for side in (THEIRS, OURS))
         assert theirs.to("") == own.to("")
         assert theirs.targets != own.targets
 

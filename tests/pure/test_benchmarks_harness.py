@@ -91,9 +91,9 @@ class TestConfiguration:
 
 
 @pytest.mark.parametrize("event", [server_events.rollout(), server_events.scale_in()], ids=lambda e: e.name)
-def test_requests_run_until_the_last_server_of_an_event_is_gone(event: server_events.Event) -> None:
+def test_requests_run_until_the_last_server_of_an_event_is_gone(event: server_events.ServerEvent) -> None:
     last_stop = event.duration_seconds - own_timing(event.dns_ttl_seconds).pre_stop_seconds
-    assert last_stop > server_events.LEAD_SECONDS + (event.count - 1) * 8
+    assert last_stop > server_events.LEAD_SECONDS + (event.stops - 1) * 8
 
 
 def test_the_policy_of_the_limiter_has_eight_cases() -> None:

@@ -13,7 +13,6 @@ import struct
 import subprocess
 import threading
 import time
-from types import TracebackType
 from typing import Self
 
 _TUNSETIFF = 0x400454CA
@@ -61,9 +60,7 @@ class BadNetwork:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
         for device in (self._near, self._far):

@@ -7,10 +7,8 @@ from typing import Any
 
 import yaml
 
+from rendering.folder import ordered
 from tests.support.recorder import Recorder
-
-_FIRST = ("apiVersion", "kind", "metadata", "name", "namespace")
-"""Keys that people look for first; the others follow by the alphabet."""
 
 
 def render(recorder: Recorder) -> dict[str, str]:
@@ -22,7 +20,7 @@ def render(recorder: Recorder) -> dict[str, str]:
         for resource in recorder.resources_by_urn.values()
         if resource.type.endswith("Patch")
     ]
-    documents = [_yaml(_ordered(document)) for document in [*manifests, *patches]]
+    documents = [_yaml(ordered(document)) for document in [*manifests, *patches]]
     return {"manifests.yaml": "---\n".join(documents), **configurations}
 
 
@@ -63,15 +61,6 @@ def _readable(manifest: Mapping[str, Any], configurations: dict[str, str]) -> di
         except json.JSONDecodeError:
             data[key] = f"{len(text.splitlines())} lines"
     return {**manifest, "data": data}
-
-
-def _ordered(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_ordered(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    keys = sorted(value, key=lambda key: (_FIRST.index(key) if key in _FIRST else len(_FIRST), key))
-    return {key: _ordered(value[key]) for key in keys}
 
 
 def _yaml(value: Any) -> str:
