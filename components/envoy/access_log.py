@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from components.envoy.typed import Config, extension, response_matches
 
 REFUSALS_LOGGED_PERCENT = 1
-"""Percentage of refused calls that are logged. Refused clients ask again: 1,000 a second would be 30 MB of lines a
-minute, and the kubelet keeps the last 50 MB of a container, failures and all. Metrics count every refusal."""
+"""Percentage of refused calls that are logged. Refused clients retry, and logging each would push all failures out of
+the log that the kubelet keeps: docs/adr, "Envoy logs failures, and one refusal in 100". Metrics count every refusal."""
 
 _FIELDS: Mapping[str, str] = {
     "time": "%START_TIME%",
@@ -28,10 +28,9 @@ _FIELDS: Mapping[str, str] = {
 
 
 def failed_calls(further: Mapping[str, str]) -> Config:
-    """One JSON line on stdout for each call that did not end with OK, `further` fields included.
+    """Return the log: one JSON line on stdout for each call that did not end with OK, with the `further` fields.
 
-    Calls that succeed are counted, not logged: at 1,000 requests a second they would be some 50 GB a day of lines that
-    nobody reads, and each costs time in the worker that serves it.
+    Metrics count the calls that succeed.
     """
     log = extension(
         "envoy.access_loggers.stdout",
@@ -53,8 +52,11 @@ def failed_calls(further: Mapping[str, str]) -> Config:
 
 
 def _is_no_refusal() -> Config:
-    """Filter of calls for which there was place: the status is neither UNAVAILABLE (14) nor RESOURCE_EXHAUSTED (8), or
-    a server said so. A call over the limit of requests has a server, too, which was chosen and not asked."""
+    """Return the filter of calls that Envoy did not refuse.
+
+    Their status is neither UNAVAILABLE (14) nor RESOURCE_EXHAUSTED (8), or a server sent it. A call over the limit on
+    requests has a server, too: Envoy chose one and sent it nothing.
+    """
     return response_matches(
         "!(response.grpc_status in [8, 14]) || (has(upstream.address) && !response.code_details.contains('overflow'))"
     )

@@ -1,4 +1,4 @@
-"""The upstream cluster: every Triton server of every pool, who of them gets traffic, and how it is spoken to."""
+"""The upstream cluster: all Triton servers of all pools, with balancing, health checks, limits and HTTP/2."""
 
 from collections.abc import Sequence
 
@@ -10,26 +10,26 @@ CLUSTER = "servers"
 """Name of the cluster, and value of the label `envoy_cluster_name` of its metrics."""
 
 STREAM_WINDOW_BYTES = mib(4)
-"""HTTP/2 window of one request or answer. A 1 MB tensor goes in one round trip; on the way across a continent (100 ms)
-a stream still carries 40 MB/s. HTTP/2's own 64 KiB would be 0.6 MB/s there."""
+"""HTTP/2 window of one request or answer: a 1 MB tensor takes one round trip, and a stream across a continent keeps its
+throughput. docs/adr, "HTTP/2 windows are larger than a tensor"."""
 
 CONNECTION_WINDOW_BYTES = mib(16)
-"""HTTP/2 window of one connection: four streams at full window. It bounds what one slow peer can make Envoy hold."""
+"""HTTP/2 window of one connection: four streams at full window. It bounds the memory that one slow peer can take."""
 
 WRITE_BUFFER_BYTES = 64 * 1024
-"""What Envoy holds of a connection to a server before it reads no more from clients for it. Envoy's default is 1 MiB,
-by which time a tensor's beginning has left the CPU's cache before it is written: at 1 MB that costs a tenth of Envoy's
-CPU time. The windows above are not touched by it, nor is what is held to be sent again."""
+"""Unsent bytes per connection to a server at which Envoy stops reading from clients for it. A small buffer saves CPU
+time: docs/adr, "HTTP/2 windows are larger than a tensor". It bounds neither the windows above nor the bodies held for
+retries."""
 
 
 def cluster(pools: Sequence[ServerPool], timing: Timing, *, requests_max: int, memory_max: int) -> Config:
-    """All pools as one cluster, so that load, health and retries are seen as a whole.
+    """Return all pools as one cluster, so that balancing, health and retries cover them together.
 
     Args:
         pools: the capacity pools, with priorities 0, 1, … without a gap.
         timing: times of connections and DNS.
-        requests_max: how many requests may be in progress, unless the admission controller says fewer.
-        memory_max: how many fit into Envoy's memory.
+        requests_max: limit on requests in progress; the admission controller may set a lower one.
+        memory_max: requests that fit into Envoy's memory.
     """
     servers = ServerTiming.most_patient([pool.timing for pool in pools])
     return {
@@ -51,17 +51,17 @@ def cluster(pools: Sequence[ServerPool], timing: Timing, *, requests_max: int, m
             ]
         },
         "common_lb_config": {
-            # Never "panic" and send requests to servers known to be unhealthy: they would wait where nobody works. With
-            # no healthy server the client hears UNAVAILABLE at once, and may turn to another site or its own CPU.
+            # No panic mode, in which requests wait on unhealthy servers: with no healthy server the client gets
+            # UNAVAILABLE at once.
             "healthy_panic_threshold": percent(0),
-            # A server counts for or against its pool's health only once it has been checked.
+            # A server counts in its pool's health only after its first check.
             "ignore_new_hosts_until_first_hc": True,
-            # Act on each change of health at once, not after a second: there are few servers.
+            # Apply each change of health at once, not once a second: there are few servers.
             "update_merge_window": "0s",
         },
         "health_checks": [_health_check(servers)],
-        # Envoy keeps a server that DNS no longer lists for as long as it answers health checks, unless told so: but one
-        # that DNS no longer lists is about to stop.
+        # By default Envoy keeps a server that DNS no longer lists while it answers health checks. Such a server is
+        # about to stop.
         "ignore_health_on_host_removal": True,
         "outlier_detection": _outlier_detection(),
         "circuit_breakers": {"thresholds": [_thresholds(requests_max, memory_max)]},
@@ -90,23 +90,23 @@ def _dns(timing: Timing) -> Config:
         "extensions.clusters.dns.v3.DnsCluster",
         dns_refresh_rate=refresh,
         dns_failure_refresh_rate={"base_interval": refresh, "max_interval": refresh},
-        # With it, a TTL of 30 s would be a server that is gone for 30 s more.
+        # A TTL of 30 s would keep a stopped server listed for 30 s more.
         respect_dns_ttl=False,
-        # One query on IPv4 and dual-stack clusters (`ALL` would list each dual-stack server twice), two on IPv6 ones.
+        # `ALL` would list each dual-stack server twice. On IPv6 clusters this costs a second query.
         dns_lookup_family="V4_PREFERRED",
         typed_dns_resolver_config=dns_resolver(timing),
     )
 
 
 def dns_resolver(timing: Timing) -> Config:
-    """The pod's resolver, for full names."""
+    """Return the pod's own resolver, which takes every name as fully qualified."""
     return extension(
         "envoy.network.dns_resolver.cares",
         "extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
-        # The search list of a pod would ask three wrong ones before each.
+        # The search list of a pod would add three failing queries to each.
         dns_resolver_options={"no_default_search_domain": True},
         query_timeout_seconds=timing.dns_query_timeout_seconds,
-        # A socket that leads to a DNS pod that is gone is given up, not asked again.
+        # A socket to a deleted DNS pod never answers: open a new one.
         reinit_channel_on_timeout=True,
     )
 
@@ -114,42 +114,42 @@ def dns_resolver(timing: Timing) -> Config:
 def _health_check(timing: ServerTiming) -> Config:
     interval = seconds(timing.health_check_interval_seconds)
     return {
-        # Triton answers SERVING when it is ready, whatever service is named.
+        # Triton answers for the whole server, whatever service is named: SERVING when it is ready.
         "grpc_health_check": {},
         "interval": interval,
         "timeout": seconds(timing.health_check_timeout_seconds),
         "unhealthy_threshold": timing.unhealthy_threshold,
         "healthy_threshold": timing.healthy_threshold,
-        # Before the first request, too: by default a new server would be seen after a minute.
+        # The interval before a server's first request. Envoy's default is a minute.
         "no_traffic_interval": interval,
     }
 
 
 def _outlier_detection() -> Config:
-    """Bridges the time until the health check notices: a server whose calls fail is left out until its next good check.
+    """Return the ejection of servers whose calls fail, which acts before the next health check does.
 
-    Only UNAVAILABLE, resets and failed connections count ("gateway failures"). INTERNAL and the like do not, nor does
-    a bad success rate: a client that sends nonsense would take the servers away from all others.
+    Only gateway failures count: UNAVAILABLE, resets and failed connections. INTERNAL and the success rate do not, or
+    one client with bad requests would eject the servers of all others.
     """
     return {
-        # One may be the call's own fault; it is made again in either case.
+        # The request itself may cause one failure. It is retried in either case.
         "consecutive_gateway_failure": 2,
         "enforcing_consecutive_gateway_failure": 100,
         "consecutive_5xx": 0,
         "enforcing_success_rate": 0,
-        # As often as the health check, whose good answer ends an ejection: the time is for when none comes.
+        # A successful health check ends an ejection. The time counts only while none succeeds.
         "interval": "1s",
         "base_ejection_time": "10s",
-        # Clients that ask for a model that is not there get UNAVAILABLE from every server: half of them must stay.
+        # A request for a missing model gets UNAVAILABLE from every server: half of the servers must stay.
         "max_ejection_percent": 50,
     }
 
 
 def _thresholds(requests_max: int, memory_max: int) -> Config:
-    """Return the circuit breakers. `admission` declares how much the servers can take.
+    """Return the circuit breakers.
 
-    Everything in progress may be in its second attempt, so there is no retry budget: docs/adr, "The shortest queue gets
-    the request". The number of attempts bounds the repeated work.
+    There is no retry budget: all requests in progress may be retries at the same time. docs/adr, "The shortest queue
+    gets the request".
     """
     return {
         "max_connections": memory_max,
@@ -167,7 +167,7 @@ def _http2(timing: ServerTiming) -> Config:
         "connection_keepalive": {
             "interval": milliseconds(timing.keepalive_interval_ms),
             "timeout": milliseconds(timing.keepalive_timeout_ms),
-            # By default up to 15 % are added to the interval.
+            # Envoy's default adds up to 15 % to the interval.
             "interval_jitter": percent(0),
         },
     }

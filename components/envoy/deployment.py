@@ -1,4 +1,4 @@
-"""The proxies' Deployment: command line, probes, drain, security, resources."""
+"""The Deployment of Envoy: command line, probes, drain, security context, resources."""
 
 import math
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from components.pod import CONTAINER_SECURITY, pod_security, pull_secrets, scrap
 
 BOOTSTRAP_FILE = "envoy.json"
 DRAIN_FILE = "drain.sh"
-"""Keys of the ConfigMap, files of the folder it is mounted at."""
+"""Keys of the ConfigMap, which are file names where it is mounted."""
 
 _USER_ID = 10101
-"""Any would do: Envoy's binary is everybody's to run, and it writes nothing but stdout."""
+"""Any user can run Envoy: its binary is executable by all, and it writes only to stdout."""
 _LOGS_MIB = 256
-"""Five times what the kubelet keeps of a container's log by default, 50 MB."""
+"""Five times the container log that the kubelet keeps by default, 50 MB."""
 
 
 def deployment_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manifest:
-    """Spec of the Deployment: a new proxy is ready before an old one begins to leave."""
+    """Return the spec. A rollout starts a new Envoy and waits until it is ready before it stops an old one."""
     return {
         "replicas": args.proxy.replicas,
         "selector": {"matchLabels": args.labels.selector},
@@ -43,31 +43,26 @@ def deployment_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) ->
 
 
 def arguments(args: EnvoyProxyArgs) -> list[str]:
-    """Command line of Envoy."""
-    # Options and values are separate words: Envoy's parser takes no `--option=value`.
+    """Return the arguments of Envoy, options and values as separate words: its parser takes no `--option=value`."""
     return [
         *("--config-path", f"{CONFIG_FOLDER}/{BOOTSTRAP_FILE}"),
         *("--service-node", "$(POD_NAME)"),
         *("--service-cluster", args.naming.instance),
-        # One worker per core, or Envoy would start one per core of the node.
+        # One worker per core of the container. Envoy's default is one per core of the node.
         *("--concurrency", str(math.ceil(args.proxy.cpu_cores))),
         *("--drain-time-s", str(args.timing.envoy_goaway_seconds)),
-        # Every answer tells its client to move. `gradual` does so by chance, so that not all connect anew at once:
-        # that is for thousands of TLS handshakes, not for plain text.
+        # Each response closes its connection from the start of the drain. `gradual` spreads reconnects over the drain
+        # time, which only thousands of TLS handshakes need.
         *("--drain-strategy", "immediate"),
-        # A new configuration is a new pod.
+        # A new configuration comes with a new pod.
         "--disable-hot-restart",
-        # Failed calls are to be seen at once, not with the next 64 KiB of log.
+        # Envoy's default writes the log by 64 KiB: failed requests would appear late.
         *("--file-flush-interval-msec", "1000"),
     ]
 
 
 def drain_command(args: EnvoyProxyArgs) -> list[str]:
-    """The preStop hook.
-
-    A `sleep` would cut what is then in progress, for Envoy ends at SIGTERM at once; a hook of kind `httpGet` cannot
-    POST; a sidecar that drains is one more image and one more container to keep alive.
-    """
+    """Return the command of the preStop hook: docs/adr, "A script drains Envoy before SIGTERM"."""
     timing = args.timing
     numbers = (ADMIN_PORT, timing.envoy_leave_seconds, timing.envoy_goaway_seconds, timing.envoy_drain_seconds)
     return ["/bin/bash", f"{CONFIG_FOLDER}/{DRAIN_FILE}", *(str(number) for number in numbers)]
@@ -102,7 +97,7 @@ def _container(args: EnvoyProxyArgs, secrets: Sequence[SecretMount]) -> dict[str
         "name": "envoy",
         "image": args.image,
         "imagePullPolicy": "IfNotPresent",
-        # The image's own entry point would only change the user, which is changed already.
+        # The image's entry point only changes the user, which `securityContext` does already.
         "command": ["envoy"],
         "args": arguments(args),
         "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
@@ -122,9 +117,10 @@ def _container(args: EnvoyProxyArgs, secrets: Sequence[SecretMount]) -> dict[str
 
 
 def _probes() -> dict[str, Any]:
-    """`/ready` is 503 while Envoy starts and from the moment it drains; liveness asks only whether threads still work.
+    """Return the probes.
 
-    Readiness says nothing of the servers: an Envoy without any answers UNAVAILABLE, which is an answer.
+    `/ready` is 503 while Envoy starts and from the start of the drain. Liveness checks that Envoy's threads work, and
+    passes during the drain. No probe checks the servers: without any, Envoy still answers, with UNAVAILABLE.
     """
 
     def probe(path: str, **numbers: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Who may call: tokens of several issuers, or names of certificates. It is decided before a call costs anything, and
-without asking anyone: keys are fetched beside the calls, never during one.
+"""Authentication and authorization of clients, by tokens of several issuers or by names of certificates.
 
-What is not decided here: who can reach the port at all (NetworkPolicy), and who has a certificate (TLS handshake).
+Envoy checks a call before it costs memory, with keys that it fetched in the background: docs/adr, "Envoy identifies
+clients, first and alone". The NetworkPolicy limits access to the port, and the TLS handshake checks certificates.
 """
 
 from collections.abc import Sequence
@@ -19,24 +19,23 @@ from components.timing import Timing
 from stacks.schema.clients import CertificateClients, TokenClients, TokenIssuer
 
 CLAIMS_FILTER, CLAIMS_KEY = "envoy.filters.http.jwt_authn", "claims"
-"""Where the filters that follow find the claims of a call's token: namespace and key of its dynamic metadata. `scope`
-is a list there."""
+"""Namespace and key of the dynamic metadata that holds the claims of a call's token. `scope` is a list there."""
 
 CLOCK_SKEW_SECONDS = 60
-"""How far the clocks of issuer and site may be apart: what the WLCG token profile says."""
+"""Tolerated difference between the clocks of issuer and site, from the WLCG token profile."""
 KEYS_REFRESH_SECONDS = 3600
-"""Time between fetches of an issuer's keys: the least that the WLCG token profile allows (1 to 6 hours), since some
-issuers sign with a new key from the moment they publish it. While an issuer cannot be reached the last keys stay."""
+"""Time between fetches of an issuer's keys: the minimum of the WLCG token profile (1 to 6 hours), because some issuers
+sign with a new key as soon as they publish it. While an issuer is down Envoy keeps its last keys."""
 KEYS_RETRY_SECONDS = 5
-"""Time between fetches after one that failed."""
+"""Time until the next fetch after a failed one."""
 KEYS_TIMEOUT_SECONDS = 5
-"""Time that a fetch may take, and that an Envoy that starts waits for its first keys."""
+"""Timeout of a fetch. A starting Envoy waits as long for its first keys."""
 
 
 def feature(args: EnvoyProxyArgs) -> Feature:
     """Return the check of tokens or of certificates' names; off where clients show nothing.
 
-    A call without a valid token hears UNAUTHENTICATED; clients that are known and may not call hear PERMISSION_DENIED.
+    A call without a valid token gets UNAUTHENTICATED. A client that is known but not allowed gets PERMISSION_DENIED.
     """
     match args.clients:
         case TokenClients() as clients:
@@ -65,7 +64,7 @@ def _of_tokens(clients: TokenClients, timing: Timing) -> Feature:
         log_fields={"issuer": claim.format("iss"), "subject": claim.format("sub")},
         clusters=[_issuer_cluster(number, issuer, timing) for number, issuer in enumerate(issuers)],
         files=public_authorities(),
-        # The names of the key servers are known, and a policy wants addresses.
+        # Any peer: the key servers are known by name, and a NetworkPolicy takes addresses only.
         egress=[Edge(peers=[], ports=sorted({_host_and_port(issuer)[1] for issuer in issuers}))],
     )
 
@@ -78,12 +77,12 @@ def _denied(sentence: str) -> Config:
 
 
 def claim_matcher(name: str, value: Config) -> Config:
-    """A `type.matcher.v3.MetadataMatcher` of one claim of the call's token."""
+    """Return a `type.matcher.v3.MetadataMatcher` of one claim of the call's token."""
     return {"filter": CLAIMS_FILTER, "path": [{"key": CLAIMS_KEY}, {"key": name}], "value": value}
 
 
 def _tokens(issuers: Sequence[TokenIssuer], *, route_by_claims: bool) -> Config:
-    # A call's route is chosen before its token is read, and then once more.
+    # Envoy chooses a call's route before it reads the token, and must choose again after it.
     again = {"clear_route_cache": True} if route_by_claims else {}
     providers = {_name(number): {**_provider(number, issuer), **again} for number, issuer in enumerate(issuers)}
     each = [{"provider_name": name} for name in providers]
@@ -92,7 +91,7 @@ def _tokens(issuers: Sequence[TokenIssuer], *, route_by_claims: bool) -> Config:
         CLAIMS_FILTER,
         "extensions.filters.http.jwt_authn.v3.JwtAuthentication",
         providers=providers,
-        # Probes of load balancers and of gRPC itself can send no token, and learn nothing but SERVING.
+        # Health checks of load balancers and gRPC clients cannot send a token. They read only SERVING or not.
         rules=[{"match": {"path": HEALTH_CHECK_PATH}}, {"match": {"prefix": "/"}, "requires": any_issuer}],
     )
 
@@ -109,15 +108,15 @@ def _provider(number: int, issuer: TokenIssuer) -> Config:
                 "cluster": _name(number),
                 "timeout": seconds(KEYS_TIMEOUT_SECONDS),
             },
-            # In the background, for all workers. An Envoy that starts waits for the first answer or failure, so none
-            # refuses good tokens in the moment after a rollout; it then serves whatever has become of the fetch, so an
-            # issuer that is down keeps nobody else out.
+            # In the background, once for all workers. A starting Envoy waits for the first fetch, so it does not reject
+            # valid tokens after a rollout. It serves when the fetch failed, too, so an issuer that is down locks out
+            # only its own clients.
             "async_fetch": {"fast_listener": False, "failed_refetch_duration": seconds(KEYS_RETRY_SECONDS)},
             "cache_duration": seconds(KEYS_REFRESH_SECONDS),
         },
-        # Not in a parameter of the URL, which Envoy takes too by default and which ends in logs.
+        # By default Envoy also takes tokens from the URL, which is logged.
         "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
-        # The servers have no use for it, and it could be used elsewhere.
+        # The servers do not need the token, and whoever reads it there could use it elsewhere.
         "forward": False,
         "payload_in_metadata": CLAIMS_KEY,
         "normalize_payload_in_metadata": {"space_delimited_claims": ["scope"]},
@@ -135,7 +134,7 @@ def _issuer_cluster(number: int, issuer: TokenIssuer, timing: Timing) -> Config:
             "extensions.clusters.dns.v3.DnsCluster",
             dns_failure_refresh_rate={"base_interval": refresh, "max_interval": refresh},
             respect_dns_ttl=True,
-            # All addresses as one endpoint, tried in turn (RFC 8305).
+            # Envoy tries all addresses of the one endpoint in turn (RFC 8305).
             all_addresses_in_single_endpoint=True,
             dns_lookup_family="ALL",
             typed_dns_resolver_config=dns_resolver(timing),
@@ -155,7 +154,7 @@ def _claims(issuers: Sequence[TokenIssuer]) -> Config:
 
 
 def _of_issuer(issuer: TokenIssuer) -> Config:
-    """Principal: a token of the issuer that has one of the groups or one of the scopes, where any are asked for."""
+    """Return the principal: a token of the issuer, with one of its groups or scopes if it declares any."""
     signed = _claim("iss", {"string_match": {"exact": issuer.issuer}})
     wanted = [("wlcg.groups", group) for group in issuer.groups] + [("scope", scope) for scope in issuer.scopes]
     if not wanted:
@@ -173,7 +172,7 @@ def _named(pattern: str) -> Config:
 
 
 def _permissions(principals: Sequence[Config]) -> Config:
-    """Any of the principals may call; others hear PERMISSION_DENIED."""
+    """Return the filter that allows any of the principals and answers PERMISSION_DENIED to all others."""
     return extension(
         "envoy.filters.http.rbac",
         "extensions.filters.http.rbac.v3.RBAC",
@@ -190,5 +189,5 @@ def _host_and_port(issuer: TokenIssuer) -> tuple[str, int]:
 
 
 def _name(number: int) -> str:
-    """Name of an issuer's provider and of its cluster; an issuer's own name is no name for a metric."""
+    """Return the name of an issuer's provider and cluster. The issuer's URL would not be a valid name of a metric."""
     return f"issuer-{number}"

@@ -1,7 +1,7 @@
 """Envoy's memory budget, and how it refuses work before running out of memory.
 
-A request is held until its answer begins, so that it can be sent again, and nobody knows how large the next one is: so
-Envoy looks at its heap, and takes no new request where too little is left. The kernel would end all of them at once.
+Envoy holds a request until its answer begins, so that it can retry it. It rejects new requests when its heap is nearly
+full; the kernel would otherwise kill it with all requests. docs/adr, "A full Envoy takes no new request".
 """
 
 from components.envoy.args import EnvoyProxyArgs
@@ -12,39 +12,38 @@ from stacks.schema.experiment import Traffic
 from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, Proxy
 
 CONNECTION_KIB = 64
-"""Memory of one client connection. An idle one takes less; its buffers come on top."""
+"""Memory of one client connection without its buffers, rounded up."""
 REQUEST_KIB = 32
-"""Memory of one request in progress without its body."""
+"""Memory of one request in progress without its body, rounded up."""
 
 OUTSIDE_HEAP_MIB = 64
-"""What the container's limit counts and the heap does not: 57 MiB were measured, which are the program itself."""
+"""Memory of the container outside Envoy's heap: the program itself, rounded up."""
 REFRESH_SECONDS = 0.1
-"""Between two looks at the heap. Envoy's default is a second, in which 10 Gb/s fill a whole Envoy of the default size;
-a look costs microseconds."""
+"""Interval of the checks of the heap. A check costs microseconds."""
 BURST_MIB = 128
-"""What 10 Gb/s bring from one look to the next, rounded up."""
+"""Bytes that 10 Gb/s bring from one check to the next, rounded up."""
 
 _HEAP, _CONNECTIONS = "envoy.resource_monitors.fixed_heap", "envoy.resource_monitors.global_downstream_max_connections"
 
 
 def connections_max(proxy: Proxy) -> int:
-    """How many client connections one Envoy takes: as many as fit into a quarter of its spare memory.
+    """Return the client connections that fit into a quarter of one Envoy's spare memory.
 
-    Beyond it new connections are refused, and those that stand go on.
+    Envoy refuses further connections and keeps the open ones.
     """
     return _spare_mib(proxy) * 1024 // 4 // CONNECTION_KIB
 
 
 def requests_max(proxy: Proxy) -> int:
-    """How many requests may be in progress in one Envoy: as many as fit, bodies left out, into half of that memory."""
+    """Return the requests that fit, without their bodies, into half of one Envoy's spare memory."""
     return _spare_mib(proxy) * 1024 // 2 // REQUEST_KIB
 
 
 def feature(args: EnvoyProxyArgs) -> Feature:
-    """Return the overload manager, and the sentence for refused clients."""
+    """Return the overload manager and the error for refused clients."""
     return Feature(
         overload_manager=_overload_manager(args.proxy, args.traffic),
-        # Instead of "envoy overloaded", for the same status, UNAVAILABLE.
+        # It replaces "envoy overloaded". The status is UNAVAILABLE in both cases.
         local_replies=[
             local_reply(
                 response_matches("response.code_details == 'overload'"),
@@ -55,13 +54,11 @@ def feature(args: EnvoyProxyArgs) -> Feature:
 
 
 def _overload_manager(proxy: Proxy, traffic: Traffic) -> Config:
-    """Envoy's overload manager: the limit on connections, and no new requests while the heap is nearly full.
+    """Return the overload manager: a limit on connections, and no new requests while the heap is nearly full.
 
-    Room is left for what is on its way when it stops: as many of the largest messages as must fit at least, or what
-    the network brings until the next look, if that is more. So there is always room for a first request: a site's
-    memory is no less than the two rules of the schema ask.
-
-    Envoy neither resets requests nor gives memory back: docs/adr, "A full Envoy takes no new request".
+    The threshold leaves room for bodies that are still arriving: `PROXY_BODIES_MIN` of the largest messages, or
+    `BURST_MIB` if that is more. Two rules of the schema keep `memory_mib` above that, so an empty Envoy always takes a
+    request.
     """
     heap_mib = proxy.memory_mib - OUTSIDE_HEAP_MIB
     room_mib = max(PROXY_BODIES_MIN * traffic.largest_message_mib, BURST_MIB)

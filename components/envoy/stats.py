@@ -1,4 +1,4 @@
-"""What Envoy tells of itself: metrics and readiness on a port of their own, and nothing that changes anything."""
+"""Envoy's metrics and readiness on a read-only port, and the labels of the metrics."""
 
 from components.envoy.typed import Config, extension, socket_address
 
@@ -9,7 +9,7 @@ _ADMIN_CLUSTER = "admin"
 
 
 def stats_listener(address: str, port: int) -> Config:
-    """GET of two paths is passed on to the admin interface; anything else is answered 404."""
+    """Return the listener: it forwards GET of two paths to the admin interface and answers 404 to the rest."""
     manager = extension(
         "envoy.filters.network.http_connection_manager",
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -32,14 +32,14 @@ def stats_listener(address: str, port: int) -> Config:
     return {
         "name": "stats",
         "address": socket_address(address, port),
-        # Probes and metrics are answered however many clients there are, and however much they send.
+        # Probes and metrics work while an overloaded Envoy rejects clients.
         "bypass_overload_manager": True,
         "filter_chains": [{"filters": [manager]}],
     }
 
 
 def admin_cluster(address: str, port: int) -> Config:
-    """The admin interface, as the stats listener reaches it."""
+    """Return the cluster by which the stats listener reaches the admin interface."""
     return {
         "name": _ADMIN_CLUSTER,
         "type": "STATIC",
@@ -52,11 +52,11 @@ def admin_cluster(address: str, port: int) -> Config:
 
 
 def stats_config() -> Config:
-    """Labels of the metrics.
+    """Return the rules that turn parts of counter names into labels.
 
-    Names such as `cluster.servers.grpc.inference.GRPCInferenceService.ModelInfer.14` become one counter with labels,
-    `envoy_cluster_grpc{grpc_method="ModelInfer",grpc_status="14"}`. Envoy's own rule for them takes the dot in the
-    service's name for its end, so its other rules are named one by one.
+    Envoy then shows `cluster.servers.grpc.inference.GRPCInferenceService.ModelInfer.14` as
+    `envoy_cluster_grpc{grpc_method="ModelInfer",grpc_status="14"}`. Its default rule for gRPC splits the service's name
+    at its dot, so the other default rules are listed here without that one.
     """
     return {
         "use_all_default_tags": False,

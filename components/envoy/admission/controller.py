@@ -1,36 +1,40 @@
-"""Decides once a second how much work the Envoy beside it lets in. Standard library only: a pod runs this very file.
+"""The admission controller: decides once a second how much work the Envoy beside it admits.
 
-No request waits for this program: it writes runtime keys of Envoy, and Envoy decides by these alone.
+A pod runs this file as it is, so it imports the standard library only. It sets runtime keys of Envoy, and Envoy decides
+by these alone: no request waits for this program.
 
-| what is seen                                   | requests in progress          | new jobs                       |
+| observation                                    | limit on requests in progress | new jobs                       |
 |------------------------------------------------|-------------------------------|--------------------------------|
-| servers that Envoy uses                        | limit per server x servers    |                                |
-|                                                | / Envoys, for one at least    |                                |
+| n healthy servers in pools that get requests   | limit per server x n / Envoys |                                |
+|                                                | (n is 1 at least)             |                                |
 | wait in the queues at the threshold or above   |                               | refused                        |
 | 90 % of the limit in progress, or more         |                               | refused                        |
-| all that is known is below half of that        |                               | taken                          |
-| in between                                     |                               | as before; after a start taken |
-| wait unknown: Prometheus down, slow, empty,    | as ever: nothing of it is     | by what is in progress alone   |
-| stale, NaN; of several series the worst counts | Prometheus' to say            |                                |
-| Envoy's admin interface does not answer        | as it was                     | as it was                      |
-| this program ends, crashes or hangs            | as Envoy's configuration says | taken                          |
+| all known loads below half of these values     |                               | admitted                       |
+| a load in between                              |                               | as before; admitted at a start |
+| wait unknown: Prometheus down, slow, empty,    | does not depend on the wait   | by requests in progress alone  |
+| stale or NaN                                   |                               |                                |
+| Prometheus returns several series              | does not depend on the wait   | by the longest wait            |
+| Envoy's admin interface does not answer        | as before                     | as before                      |
+| this program ends, crashes or hangs            | that of Envoy's configuration | admitted                       |
 
-What is over the limit, and a new job (`RepositoryIndex`), is refused with UNAVAILABLE: "try elsewhere".
+Envoy refuses requests over the limit, and the first call of a new job (`RepositoryIndex`), with UNAVAILABLE: the client
+tries another site.
 
-Where tenants are told apart, of each some fraction of its requests is refused with RESOURCE_EXHAUSTED: "send less".
+With tenants, Envoy also refuses a fraction of each tenant's requests with RESOURCE_EXHAUSTED: the tenant sends less.
 
-| what is seen                                              | of a tenant's requests                       |
+| observation                                               | requests of a tenant                         |
 |-----------------------------------------------------------|----------------------------------------------|
-| none was refused for the limit                            | all are taken                                |
-| in the last two rounds some were                          | what is over its share is refused            |
-| then less than half of the limit is in progress           | shares double each second, until all are     |
-|                                                           | taken                                        |
-| Envoy has counted from 0 again                            | all are taken, until it is seen to be full   |
-| Envoy's admin interface does not answer                   | as it was                                    |
-| this program ends, crashes or hangs                       | all are taken                                |
+| no request was refused by the limit                       | all are admitted                             |
+| requests were refused by the limit: from the next round   | those over its share are refused             |
+| afterwards less than half of the limit is in progress     | shares double each second until all are      |
+|                                                           | admitted                                     |
+| Envoy's counters restarted from 0                         | all are admitted until it is full again      |
+| Envoy's admin interface does not answer                   | as before                                    |
+| this program ends, crashes or hangs                       | all are admitted                             |
 
-Shares are max-min fair by weight, of what was served while full: none gets more than it offers, and what one leaves
-goes to the others. We admit 5 % more than was served, so the limit keeps being reached and capacity measured.
+Shares divide the requests per second that were served under overload, max-min fair by weight: no tenant gets more than
+it offers, and the others share the rest. We admit 5 % more than was served, so the limit keeps being reached and
+capacity keeps being measured.
 """
 
 import http.client
@@ -48,121 +52,121 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 CLUSTER = "servers"
-"""Envoy's name of the cluster of all servers."""
+"""Name of the cluster of all servers in Envoy's configuration."""
 LIMIT_KEY = f"circuit_breakers.{CLUSTER}.default.max_requests"
 """Envoy's runtime key of that cluster's circuit breaker."""
 REFUSE_NEW_JOBS_KEY = "admission.refuse_new_jobs"
-"""Per cent of the calls of RepositoryIndex that are refused: 0 or 100."""
+"""Envoy's runtime key of the percentage of RepositoryIndex calls that are refused: 0 or 100."""
 ROUTES = "vhost.servers.route"
-"""Prefix of Envoy's counters of the requests of each tenant."""
+"""Prefix of Envoy's counters of each tenant's requests."""
 OVERFLOWS = f"cluster.{CLUSTER}.upstream_rq_active_overflow"
-"""Envoy's counter of what was refused for the limit."""
+"""Envoy's counter of requests refused by the limit."""
 
 FULL_SHARE = 0.9
-"""Of the limit: with so much in progress no new job comes in, before requests of those that run are refused."""
+"""Fraction of the limit from which on new jobs are refused, so that requests of running jobs are refused later."""
 HYSTERESIS = 0.5
-"""New jobs come in again below this share of what refuses them."""
+"""Fraction of the refusing load below which new jobs are admitted again."""
 HEADROOM = 1.05
 """Requests admitted, as a multiple of those served."""
 REFUSED_MAX = 0.999
 """Upper bound of the refused fraction. If we refused everything we could not see that the tenant still sends."""
 SMOOTHING = 0.3
-"""Weight of the last round in what is offered and served."""
+"""Weight of the last round in the moving averages of offered and served requests."""
 OVERPROVISIONING = 1.4
-"""Envoy's own factor: with 1 / 1.4 of its servers healthy a pool takes all requests, with fewer the next helps."""
+"""Envoy's default: with 1 / 1.4 of its servers healthy a pool gets all requests, and with fewer the next pool helps."""
 
 PERIOD_SECONDS = 1.0
 ADMIN_TIMEOUT_SECONDS = 1.0
 PROMETHEUS_TIMEOUT_SECONDS = 2.0
 STALE_SECONDS = 30.0
-"""An answer about another time than the last half minute says nothing of now."""
+"""Age from which on a sample of Prometheus does not count."""
 ANSWER_BYTES_MAX = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What is declared."""
+    """The experiment's declarations and the addresses that this program needs."""
 
     requests_in_flight_per_server_max: int | None
-    """Requests in progress for each server that Envoy uses, over all Envoys; None: no limit but Envoy's memory."""
+    """Requests in progress per healthy server, over all Envoys; None: Envoy's memory is the only limit."""
     envoys: int
     """Envoys that share the servers."""
     requests_max: int
-    """The limit in Envoy's configuration, which none that is computed exceeds."""
+    """The limit in Envoy's configuration: upper bound of the computed one."""
     queue_refuse_new_jobs_ms: float | None
-    """Wait from which on new jobs are refused; None: the wait is not asked for."""
+    """Wait from which on new jobs are refused; None: Prometheus is not queried."""
     prometheus_url: str
-    """Asked only where a wait refuses."""
+    """Base URL of Prometheus."""
     query: str
-    """The wait in the queues in milliseconds, in PromQL."""
+    """PromQL of the wait in the servers' queues, in milliseconds."""
     admin_port: int
-    """Of Envoy, on loopback."""
+    """Port of Envoy's admin interface on loopback."""
     weights: Mapping[str, float]
-    """Tenant -> its share, to that of the others; empty where nobody is told apart."""
+    """Tenant -> weight of its share; empty without tenants."""
 
 
 class Observation(NamedTuple):
-    """What is seen at one time."""
+    """The load of one round."""
 
     in_flight: int
     """Requests in progress in this Envoy."""
     servers: int
-    """Servers that Envoy uses."""
+    """Healthy servers of the pools that get requests."""
     queue_ms: float | None
-    """Wait in the servers' queues; None: nobody knows."""
+    """Wait in the servers' queues; None: unknown."""
 
 
 class Decision(NamedTuple):
-    """What Envoy is told."""
+    """The values of two runtime keys."""
 
     requests_max: int
-    """Requests that may be in progress."""
+    """Limit on requests in progress in this Envoy."""
     refuse_new_jobs: bool
-    """Whether a job that asks what is served is sent elsewhere."""
+    """True: every RepositoryIndex call is refused."""
 
 
 class Counts(NamedTuple):
-    """What Envoy has counted since it began."""
+    """Envoy's counters since its start."""
 
     at_seconds: float
-    """When it was read."""
+    """Monotonic time of the reading."""
     overflowed: int
-    """Refused for the limit."""
+    """Requests refused by the limit."""
     served: int
-    """Answered by the servers."""
+    """Requests of tenants that the servers answered."""
     let_through: Mapping[str, int]
     """Tenant -> requests not refused by its share: forwarded, or refused by the limit."""
 
 
 class Shares(NamedTuple):
-    """Measurements of the tenants and decisions on them, after a round."""
+    """Measurements of the tenants and the resulting fractions, after a round."""
 
     counts: Counts
-    """The last ones."""
+    """Counters of this round."""
     full: bool = False
-    """Whether there was more work than the limit."""
+    """True: requests were refused by the limit, and shares apply."""
     served: float | None = None
-    """Requests a second while full, smoothed where they fall; None while that is not known."""
+    """Capacity in requests per second: a moving average where it falls; None before the first measurement."""
     slack: float = 1.0
     """Multiplier on the shared capacity; doubles each idle second."""
     offered: Mapping[str, float] = {}
-    """Tenant -> its requests a second while full, refused ones included, smoothed."""
+    """Tenant -> its requests per second while full, refused ones included, as a moving average."""
     refused: Mapping[str, float] = {}
-    """Tenant -> fraction of its requests that is refused; 0 for those that are not there."""
+    """Tenant -> fraction of its requests that is refused; a missing tenant has 0."""
 
 
 def refuse_key(tenant: str) -> str:
-    """Envoy's runtime key of the fraction of the tenant's requests that is refused."""
+    """Return Envoy's runtime key of the fraction of the tenant's requests that is refused."""
     return f"admission.refuse.{tenant}"
 
 
 def decide(seen: Observation, policy: Policy, *, refusing: bool) -> Decision:
-    """The table above, as a function.
+    """Apply the first table of this module.
 
     Args:
-        seen: what is seen now.
-        policy: what is declared.
-        refusing: whether new jobs are being refused; False after a start.
+        seen: the load of this round.
+        policy: the declared limits.
+        refusing: True if the last round refused new jobs; False after a start.
     """
     limit, loads = policy.requests_max, []
     if policy.requests_in_flight_per_server_max is not None:
@@ -176,7 +180,16 @@ def decide(seen: Observation, policy: Policy, *, refusing: bool) -> Decision:
 
 
 def share(capacity: float, offered: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
-    """Tenant -> what it gets of a capacity: max-min fair by weight, and nothing stays unused that anybody offers."""
+    """Divide a capacity among tenants, max-min fair by weight.
+
+    Each tenant gets the smaller of its offer and its part by weight; tenants that want more divide the rest again. With
+    equal weights, offers of 500 and 40 get 160 and 40 of a capacity of 200.
+
+    Args:
+        capacity: requests per second.
+        offered: tenant -> requests per second that it sends.
+        weights: tenant -> weight, for each tenant of `offered` at least.
+    """
     shares, left, waiting = {}, capacity, sum(weights[tenant] for tenant in offered)
     for tenant in sorted(offered, key=lambda tenant: offered[tenant] / weights[tenant]):
         shares[tenant] = min(offered[tenant], left * weights[tenant] / waiting)
@@ -186,13 +199,13 @@ def share(capacity: float, offered: Mapping[str, float], weights: Mapping[str, f
 
 
 def next_shares(before: Shares, counts: Counts, weights: Mapping[str, float], *, half_empty: bool) -> Shares:
-    """The second table above, as a function.
+    """Apply the second table of this module.
 
     Args:
-        before: after the last round.
-        counts: what is counted now.
-        weights: of all tenants.
-        half_empty: whether less than half of the limit is in progress.
+        before: the result of the last round.
+        counts: the counters of this round.
+        weights: tenant -> weight, for all tenants.
+        half_empty: True if less than half of the limit is in progress.
     """
     overflowed = counts.overflowed - before.counts.overflowed
     if not before.full or overflowed < 0:
@@ -202,14 +215,14 @@ def next_shares(before: Shares, counts: Counts, weights: Mapping[str, float], *,
     idle = half_empty and overflowed == 0
     slack = 2 * before.slack if idle else 1.0
     now_served = (counts.served - before.counts.served) / seconds
-    # Up at once, down slowly: a second in which they stood still says little of the next.
+    # The capacity rises at once and falls slowly: servers that stall for a second are fast again in the next.
     served = before.served if idle and before.served else max(now_served, smoothed(before.served, now_served))
     offered = {}
     for tenant in weights:
         let_through = counts.let_through.get(tenant, 0) - before.counts.let_through.get(tenant, 0)
         sent = let_through / seconds / (1 - before.refused.get(tenant, 0))
         offered[tenant] = smoothed(before.offered.get(tenant), sent)
-    # Where they answered nothing at all, one a second is something to begin with.
+    # 1 per second at least: doubled shares of 0 would stay 0.
     shares = share(slack * HEADROOM * max(served, 1.0), offered, weights)
     over = {tenant: 1 - shares[tenant] / offered[tenant] for tenant in weights if offered[tenant] > shares[tenant]}
     refused = {tenant: min(fraction, REFUSED_MAX) for tenant, fraction in over.items()}
@@ -217,14 +230,14 @@ def next_shares(before: Shares, counts: Counts, weights: Mapping[str, float], *,
 
 
 def smoothed(before: float | None, now: float) -> float:
-    """Exponentially weighted moving average; the first value as it is."""
+    """Return the exponentially weighted moving average; without a value before, the new one."""
     return now if before is None else before + SMOOTHING * (now - before)
 
 
 def servers_in_use(hosts: Sequence[Mapping[str, Any]]) -> int:
-    """Healthy servers of the pools that Envoy sends requests to, of `host_statuses` of its `/clusters`.
+    """Count the healthy servers of the pools that get requests, from `host_statuses` of Envoy's `/clusters`.
 
-    A pool that stands by for others to fail takes nothing, so its servers are no reason to let more in.
+    A reserve pool gets no requests while the pools before it are healthy, so its servers do not raise the limit.
     """
     servers, missing = 0, 1.0
     for priority in sorted({host.get("priority", 0) for host in hosts}):
@@ -239,10 +252,10 @@ def servers_in_use(hosts: Sequence[Mapping[str, Any]]) -> int:
 
 
 def queue_ms_of(answer: bytes, *, now_seconds: float) -> float | None:
-    """The wait that Prometheus tells, the longest if it tells several; None where it tells none that counts.
+    """Return the longest wait in an answer of Prometheus; None without a fresh and finite sample.
 
     Raises:
-        ValueError, TypeError, KeyError, AttributeError: it is no answer of Prometheus' HTTP API.
+        ValueError, TypeError, KeyError, AttributeError: the answer is not one of Prometheus' HTTP API.
     """
     reply = json.loads(answer)
     if reply["status"] != "success":
@@ -253,7 +266,7 @@ def queue_ms_of(answer: bytes, *, now_seconds: float) -> float | None:
 
 
 class Prometheus(threading.Thread):
-    """Asks once a second, in a thread of its own: however long an answer takes, nothing waits for it."""
+    """Queries Prometheus once a second in a thread of its own, so that a slow answer delays no round."""
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(daemon=True)
@@ -262,12 +275,12 @@ class Prometheus(threading.Thread):
         self._last: tuple[float, float | None] = (-math.inf, None)
 
     def queue_ms(self) -> float | None:
-        """The last wait that was told, unless it is stale."""
+        """Return the last known wait in milliseconds; None if it is stale."""
         at_seconds, queue_ms = self._last
         return queue_ms if time.monotonic() - at_seconds <= STALE_SECONDS else None
 
     def run(self) -> None:
-        """Ask for ever."""
+        """Query for ever."""
         while True:
             try:
                 with urllib.request.urlopen(self._url, timeout=PROMETHEUS_TIMEOUT_SECONDS) as answer:  # noqa: S310
@@ -279,10 +292,10 @@ class Prometheus(threading.Thread):
 
 
 def ask_envoy(policy: Policy, method: str, path: str) -> bytes:
-    """The answer of Envoy's admin interface.
+    """Return the body of an answer of Envoy's admin interface.
 
     Raises:
-        OSError, http.client.HTTPException: there is none, or not in time.
+        OSError, http.client.HTTPException: there is no answer in time, or its status is not 200.
     """
     connection = http.client.HTTPConnection("127.0.0.1", policy.admin_port, timeout=ADMIN_TIMEOUT_SECONDS)
     try:
@@ -298,10 +311,11 @@ def ask_envoy(policy: Policy, method: str, path: str) -> bytes:
 
 
 def observe(policy: Policy, queue_ms: float | None) -> Observation:
-    """What Envoy's admin interface shows.
+    """Return the load that Envoy's admin interface shows, with the wait that Prometheus knows.
 
     Raises:
-        OSError, http.client.HTTPException, ValueError, KeyError: it does not answer, or not as it should.
+        OSError, http.client.HTTPException, ValueError, KeyError: Envoy does not answer, or not in the expected form.
+        StopIteration: Envoy has no cluster of servers.
     """
     clusters = json.loads(ask_envoy(policy, "GET", "/clusters?format=json"))["cluster_statuses"]
     hosts = next(cluster for cluster in clusters if cluster["name"] == CLUSTER).get("host_statuses", [])
@@ -310,10 +324,10 @@ def observe(policy: Policy, queue_ms: float | None) -> Observation:
 
 
 def count(policy: Policy) -> Counts:
-    """What Envoy's admin interface has counted.
+    """Return the counters of Envoy's admin interface.
 
     Raises:
-        OSError, http.client.HTTPException, ValueError, KeyError: it does not answer, or not as it should.
+        OSError, http.client.HTTPException, ValueError, KeyError: Envoy does not answer, or not in the expected form.
     """
     words = urllib.parse.urlencode({"format": "json", "filter": rf"^({ROUTES}|{OVERFLOWS})"})
     answer = json.loads(ask_envoy(policy, "GET", f"/stats?{words}"))
@@ -331,24 +345,25 @@ def count(policy: Policy) -> Counts:
 
 
 def tell_envoy(policy: Policy, decision: Decision, refused: Mapping[str, float]) -> None:
-    """Set the runtime keys.
+    """Set Envoy's runtime keys.
 
     Raises:
-        OSError, http.client.HTTPException: Envoy's admin interface does not answer, or refuses.
+        OSError, http.client.HTTPException: there is no answer in time, or its status is not 200.
     """
     keys = {LIMIT_KEY: decision.requests_max, REFUSE_NEW_JOBS_KEY: 100 if decision.refuse_new_jobs else 0} | {
         refuse_key(tenant): json.dumps({"numerator": round(1e6 * refused.get(tenant, 0)), "denominator": "MILLION"})
         for tenant in policy.weights
     }
-    # Envoy takes a plus for a plus.
+    # Envoy does not decode a plus sign as a space.
     words = urllib.parse.urlencode(keys, quote_via=urllib.parse.quote)
     ask_envoy(policy, "POST", f"/runtime_modify?{words}")
 
 
 def control(policy: Policy) -> None:
-    """Observe, decide and tell, for ever; a byte on stdout after each round is the sign of life.
+    """Observe, decide and set the runtime keys, for ever.
 
-    Envoy is told in every round, not only of changes: one that was started again has forgotten.
+    The supervisor takes the byte on stdout after each round as a heartbeat. Each round sets all keys, because an Envoy
+    that restarted has none.
     """
     prometheus = Prometheus(policy)
     if policy.queue_refuse_new_jobs_ms is not None:
@@ -380,7 +395,7 @@ def control(policy: Policy) -> None:
 
 
 def say(news: str, facts: Mapping[str, object]) -> None:
-    """One JSON line of log; where there is no room for it, the work goes on."""
+    """Log one JSON line. A full disk does not stop the controller."""
     line = {"time": time.strftime("%FT%TZ", time.gmtime()), "admission": news, **facts}
     with suppress(OSError):
         sys.stderr.write(json.dumps(line) + "\n")

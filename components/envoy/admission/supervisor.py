@@ -1,10 +1,11 @@
-"""Keeps a program running beside Envoy, and withdraws what it told Envoy when it ends or falls silent.
+"""Supervises the admission controller: restarts it, and withdraws its runtime keys from Envoy when it ends or hangs.
 
-Standard library only: a pod runs this file as it is, as `supervisor.py PROBE_PORT WITHDRAW_URL PROGRAM [ARGUMENT ...]`.
-The program gives signs of life on its stdout. WITHDRAW_URL is POSTed to when it has ended, whyever, and at SIGTERM.
+A pod runs this file as it is, so it imports the standard library only:
+`supervisor.py PROBE_PORT WITHDRAW_URL PROGRAM [ARGUMENT ...]`. Each byte on the program's stdout is a heartbeat. The
+supervisor sends a POST to WITHDRAW_URL each time the program has ended, and at SIGTERM.
 
-This process stays when the program does not, so that the container is not restarted: the kubelet takes a pod for not
-ready while one of its containers is not there, and no clients would be led to Envoy.
+A crash of the program does not restart the container. A pod with a stopped container is not ready, and Envoy would get
+no new clients.
 """
 
 import signal
@@ -17,14 +18,14 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 SILENCE_SECONDS = 10.0
-"""Without a sign of life for so long the program is killed."""
+"""Time without a heartbeat after which the program is killed."""
 PERIOD_SECONDS = 1.0
-"""Between two looks, and before the program is started anew."""
+"""Interval of the checks, and the delay of a restart."""
 WITHDRAW_TIMEOUT_SECONDS = 2.0
 
 
 def supervise(withdraw_url: str, command: list[str]) -> None:
-    """Run the command for ever."""
+    """Run the command for ever, and withdraw its keys after each run."""
     while True:
         with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0) as program:
             try:
@@ -37,7 +38,7 @@ def supervise(withdraw_url: str, command: list[str]) -> None:
 
 
 def watch(program: "subprocess.Popen[bytes]") -> None:
-    """Return when the program has ended, or given no sign of life for too long."""
+    """Return when the program has ended, or has sent no heartbeat for `SILENCE_SECONDS`."""
     last_sign_seconds = time.monotonic()
 
     def read() -> None:
@@ -51,7 +52,7 @@ def watch(program: "subprocess.Popen[bytes]") -> None:
 
 
 def withdraw(url: str) -> None:
-    """Tell Envoy; where it is not there, there is nothing to withdraw."""
+    """Send the POST. An Envoy that does not answer is logged only: a restarted Envoy has no keys."""
     try:
         urllib.request.urlopen(url, data=b"", timeout=WITHDRAW_TIMEOUT_SECONDS).close()  # noqa: S310
     except OSError as error:
@@ -59,27 +60,27 @@ def withdraw(url: str) -> None:
 
 
 def say(line: str) -> None:
-    """One line of log; where there is no room for it, the work goes on."""
+    """Log one line. A full disk does not stop the supervisor."""
     with suppress(OSError):
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
 
 
 class Probe(BaseHTTPRequestHandler):
-    """Answers the kubelet that this process is there."""
+    """Answers the kubelet's probes with 200 while this process runs."""
 
     def do_GET(self) -> None:
-        """Any path."""
+        """Answer 200 for any path."""
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Probes are no news."""
+        """Log nothing: probes come all the time."""
 
 
 def main(probe_port: str, withdraw_url: str, *command: str) -> None:
-    """Answer probes in a thread, supervise in this one."""
+    """Answer probes in a second thread and supervise in this one."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = ThreadingHTTPServer(("", int(probe_port)), Probe)
     threading.Thread(target=server.serve_forever, daemon=True).start()
