@@ -31,20 +31,20 @@ Envoys = Callable[..., RealEnvoy]
 
 @pytest.fixture(scope="session")
 def server_port() -> int:
-    """One port on many addresses, as servers in pods have it."""
+    """One port that is free on many addresses, since all servers in pods use the same."""
     return free_port()
 
 
 @pytest.fixture
 def started() -> Iterator[ExitStack]:
-    """Everything started in a test, stopped after it in the opposite order."""
+    """Stops everything that a test started, in reverse order."""
     with ExitStack() as stack:
         yield stack
 
 
 @pytest.fixture
 def servers(started: ExitStack, server_port: int) -> Servers:
-    """Starts so many stand-ins, on 127.0.1.1 and on."""
+    """Starts the given number of stand-ins, on 127.0.1.1 and the next addresses."""
     return lambda number: [started.enter_context(StandIn(f"127.0.1.{n}", server_port)) for n in range(1, number + 1)]
 
 

@@ -28,7 +28,7 @@ INDEX = "/inference.GRPCInferenceService/RepositoryIndex"
 
 
 def runtime(envoy: RealEnvoy) -> dict[str, str]:
-    """What Envoy was told."""
+    """Return Envoy's runtime keys and their values."""
     entries = json.loads(envoy.admin("/runtime")[1])["entries"]
     return {key: str(entry["final_value"]) for key, entry in entries.items()}
 
@@ -38,7 +38,7 @@ def await_told(envoy: RealEnvoy, key: str, value: str) -> None:
 
 
 def refusal(client: grpc.Channel, method: str) -> tuple[str, str, dict[str, str]]:
-    """Status, message and trailers of a call that fails."""
+    """Return status, message and trailers of a call that fails."""
     with pytest.raises(grpc.RpcError) as raised:
         begin(client, method).result()
     error = raised.value
@@ -60,14 +60,14 @@ class Bench:
         started.enter_context(self.controller)
 
     def answer(self, answer: bytes | None) -> None:
-        """Prometheus answers so from now on; returns when two queries have come after that."""
+        """Set the answer of Prometheus, and return after two more queries."""
         self.prometheus.answer = answer
         asked = self.prometheus.asked
         eventually(lambda: self.prometheus.asked >= asked + 2, "the controller has asked")
 
 
 @pytest.mark.chaos(Fault.PROMETHEUS)
-def test_every_answer_of_prometheus_is_decided_right(
+def test_new_jobs_are_refused_only_when_prometheus_reports_a_long_wait(
     started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path
 ) -> None:
     bench = Bench(started, envoy, servers(1), tmp_path, queue_refuse_new_jobs_ms=100.0)
@@ -80,7 +80,7 @@ def test_every_answer_of_prometheus_is_decided_right(
 
 
 @pytest.mark.chaos(Fault.PROMETHEUS)
-def test_a_prometheus_that_fails_refuses_nobody_and_not_for_what_it_said_before(
+def test_new_jobs_are_admitted_once_prometheus_fails(
     started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path
 ) -> None:
     bench = Bench(started, envoy, servers(1), tmp_path, queue_refuse_new_jobs_ms=100.0)
@@ -95,7 +95,9 @@ def test_a_prometheus_that_fails_refuses_nobody_and_not_for_what_it_said_before(
     assert runtime(bench.envoy)[REFUSE_NEW_JOBS_KEY] == "0"
 
 
-def test_a_refused_job_hears_where_to_turn(started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path) -> None:
+def test_a_refused_job_gets_unavailable_with_a_way_out_and_a_pushback(
+    started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path
+) -> None:
     bench = Bench(started, envoy, servers(1), tmp_path, queue_refuse_new_jobs_ms=100.0)
     bench.prometheus.answer = vector("500")
     await_told(bench.envoy, REFUSE_NEW_JOBS_KEY, "100")
@@ -107,7 +109,7 @@ def test_a_refused_job_hears_where_to_turn(started: ExitStack, servers: Servers,
     assert trailers["grpc-retry-pushback-ms"] == "1000"
 
 
-def test_no_more_is_in_progress_than_declared_and_the_rest_is_sent_elsewhere(
+def test_requests_over_the_declared_limit_get_unavailable_with_a_pushback(
     started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path
 ) -> None:
     both = servers(2)
@@ -128,7 +130,9 @@ def test_no_more_is_in_progress_than_declared_and_the_rest_is_sent_elsewhere(
     assert {call.result().decode() for call in held} <= {A, B}
 
 
-def test_the_limit_follows_the_servers(started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path) -> None:
+def test_the_limit_follows_the_number_of_healthy_servers(
+    started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path
+) -> None:
     first, second = servers(2)
     bench = Bench(started, envoy, [first, second], tmp_path, requests_in_flight_per_server_max=10)
     await_told(bench.envoy, LIMIT_KEY, "20")
@@ -138,7 +142,7 @@ def test_the_limit_follows_the_servers(started: ExitStack, servers: Servers, env
     await_told(bench.envoy, LIMIT_KEY, "20")
 
 
-def test_new_jobs_are_refused_before_requests_are_though_prometheus_is_down(
+def test_new_jobs_are_refused_before_requests_also_without_prometheus(
     started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path
 ) -> None:
     (server,) = servers(1)
@@ -157,10 +161,10 @@ def test_new_jobs_are_refused_before_requests_are_though_prometheus_is_down(
     assert outcomes(bench.client, method=INDEX) == {A: 1}
 
 
-def test_no_call_waits_for_the_controller_or_for_prometheus(
+def test_calls_do_not_wait_for_a_stopped_controller_or_prometheus(
     started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path
 ) -> None:
-    """Both stand still, and the last that was decided goes on."""
+    """The last decision stays while both are stopped."""
     bench = Bench(
         started, envoy, servers(1), tmp_path, requests_in_flight_per_server_max=10, queue_refuse_new_jobs_ms=100.0
     )
@@ -177,7 +181,7 @@ def test_no_call_waits_for_the_controller_or_for_prometheus(
 
 
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
-def test_what_a_controller_decided_that_crashed_or_hangs_is_withdrawn_and_decided_anew(
+def test_a_controller_that_crashes_or_hangs_loses_its_keys_and_is_restarted(
     started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path, fault: signal.Signals
 ) -> None:
     bench = Bench(
@@ -196,7 +200,7 @@ def test_what_a_controller_decided_that_crashed_or_hangs_is_withdrawn_and_decide
     assert "what it told Envoy is withdrawn" in bench.controller.log.read_text()
 
 
-def test_a_controller_that_is_ended_leaves_what_envoy_is_configured_for(
+def test_sigterm_withdraws_all_keys_of_the_controller(
     started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path
 ) -> None:
     bench = Bench(
@@ -212,7 +216,7 @@ def test_a_controller_that_is_ended_leaves_what_envoy_is_configured_for(
     assert outcomes(bench.client, method=INDEX) == {A: 1}
 
 
-def test_an_envoy_that_begins_anew_is_told_again(
+def test_a_restarted_envoy_gets_its_limit_again(
     started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path
 ) -> None:
     bench = Bench(started, envoy, servers(1), tmp_path, requests_in_flight_per_server_max=10)
@@ -225,13 +229,15 @@ def test_an_envoy_that_begins_anew_is_told_again(
     assert outcomes(channel(bench.envoy.target)) == {A: 1}
 
 
-def test_it_fits_into_its_container(started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path) -> None:
+def test_the_controller_uses_less_than_three_quarters_of_its_memory_limit(
+    started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path
+) -> None:
     bench = Bench(started, envoy, servers(1), tmp_path, queue_refuse_new_jobs_ms=100.0)
     bench.answer(vector("5"))
     assert bench.controller.memory_kib() < 48 * 1024 * 3 // 4
 
 
-def test_three_times_too_many_requests_are_served_or_sent_elsewhere_and_none_waits_in_vain(
+def test_under_triple_load_requests_are_served_or_refused_and_none_times_out(
     started: ExitStack, server_port: int, envoy: Envoys, tmp_path: Path
 ) -> None:
     """600 requests a second for 10 s, where one server does 200 and 50 may be in progress."""
@@ -249,7 +255,7 @@ def test_three_times_too_many_requests_are_served_or_sent_elsewhere_and_none_wai
 
 
 @pytest.mark.chaos(Fault.DISK_FULL)
-def test_a_controller_that_cannot_write_its_log_decides(
+def test_a_controller_with_a_full_disk_still_sets_the_limit(
     started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path
 ) -> None:
     args = admission(requests_in_flight_per_server_max=10)

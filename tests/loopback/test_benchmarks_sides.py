@@ -1,4 +1,4 @@
-"""Both sides of the benchmarks on the real Envoy: what is compared is what it is said to be."""
+"""Both sides of the benchmarks behave on the real Envoy as the benchmarks describe them."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -52,10 +52,10 @@ EXPECTED = {
     "two series, 5 and 500": "accept",
     "Prometheus is down": "refuse",
 }
-"""What SuperSONIC 0.3.1's own Lua decided, measured with its file."""
+"""Answer of Prometheus -> decision of SuperSONIC 0.3.1's own Lua, measured with its file."""
 
 
-def test_the_rebuilt_limiter_decides_as_theirs(dns: DnsStub, tmp_path: Path) -> None:
+def test_the_rebuilt_limiter_decides_like_supersonics(dns: DnsStub, tmp_path: Path) -> None:
     with PrometheusStub() as prometheus, started(supersonic_limited(prometheus.port), dns, tmp_path) as envoy:
         envoy.await_members(1, timeout_seconds=20)
         outcomes = decisions(envoy, prometheus, settle_seconds=0)
@@ -64,7 +64,9 @@ def test_the_rebuilt_limiter_decides_as_theirs(dns: DnsStub, tmp_path: Path) -> 
     assert {outcome.status for outcome in outcomes.values()} == {grpc.StatusCode.OK}
 
 
-def test_their_connection_limiter_admits_five_and_tells_nobody_why(dns: DnsStub, tmp_path: Path) -> None:
+def test_supersonics_connection_limiter_admits_five_connections_and_closes_the_others(
+    dns: DnsStub, tmp_path: Path
+) -> None:
     limit = peer.ConnectionLimit(fill_interval="3600s")  # none is filled in while the test looks
     config = peer.bootstrap(host=SERVICE_NAME, port=GRPC_PORT, connection_limit=limit)
     with started(replace(supersonic(), config=config), dns, tmp_path) as envoy:
@@ -73,7 +75,7 @@ def test_their_connection_limiter_admits_five_and_tells_nobody_why(dns: DnsStub,
     assert statuses == [grpc.StatusCode.OK] * 5 + [grpc.StatusCode.UNAVAILABLE] * 3
 
 
-def test_ours_takes_the_benchmarks_tokens_and_knows_their_tenants(dns: DnsStub, tmp_path: Path) -> None:
+def test_our_side_accepts_the_benchmarks_tokens_and_tells_their_tenants_apart(dns: DnsStub, tmp_path: Path) -> None:
     with ExitStack() as stack:
         issuer, files = stack.enter_context(issuer_on_loopback())
         clients, admission = shared(issuer)

@@ -1,4 +1,4 @@
-"""Who gets traffic, and what becomes of it when a server fails: real Envoy, stand-in servers."""
+"""Balancing, health checks, ejection and retries: real Envoy, stand-in servers."""
 
 import threading
 import time
@@ -19,13 +19,13 @@ A, B, C = "127.0.1.1", "127.0.1.2", "127.0.1.3"
 
 
 def connected(envoy: RealEnvoy) -> grpc.Channel:
-    """A client, and an Envoy with connections to its servers: calls that wait for one count against none yet."""
+    """Return a client whose Envoy is connected to its servers: calls that wait for a connection count for none."""
     client = channel(envoy.target)
     outcomes(client, 30)
     return client
 
 
-def test_calls_over_one_connection_go_to_every_server_alike(servers: Servers, envoy: Envoys) -> None:
+def test_calls_over_one_connection_are_spread_evenly_over_the_servers(servers: Servers, envoy: Envoys) -> None:
     for server in servers(3):
         server.delay_seconds = 1
     proxy = envoy((A, B, C))
@@ -33,7 +33,7 @@ def test_calls_over_one_connection_go_to_every_server_alike(servers: Servers, en
     assert outcomes(connected(proxy), 30) == {A: 10, B: 10, C: 10}
 
 
-def test_a_server_that_is_not_ready_gets_nothing_until_it_is(servers: Servers, envoy: Envoys) -> None:
+def test_a_server_that_is_not_ready_gets_no_calls_until_it_is_ready(servers: Servers, envoy: Envoys) -> None:
     first, _ = servers(2)
     proxy = envoy((A, B))
     first.serving = False
@@ -44,7 +44,7 @@ def test_a_server_that_is_not_ready_gets_nothing_until_it_is(servers: Servers, e
     assert A in outcomes(channel(proxy.target), 20)
 
 
-def test_without_a_healthy_server_the_client_hears_unavailable(servers: Servers, envoy: Envoys) -> None:
+def test_clients_get_unavailable_when_no_server_is_healthy(servers: Servers, envoy: Envoys) -> None:
     (only,) = servers(1)
     proxy = envoy((A,))
     only.serving = False
@@ -53,8 +53,8 @@ def test_without_a_healthy_server_the_client_hears_unavailable(servers: Servers,
     assert only.calls == 0
 
 
-def test_a_server_that_says_ready_and_fails_every_call_costs_no_call(servers: Servers, envoy: Envoys) -> None:
-    """Such a server has the fewest calls in progress, and would be the favourite of a balancer that looks at these."""
+def test_a_ready_server_that_fails_every_call_loses_none_of_them(servers: Servers, envoy: Envoys) -> None:
+    """Such a server has the fewest calls in progress, so `least_request` alone would prefer it."""
     black_hole, *others = servers(3)
     for server in others:
         server.delay_seconds = 0.1
@@ -67,7 +67,7 @@ def test_a_server_that_says_ready_and_fails_every_call_costs_no_call(servers: Se
 
 
 @pytest.mark.chaos(Fault.TRITON_CRASHES)
-def test_what_a_crashing_server_had_in_progress_is_done_by_another(servers: Servers, envoy: Envoys) -> None:
+def test_calls_in_progress_on_a_crashing_server_are_retried_on_another(servers: Servers, envoy: Envoys) -> None:
     crashing, other = servers(2)
     proxy = envoy((A, B))
     await_healthy(proxy, A, B)
@@ -87,7 +87,7 @@ def test_what_a_crashing_server_had_in_progress_is_done_by_another(servers: Serv
 
 @pytest.mark.chaos(Fault.TRITON_REFUSES)
 @pytest.mark.parametrize("status", [grpc.StatusCode.INTERNAL, grpc.StatusCode.RESOURCE_EXHAUSTED])
-def test_the_fault_of_a_call_is_told_once_and_not_held_against_the_server(
+def test_internal_and_resource_exhausted_are_neither_retried_nor_eject_the_server(
     servers: Servers, envoy: Envoys, status: grpc.StatusCode
 ) -> None:
     both = servers(2)
@@ -100,7 +100,7 @@ def test_the_fault_of_a_call_is_told_once_and_not_held_against_the_server(
     assert proxy.stat("cluster.servers.outlier_detection.ejections_enforced_total") == 0
 
 
-def test_a_begun_stream_is_not_begun_again(servers: Servers, envoy: Envoys) -> None:
+def test_a_begun_stream_is_not_retried(servers: Servers, envoy: Envoys) -> None:
     (server,) = servers(1)
     proxy = envoy((A,))
     await_healthy(proxy, A)
@@ -109,7 +109,7 @@ def test_a_begun_stream_is_not_begun_again(servers: Servers, envoy: Envoys) -> N
     assert server.calls == 1
 
 
-def test_bodies_beyond_every_window_are_sent_again(servers: Servers, envoy: Envoys) -> None:
+def test_bodies_larger_than_the_http2_windows_are_retried(servers: Servers, envoy: Envoys) -> None:
     failing, _ = servers(2)
     failing.status = grpc.StatusCode.UNAVAILABLE
     proxy = envoy((A, B))
@@ -120,7 +120,7 @@ def test_bodies_beyond_every_window_are_sent_again(servers: Servers, envoy: Envo
     assert failing.calls > 0
 
 
-def test_the_second_pool_serves_while_the_first_cannot(servers: Servers, envoy: Envoys) -> None:
+def test_the_second_pool_serves_while_the_first_is_unhealthy(servers: Servers, envoy: Envoys) -> None:
     first, *_ = servers(2)
     proxy = envoy((A,), (B,))
     await_healthy(proxy, A, B)
@@ -134,8 +134,8 @@ def test_the_second_pool_serves_while_the_first_cannot(servers: Servers, envoy: 
     assert outcomes(client, 20) == {A: 20}
 
 
-def test_a_server_that_dns_no_longer_lists_is_forgotten_though_healthy(servers: Servers, envoy: Envoys) -> None:
-    """And long before the TTL of the answer (30 s) is over."""
+def test_a_healthy_server_that_dns_no_longer_lists_gets_no_calls(servers: Servers, envoy: Envoys) -> None:
+    """Envoy drops it long before the TTL of the answer (30 s) ends."""
     servers(2)
     with DnsStub(Zone(name="servers.example", addresses=(A, B), ttl_seconds=30)) as dns:
 
@@ -151,8 +151,8 @@ def test_a_server_that_dns_no_longer_lists_is_forgotten_though_healthy(servers: 
         assert outcomes(channel(proxy.target), 10) == {B: 10}
 
 
-def test_a_call_that_waits_long_survives_the_pings(servers: Servers, envoy: Envoys) -> None:
-    """gRPC's default would end its connection after the third, some 1 s into the wait."""
+def test_keepalive_pings_do_not_end_a_long_call(servers: Servers, envoy: Envoys) -> None:
+    """gRPC's default ends the connection after the third ping, about 1 s into the wait."""
     (server,) = servers(1)
     server.delay_seconds = 4
     proxy = envoy((A,))
@@ -161,7 +161,7 @@ def test_a_call_that_waits_long_survives_the_pings(servers: Servers, envoy: Envo
     assert server.calls == 1
 
 
-def test_the_server_is_told_the_clients_deadline(servers: Servers, envoy: Envoys) -> None:
+def test_the_server_gets_the_clients_deadline(servers: Servers, envoy: Envoys) -> None:
     (server,) = servers(1)
     proxy = envoy((A,))
     await_healthy(proxy, A)
@@ -169,7 +169,7 @@ def test_the_server_is_told_the_clients_deadline(servers: Servers, envoy: Envoys
     assert 0 < server.seconds_left <= 30
 
 
-def test_a_call_ends_for_the_server_too_when_its_deadline_is_over(servers: Servers, envoy: Envoys) -> None:
+def test_a_call_past_its_deadline_is_cancelled_on_the_server(servers: Servers, envoy: Envoys) -> None:
     (server,) = servers(1)
     server.delay_seconds = 20
     proxy = envoy((A,))

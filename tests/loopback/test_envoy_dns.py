@@ -1,4 +1,4 @@
-"""What becomes of the servers when DNS does not say where they are: real Envoy, a DNS server that fails."""
+"""Envoy's servers while DNS fails or lists none: real Envoy, a DNS server that fails."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -55,7 +55,7 @@ FAULTS: dict[str, Callable[[DnsStub], None]] = {
 
 @pytest.mark.chaos(Fault.DNS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_last_servers_known_stay_while_dns_fails(proxy: RealEnvoy, dns: DnsStub, fault: str) -> None:
+def test_envoy_keeps_its_servers_while_dns_fails(proxy: RealEnvoy, dns: DnsStub, fault: str) -> None:
     FAULTS[fault](dns)
     asked = dns.queries
     eventually(lambda: dns.queries >= asked + 3, "DNS was asked again and again")
@@ -75,10 +75,8 @@ NONE: dict[str, Callable[[DnsStub], None]] = {"no address": lambda dns: fail(dns
 
 @pytest.mark.chaos(Fault.DNS)
 @pytest.mark.parametrize("answer", NONE)
-def test_dns_that_says_there_are_none_is_believed_and_clients_hear_so_at_once(
-    proxy: RealEnvoy, dns: DnsStub, answer: str
-) -> None:
-    """It looks the same as a pool whose last server is about to stop, which must get no request more."""
+def test_clients_get_unavailable_at_once_when_dns_lists_no_server(proxy: RealEnvoy, dns: DnsStub, answer: str) -> None:
+    """DNS answers the same when the last server of a pool is about to stop, which must get no new request."""
     NONE[answer](dns)
     eventually(lambda: proxy.healthy_servers() == set(), "they are forgotten")
     assert outcomes(channel(proxy.target), 5, deadline_seconds=5) == {"UNAVAILABLE": 5}

@@ -25,7 +25,7 @@ def drain(admin_port: int, *, leave_seconds: int = 1, goaway_seconds: int = 3, d
 
 
 def leave(old: RealEnvoy, new: RealEnvoy, service: ServiceStub) -> None:
-    """What happens to a pod that is deleted: the Service turns away, the hook runs, SIGTERM."""
+    """Do as a deletion of the pod does: the Service drops it, the hook runs, Envoy gets SIGTERM."""
     service.set_ports([new.grpc_port])
     drain(old.admin_port)
     assert old.stat("http.clients.downstream_rq_active") == 0
@@ -33,7 +33,7 @@ def leave(old: RealEnvoy, new: RealEnvoy, service: ServiceStub) -> None:
     old.process.wait()
 
 
-def test_clients_move_to_another_envoy_and_no_call_is_lost(servers: Servers, envoy: Envoys) -> None:
+def test_clients_of_a_draining_envoy_reconnect_to_another_without_a_lost_call(servers: Servers, envoy: Envoys) -> None:
     (server,) = servers(1)
     server.delay_seconds = 0.1
     old, new = envoy((A,), arguments=DRAINING), envoy((A,), arguments=DRAINING)
@@ -64,7 +64,7 @@ def test_clients_move_to_another_envoy_and_no_call_is_lost(servers: Servers, env
     assert new.stat("http.clients.downstream_cx_total") > 0
 
 
-def test_a_call_in_progress_is_finished_first(servers: Servers, envoy: Envoys) -> None:
+def test_the_drain_waits_for_calls_in_progress(servers: Servers, envoy: Envoys) -> None:
     (server,) = servers(1)
     old, new = envoy((A,), arguments=DRAINING), envoy((A,), arguments=DRAINING)
     eventually(lambda: old.healthy_servers() == {A}, "healthy")
@@ -79,7 +79,7 @@ def test_a_call_in_progress_is_finished_first(servers: Servers, envoy: Envoys) -
     assert results == {A: 1}
 
 
-def test_it_ends_when_the_drain_time_is_over(servers: Servers, envoy: Envoys) -> None:
+def test_the_drain_ends_after_its_time_with_calls_in_progress(servers: Servers, envoy: Envoys) -> None:
     (server,) = servers(1)
     server.delay_seconds = 60
     proxy = envoy((A,), arguments=DRAINING)
@@ -93,8 +93,8 @@ def test_it_ends_when_the_drain_time_is_over(servers: Servers, envoy: Envoys) ->
     stuck.cancel()
 
 
-def test_it_first_says_not_ready_and_sends_nobody_away(servers: Servers, envoy: Envoys) -> None:
-    """Balancers still lead new connections here: clients that were told to move would come straight back."""
+def test_the_drain_first_fails_readiness_and_keeps_its_clients(servers: Servers, envoy: Envoys) -> None:
+    """Balancers still send new connections here, so clients that got a GOAWAY would come straight back."""
     servers(1)
     proxy = envoy((A,), arguments=DRAINING)
     eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
@@ -107,5 +107,5 @@ def test_it_first_says_not_ready_and_sends_nobody_away(servers: Servers, envoy: 
     hook.join()
 
 
-def test_without_an_envoy_there_is_nothing_to_wait_for() -> None:
+def test_the_drain_ends_at_once_without_an_envoy() -> None:
     drain(free_port(), leave_seconds=100)

@@ -1,4 +1,4 @@
-"""Servers that crash, hang or are slow, and an Envoy that is killed: what becomes of the calls."""
+"""Calls while servers crash, hang or are slow, and while an Envoy is killed."""
 
 import resource
 import time
@@ -28,7 +28,7 @@ FULL_DISK = Path("/dev/full")
         pytest.param(StandInProcess.pause, marks=pytest.mark.chaos(Fault.TRITON_HANGS)),
     ],
 )
-def test_what_a_server_had_in_progress_is_done_by_another(
+def test_calls_in_progress_on_a_killed_or_hung_server_are_retried_on_another(
     started: ExitStack, server_port: int, envoy: Envoys, fault: Callable[[StandInProcess], None]
 ) -> None:
     failing = started.enter_context(StandInProcess(A, server_port, delay_seconds=2))
@@ -47,9 +47,7 @@ def test_what_a_server_had_in_progress_is_done_by_another(
 
 
 @pytest.mark.chaos(Fault.TRITON_HANGS)
-def test_a_server_that_hung_gets_work_again_when_it_goes_on(
-    started: ExitStack, server_port: int, envoy: Envoys
-) -> None:
+def test_a_server_gets_calls_again_after_a_hang(started: ExitStack, server_port: int, envoy: Envoys) -> None:
     hanging = started.enter_context(StandInProcess(A, server_port))
     started.enter_context(StandIn(B, server_port))
     proxy = envoy((A, B))
@@ -62,7 +60,9 @@ def test_a_server_that_hung_gets_work_again_when_it_goes_on(
 
 
 @pytest.mark.chaos(Fault.GPU_SLOW)
-def test_no_queue_forms_before_a_slow_server(started: ExitStack, server_port: int, envoy: Envoys) -> None:
+def test_a_slow_server_gets_fewer_calls_and_no_longer_queue(
+    started: ExitStack, server_port: int, envoy: Envoys
+) -> None:
     """240 requests at 57 % of what a server and two that are ten times faster can do, one at a time."""
     speeds = {A: 0.02, B: 0.02, C: 0.2}
     made = [Busy(address, server_port, slots=1, work_seconds=work) for address, work in speeds.items()]
@@ -94,10 +94,10 @@ def run_out_of_memory(proxy: RealEnvoy) -> None:
 
 @pytest.mark.chaos(Fault.ENVOY)
 @pytest.mark.parametrize("end", [kill, run_out_of_memory])
-def test_the_other_envoy_takes_over_from_one_that_ends(
+def test_another_envoy_serves_clients_after_one_was_killed(
     servers: Servers, envoy: Envoys, end: Callable[[RealEnvoy], None]
 ) -> None:
-    """What it had in progress fails at once, and may be tried again; it does not wait for its deadline."""
+    """Calls in progress on the killed one fail at once with UNAVAILABLE, before their deadline."""
     (server,) = servers(1)
     old, new = envoy((A,)), envoy((A,))
     eventually(lambda: old.healthy_servers() == new.healthy_servers() == {A}, "healthy")
@@ -116,7 +116,7 @@ def test_the_other_envoy_takes_over_from_one_that_ends(
 
 
 @pytest.mark.chaos(Fault.DISK_FULL)
-def test_an_envoy_that_cannot_write_its_log_serves(servers: Servers, envoy: Envoys) -> None:
+def test_an_envoy_with_a_full_disk_still_serves(servers: Servers, envoy: Envoys) -> None:
     (server,) = servers(1)
     proxy = envoy((A,), arguments=("--file-flush-interval-msec", "100"), log=FULL_DISK)
     await_healthy(proxy, A)

@@ -29,7 +29,7 @@ def in_progress(proxy: RealEnvoy, address: str) -> bool:
     return any(address in line and "::rq_active::" in line and not line.endswith("::0") for line in text.splitlines())
 
 
-def test_what_waits_on_a_server_that_hangs_is_done_by_another(
+def test_calls_that_wait_on_a_hung_server_are_retried_on_another(
     hanging: StandInProcess, started: ExitStack, server_port: int, envoy: Envoys
 ) -> None:
     """Though it is checked once a second, and its connections stand."""
@@ -44,10 +44,10 @@ def test_what_waits_on_a_server_that_hangs_is_done_by_another(
     assert proxy.stat(GIVEN_UP) > 0
 
 
-def test_a_server_that_gets_little_cpu_under_large_tensors_is_not_given_up(
+def test_a_server_starved_of_cpu_under_large_tensors_keeps_its_connection(
     hanging: StandInProcess, envoy: Envoys
 ) -> None:
-    """It runs for a tenth of a second, and stands for four."""
+    """The server runs for 0.1 s and is stopped for 4 s, in turn."""
     proxy = envoy((A,))
     await_healthy(proxy, A)
     client = channel(proxy.target)
@@ -70,7 +70,7 @@ def test_a_server_that_gets_little_cpu_under_large_tensors_is_not_given_up(
     assert proxy.stat(GIVEN_UP) == 0
 
 
-def test_an_envoy_that_stood_still_does_not_blame_the_servers(servers: Servers, envoy: Envoys) -> None:
+def test_an_envoy_that_was_paused_keeps_its_servers(servers: Servers, envoy: Envoys) -> None:
     (server,) = servers(1)
     proxy = envoy((A,))
     await_healthy(proxy, A)

@@ -1,4 +1,4 @@
-"""What becomes of a real Envoy, and of its clients, when the requests that it holds fill its memory."""
+"""A real Envoy and its clients when requests fill its memory."""
 
 import json
 import socket
@@ -40,7 +40,7 @@ def refuses(proxy: RealEnvoy) -> bool:
     return proxy.stat("overload.envoy.overload_actions.stop_accepting_requests.active") == 1
 
 
-def test_what_no_longer_fits_is_refused_and_all_else_goes_on(servers: Servers, envoy: Envoys) -> None:
+def test_a_full_envoy_refuses_new_requests_and_finishes_those_in_progress(servers: Servers, envoy: Envoys) -> None:
     proxy = slow(servers, envoy, SMALL)
     client = channel(proxy.target)
     held = fill(proxy)
@@ -65,13 +65,13 @@ def test_what_no_longer_fits_is_refused_and_all_else_goes_on(servers: Servers, e
     assert outcomes(client) == {A: 1}
 
 
-def test_what_fits_is_never_refused(servers: Servers, envoy: Envoys) -> None:
+def test_requests_that_fit_into_the_memory_are_not_refused(servers: Servers, envoy: Envoys) -> None:
     proxy = slow(servers, envoy, Proxy())
     assert {outcome(call) for call in fill(proxy)} == {A}
     assert proxy.stat("http.clients.downstream_rq_overload_close") == 0
 
 
-def test_connections_beyond_what_fits_are_refused_and_those_that_stand_go_on(
+def test_connections_over_the_limit_are_refused_and_open_ones_still_work(
     servers: Servers, envoy: Envoys, started: ExitStack
 ) -> None:
     servers(1)

@@ -1,4 +1,4 @@
-"""Every method of Triton's service, called through a real Envoy: what is not for clients does not reach a server."""
+"""Every method of Triton's service through a real Envoy: calls of operators' methods reach no server."""
 
 import grpc
 import pytest
@@ -34,8 +34,8 @@ def refusal(proxy: RealEnvoy, method: str) -> tuple[grpc.StatusCode, str | None]
     return call.code(), call.details()
 
 
-def test_every_method_of_tritons_service_answers_or_is_denied(servers: Servers, envoy: Envoys) -> None:
-    """Enumerated from the generated stubs, so that a method of a later Triton is denied until somebody decides."""
+def test_every_method_of_tritons_service_is_allowed_or_denied_as_listed(servers: Servers, envoy: Envoys) -> None:
+    """The generated stubs list the methods, so a method of a later Triton fails here until somebody decides."""
     (server,) = servers(1)
     proxy = envoy((A,))
     eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
@@ -47,7 +47,7 @@ def test_every_method_of_tritons_service_answers_or_is_denied(servers: Servers, 
     assert server.calls == len(FOR_CLIENTS)
 
 
-def test_a_denial_says_what_may_be_called(proxy: RealEnvoy) -> None:
+def test_a_denied_call_is_told_which_methods_are_allowed(proxy: RealEnvoy) -> None:
     code, sentence = refusal(proxy, f"/{SERVICE.full_name}/RepositoryModelUnload")
     assert code is grpc.StatusCode.PERMISSION_DENIED
     assert sentence == (
@@ -79,12 +79,12 @@ def test_a_method_that_looks_like_an_allowed_one_is_denied(proxy: RealEnvoy, met
         "/",
     ],
 )
-def test_an_unknown_service_is_unimplemented(proxy: RealEnvoy, method: str) -> None:
+def test_a_call_of_an_unknown_service_gets_unimplemented(proxy: RealEnvoy, method: str) -> None:
     assert refusal(proxy, method) == (
         grpc.StatusCode.UNIMPLEMENTED,
         "unimplemented method: the servers have no such method",
     )
 
 
-def test_the_health_of_the_servers_can_be_asked(proxy: RealEnvoy) -> None:
+def test_clients_can_call_the_health_check(proxy: RealEnvoy) -> None:
     assert ask(channel(proxy.target), HEALTH_CHECK_PATH) == b"\x08\x01"

@@ -1,4 +1,4 @@
-"""What an operator sees of a real Envoy, and what nobody from outside can do to it."""
+"""Metrics, probes, access log and closed admin interface of a real Envoy."""
 
 import json
 import socket
@@ -22,7 +22,7 @@ def test_the_stats_port_answers_readiness_and_metrics(envoy: Envoys) -> None:
     assert "envoy_http_downstream_rq_active" in proxy.stats("/stats/prometheus")[1]
 
 
-def test_the_liveness_probe_is_answered_while_envoy_leaves(envoy: Envoys) -> None:
+def test_the_liveness_probe_passes_while_envoy_drains(envoy: Envoys) -> None:
     proxy = envoy((A,))
     proxy.admin("/healthcheck/fail", "POST")
     assert proxy.stats("/ready")[0] == 503
@@ -44,20 +44,20 @@ def test_the_liveness_probe_is_answered_while_envoy_leaves(envoy: Envoys) -> Non
         ("POST", "/healthcheck/fail"),
     ],
 )
-def test_the_stats_port_answers_nothing_else(envoy: Envoys, method: str, path: str) -> None:
+def test_the_stats_port_answers_404_to_every_other_request(envoy: Envoys, method: str, path: str) -> None:
     proxy = envoy((A,))
     assert proxy.stats(path, method) == (404, "")
     assert proxy.ready()
 
 
-def test_admin_is_closed_to_every_other_address(envoy: Envoys) -> None:
+def test_the_admin_interface_listens_on_loopback_only(envoy: Envoys) -> None:
     proxy = envoy((A,))
     assert proxy.admin("/ready")[0] == 200
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.1.9", proxy.admin_port))
 
 
-def test_failed_calls_are_logged_and_others_only_counted(servers: Servers, envoy: Envoys) -> None:
+def test_only_failed_calls_are_logged(servers: Servers, envoy: Envoys) -> None:
     (server,) = servers(1)
     proxy = envoy((A,), arguments=("--file-flush-interval-msec", "100", "--log-level", "off"))
     eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
@@ -99,7 +99,7 @@ def test_each_server_has_metrics_of_its_own(servers: Servers, envoy: Envoys) -> 
     assert line.endswith(" 3")
 
 
-def test_of_a_storm_of_refusals_a_sample_is_logged_and_of_what_fails_all(servers: Servers, envoy: Envoys) -> None:
+def test_all_failures_and_a_sample_of_the_refusals_are_logged(servers: Servers, envoy: Envoys) -> None:
     def no_place(config: Config) -> None:
         config["static_resources"]["clusters"][0]["circuit_breakers"]["thresholds"][0]["max_requests"] = 1
 

@@ -1,4 +1,4 @@
-"""What is sent again, and what is not, where a model keeps state between requests: real Envoy, stand-in servers."""
+"""Retries of experiments with and without stateful models: real Envoy, stand-in servers."""
 
 import grpc
 import pytest
@@ -14,7 +14,7 @@ A, B = "127.0.1.1", "127.0.1.2"
 
 
 @pytest.mark.parametrize(("stateful", "heard", "repeated"), [(False, {B}, 1), (True, {"CANCELLED", "UNAVAILABLE"}, 0)])
-def test_a_call_that_its_server_had_begun(
+def test_a_call_that_a_crashed_server_had_begun_is_retried_only_without_state(
     servers: Servers, envoy: Envoys, stateful: bool, heard: set[str], repeated: int
 ) -> None:
     crashing, other = servers(2)
@@ -28,8 +28,8 @@ def test_a_call_that_its_server_had_begun(
     assert other.calls == repeated
 
 
-def test_a_call_that_its_server_turned_down(servers: Servers, envoy: Envoys) -> None:
-    """A model may say UNAVAILABLE after it has taken the step."""
+def test_a_stateful_call_that_got_unavailable_is_not_retried(servers: Servers, envoy: Envoys) -> None:
+    """A model may answer UNAVAILABLE after it has executed the step."""
     for server in (both := servers(2)):
         server.status = grpc.StatusCode.UNAVAILABLE
     proxy = envoy((A, B), stateful=True)
@@ -39,8 +39,10 @@ def test_a_call_that_its_server_turned_down(servers: Servers, envoy: Envoys) -> 
 
 
 @pytest.mark.parametrize("stateful", [False, True])
-def test_a_call_that_no_server_has_seen_is_made_elsewhere(servers: Servers, envoy: Envoys, stateful: bool) -> None:
-    """As in the moment after a crash, before any check has failed."""
+def test_a_call_whose_server_cannot_be_connected_is_retried_on_another(
+    servers: Servers, envoy: Envoys, stateful: bool
+) -> None:
+    """This is the moment after a crash, before any health check has failed."""
 
     def check_nothing(config: Config) -> None:
         cluster = config["static_resources"]["clusters"][0]
@@ -53,7 +55,7 @@ def test_a_call_that_no_server_has_seen_is_made_elsewhere(servers: Servers, envo
     assert proxy.stat("cluster.servers.upstream_cx_connect_fail") > 0
 
 
-def test_a_question_that_changes_nothing_is_asked_again(servers: Servers, envoy: Envoys) -> None:
+def test_metadata_calls_of_stateful_experiments_are_retried(servers: Servers, envoy: Envoys) -> None:
     failing, _ = servers(2)
     failing.status = grpc.StatusCode.UNAVAILABLE
     proxy = envoy((A, B), stateful=True)

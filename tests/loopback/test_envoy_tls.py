@@ -1,4 +1,4 @@
-"""TLS at Envoy: the certificate that clients are shown, and the one that they show."""
+"""TLS at Envoy: its own certificate, and those of clients."""
 
 import json
 from collections import Counter
@@ -52,7 +52,7 @@ def call(proxy: RealEnvoy, shown: Credentials | None = None, *, authority: Autho
         return outcomes(client)
 
 
-def test_clients_speak_tls_and_nothing_else(server: StandIn, envoy: Envoys) -> None:
+def test_plain_text_and_untrusted_certificates_are_refused(server: StandIn, envoy: Envoys) -> None:
     proxy = start(envoy, NetworkClients(kind="network"))
     assert call(proxy) == {A: 1}
     assert call(proxy, authority=GRID) == {"UNAVAILABLE": 1}
@@ -60,7 +60,7 @@ def test_clients_speak_tls_and_nothing_else(server: StandIn, envoy: Envoys) -> N
     assert server.calls == 1
 
 
-def test_a_renewed_certificate_is_shown_without_a_restart(server: StandIn, envoy: Envoys) -> None:
+def test_a_renewed_certificate_is_used_without_a_restart(server: StandIn, envoy: Envoys) -> None:
     proxy = start(envoy, NetworkClients(kind="network"))
     standing = tls_channel(proxy.target, PUBLIC.certificate)
     assert outcomes(standing) == {A: 1}
@@ -72,7 +72,7 @@ def test_a_renewed_certificate_is_shown_without_a_restart(server: StandIn, envoy
     assert server.calls == 3
 
 
-def test_a_token_over_tls(server: StandIn, envoy: Envoys) -> None:
+def test_tokens_are_checked_over_tls(server: StandIn, envoy: Envoys) -> None:
     with Issuer("https://issuer.example", PUBLIC.sign_host("localhost")) as issuer:
         proxy = start(envoy, TokenClients(kind="token", issuers=(issuer.fact(),)))
         client = tls_channel(proxy.target, PUBLIC.certificate)
@@ -97,7 +97,7 @@ WRONG: dict[str, tuple[Credentials | None, str]] = {
 }
 
 
-def test_certificates_of_clients(server: StandIn, envoy: Envoys) -> None:
+def test_only_certificates_with_an_allowed_name_reach_a_server(server: StandIn, envoy: Envoys) -> None:
     proxy = start(envoy, GRID_CLIENTS)
     assert {case: call(proxy, shown) for case, shown in RIGHT.items()} == {case: {A: 1} for case in RIGHT}
     assert {case: call(proxy, shown) for case, (shown, _) in WRONG.items()} == {
@@ -106,7 +106,7 @@ def test_certificates_of_clients(server: StandIn, envoy: Envoys) -> None:
     assert server.calls == len(RIGHT)
 
 
-def test_who_was_refused_is_logged(server: StandIn, envoy: Envoys) -> None:
+def test_the_log_names_the_subject_of_a_refused_client(server: StandIn, envoy: Envoys) -> None:
     proxy = start(envoy, GRID_CLIENTS)
     assert server.calls == 0
     call(proxy, GRID.sign("john"))
@@ -120,7 +120,7 @@ def test_who_was_refused_is_logged(server: StandIn, envoy: Envoys) -> None:
     assert line["grpc_message"] == "forbidden: the certificate is valid, but has none of the names that may call"
 
 
-def test_new_authorities_are_taken_without_a_restart(server: StandIn, envoy: Envoys) -> None:
+def test_new_authorities_are_trusted_without_a_restart(server: StandIn, envoy: Envoys) -> None:
     proxy = start(envoy, GRID_CLIENTS)
     renewing = Authority("grid, next year")
     jane = renewing.sign("jane")

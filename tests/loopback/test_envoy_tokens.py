@@ -1,4 +1,4 @@
-"""Whose token is taken: real Envoy, key servers with real TLS, and servers that count what reaches them."""
+"""Checks of tokens: real Envoy, key servers with real TLS, and servers that count their calls."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ Guarded = Callable[..., RealEnvoy]
 
 @pytest.fixture
 def authority() -> Authority:
-    """Signs the certificates of the issuers, in the place of the public authorities."""
+    """Signs the certificates of the issuers instead of the public authorities."""
     return Authority("public")
 
 
@@ -68,7 +68,7 @@ def guarded(server: StandIn, envoy: Envoys, authority: Authority) -> Guarded:
 
 
 def outcome(proxy: RealEnvoy, token: str | None, method: str = INFER) -> str:
-    """The server that answered a call with the token, or the status that the call ended with."""
+    """Return the server that answered a call with the token, or the status of the failed call."""
     with channel(proxy.target) as client:
         (outcome,) = outcomes(client, method=method, token=token)
     return outcome
@@ -112,7 +112,7 @@ WRONG: dict[str, tuple[Callable[[Issuer], str | None], str]] = {
 
 
 @pytest.mark.chaos(Fault.CLOCK_SKEW)
-def test_right_tokens_pass_and_wrong_ones_reach_no_server(issuer: Issuer, server: StandIn, guarded: Guarded) -> None:
+def test_valid_tokens_reach_a_server_and_invalid_ones_do_not(issuer: Issuer, server: StandIn, guarded: Guarded) -> None:
     issuer.keys["elliptic"] = new_key()
     proxy = guarded(issuer.fact())
     assert {case: outcome(proxy, make(issuer)) for case, make in RIGHT.items()} == dict.fromkeys(RIGHT, A)
@@ -123,21 +123,19 @@ def test_right_tokens_pass_and_wrong_ones_reach_no_server(issuer: Issuer, server
     assert server.calls == passed
 
 
-def test_a_changed_claim_breaks_the_signature(issuer: Issuer, guarded: Guarded) -> None:
+def test_a_token_with_a_changed_claim_is_unauthenticated(issuer: Issuer, guarded: Guarded) -> None:
     proxy = guarded(issuer.fact())
     header, _, signature = issuer.token(sub="jane").split(".")
     _, claims, _ = issuer.token(sub="root").split(".")
     assert outcome(proxy, f"{header}.{claims}.{signature}") == UNAUTHENTICATED
 
 
-def test_a_token_in_the_url_is_none(issuer: Issuer, guarded: Guarded) -> None:
+def test_a_token_in_the_url_is_ignored(issuer: Issuer, guarded: Guarded) -> None:
     proxy = guarded(issuer.fact())
     assert outcome(proxy, None, f"{INFER}?access_token={issuer.token()}") == UNAUTHENTICATED
 
 
-def test_nothing_but_the_health_check_is_answered_without_a_token(
-    issuer: Issuer, server: StandIn, guarded: Guarded
-) -> None:
+def test_only_the_health_check_works_without_a_token(issuer: Issuer, server: StandIn, guarded: Guarded) -> None:
     proxy = guarded(issuer.fact())
     assert outcome(proxy, None, HEALTH_CHECK_PATH) == "\x08\x01"
     for method in ("ServerLive", "ServerReady", "RepositoryIndex", "RepositoryModelUnload"):
@@ -146,13 +144,13 @@ def test_nothing_but_the_health_check_is_answered_without_a_token(
     assert server.calls == 0
 
 
-def test_the_servers_do_not_see_the_token(issuer: Issuer, server: StandIn, guarded: Guarded) -> None:
+def test_the_token_is_not_forwarded_to_the_servers(issuer: Issuer, server: StandIn, guarded: Guarded) -> None:
     proxy = guarded(issuer.fact())
     assert outcome(proxy, issuer.token()) == A
     assert "authorization" not in server.metadata
 
 
-def test_two_issuers_each_with_its_own_keys_and_audience(issuer: Issuer, other: Issuer, guarded: Guarded) -> None:
+def test_each_issuer_is_checked_with_its_own_keys_and_audience(issuer: Issuer, other: Issuer, guarded: Guarded) -> None:
     proxy = guarded(issuer.fact(), other.fact(audiences=("triton", "sonic")))
     assert outcome(proxy, issuer.token()) == outcome(proxy, other.token()) == A
     assert outcome(proxy, other.token(aud="triton")) == A
@@ -162,7 +160,7 @@ def test_two_issuers_each_with_its_own_keys_and_audience(issuer: Issuer, other: 
 
 
 @pytest.mark.chaos(Fault.ISSUER)
-def test_a_new_key_is_taken_and_one_that_is_withdrawn_is_not(issuer: Issuer, guarded: Guarded) -> None:
+def test_new_keys_are_accepted_and_withdrawn_ones_rejected_after_a_fetch(issuer: Issuer, guarded: Guarded) -> None:
     proxy = guarded(issuer.fact())
     old = issuer.token()
     assert outcome(proxy, old) == A
@@ -174,8 +172,8 @@ def test_a_new_key_is_taken_and_one_that_is_withdrawn_is_not(issuer: Issuer, gua
     assert outcome(proxy, issuer.token(kid="second")) == A
 
 
-def test_calls_ask_the_issuer_nothing(issuer: Issuer, guarded: Guarded) -> None:
-    """Also not those with unknown keys, by which a stranger could make Envoy ask."""
+def test_calls_cause_no_fetch_of_keys(issuer: Issuer, guarded: Guarded) -> None:
+    """Calls with unknown keys cause none either: strangers could otherwise make Envoy fetch."""
     proxy = guarded(issuer.fact())
     begun = time.monotonic()
     before = issuer.fetches
@@ -185,8 +183,8 @@ def test_calls_ask_the_issuer_nothing(issuer: Issuer, guarded: Guarded) -> None:
     assert issuer.fetches - before <= 2 * (time.monotonic() - begun) + 2
 
 
-def test_an_envoy_that_is_ready_knows_the_keys(issuer: Issuer, guarded: Guarded) -> None:
-    """Else the first calls after a rollout would wait for the issuer."""
+def test_an_envoy_becomes_ready_only_with_the_keys(issuer: Issuer, guarded: Guarded) -> None:
+    """The first calls after a rollout do not wait for the issuer."""
     issuer.delay_seconds = 3
     proxy = guarded(issuer.fact())
     assert proxy.stat("http.clients.jwt_authn.jwks_fetch_success") >= 1
@@ -194,8 +192,8 @@ def test_an_envoy_that_is_ready_knows_the_keys(issuer: Issuer, guarded: Guarded)
 
 
 @pytest.mark.chaos(Fault.ISSUER)
-def test_an_issuer_that_goes_takes_nobody_away(issuer: Issuer, guarded: Guarded) -> None:
-    """The keys are old three times over when the call is made."""
+def test_tokens_stay_valid_while_their_issuer_is_down(issuer: Issuer, guarded: Guarded) -> None:
+    """Three refreshes of the keys have failed when the client calls."""
     proxy = guarded(issuer.fact())
     token = issuer.token()
     issuer.__exit__(None, None, None)
@@ -206,7 +204,7 @@ def test_an_issuer_that_goes_takes_nobody_away(issuer: Issuer, guarded: Guarded)
 
 
 @pytest.mark.chaos(Fault.ISSUER)
-def test_an_issuer_that_is_down_at_the_start_keeps_only_its_own_out(
+def test_an_issuer_that_is_down_at_the_start_locks_out_only_its_own_clients(
     issuer: Issuer, other: Issuer, guarded: Guarded
 ) -> None:
     issuer.__exit__(None, None, None)
@@ -219,10 +217,10 @@ def test_an_issuer_that_is_down_at_the_start_keeps_only_its_own_out(
 
 @pytest.mark.chaos(Fault.ISSUER)
 @pytest.mark.parametrize(("fault", "counted"), [("authority", "fail_verify_error"), ("host", "fail_verify_san")])
-def test_a_man_in_the_middle_gives_no_keys(
+def test_keys_of_a_man_in_the_middle_are_not_fetched(
     fault: str, counted: str, issuer: Issuer, authority: Authority, server: StandIn, guarded: Guarded
 ) -> None:
-    """He stands where the issuer should, with keys of his own, and a certificate that he could get."""
+    """The man has the issuer's address, keys of his own, and a certificate that he could get."""
     evil = x509.DNSName("evil.example")
     mine = Authority("mine").sign_host("localhost") if fault == "authority" else authority.sign("evil.example", evil)
     with Issuer(issuer.issuer, mine) as man:
@@ -245,7 +243,9 @@ def test_a_man_in_the_middle_gives_no_keys(
         ),
     ],
 )
-def test_the_cause_is_told(claims: dict[str, Any], sentence: str, issuer: Issuer, guarded: Guarded) -> None:
+def test_a_refused_client_gets_the_reason(
+    claims: dict[str, Any], sentence: str, issuer: Issuer, guarded: Guarded
+) -> None:
     proxy = guarded(issuer.fact(groups=("/cms",)))
     with pytest.raises(grpc.RpcError) as raised:
         ask(channel(proxy.target), token=issuer.token(**claims))
@@ -266,7 +266,9 @@ CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-def test_groups_and_scopes(issuer: Issuer, other: Issuer, server: StandIn, guarded: Guarded) -> None:
+def test_a_token_needs_one_of_the_groups_or_scopes_of_its_issuer(
+    issuer: Issuer, other: Issuer, server: StandIn, guarded: Guarded
+) -> None:
     asking = issuer.fact(groups=("/cms/sonic", "/cms/production"), scopes=("inference.use",))
     proxy = guarded(asking, other.fact())
     assert {case: outcome(proxy, issuer.token(**claims)) for case, (claims, _) in CLAIMS.items()} == {

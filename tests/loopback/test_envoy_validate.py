@@ -1,4 +1,4 @@
-"""The real Envoy loads what the program makes, and its refusals are told in one sentence."""
+"""The real Envoy loads the program's configuration, and its errors are one sentence."""
 
 import json
 import subprocess
@@ -34,10 +34,10 @@ TWO_POOLS = (*ONE_POOL, a_pool(name="cpu", host="10.0.0.7", priority=1))
         (4224, Traffic(largest_message_mib=1024, longest_request_seconds=86_400, attempts_max=10)),
     ],
 )
-def test_envoy_takes_it_without_a_warning(
+def test_envoy_accepts_the_configuration_without_a_warning(
     pools: tuple[ServerPool, ...], memory_mib: int, traffic: Traffic, tmp_path: Path
 ) -> None:
-    """No deprecated field, no unlimited connections: Envoy warns of both. 256, 384, 4224 MiB are the least allowed."""
+    """Envoy warns of deprecated fields and unlimited connections. 256, 384 and 4224 MiB are the schema's minima."""
     proxy = Proxy(memory_mib=memory_mib)
     config = bootstrap(proxy_args(stack_config(), pools=pools, proxy=proxy, traffic=traffic, timing=Timing.of(traffic)))
     validate_bootstrap(config, envoy=binary(), files={})
@@ -48,7 +48,7 @@ def test_envoy_takes_it_without_a_warning(
     assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == ""
 
 
-def test_envoy_takes_the_command_line_of_its_pod(tmp_path: Path) -> None:
+def test_envoy_accepts_the_command_line_of_its_pod(tmp_path: Path) -> None:
     args = proxy_args(stack_config())
     path = tmp_path / "envoy.json"
     path.write_text(json.dumps(bootstrap(args)))
@@ -68,7 +68,9 @@ def test_envoy_takes_the_command_line_of_its_pod(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_refusal_is_one_sentence_with_envoys_reason(config: dict[str, object], reason: str) -> None:
+def test_an_invalid_configuration_is_refused_in_one_sentence_with_envoys_reason(
+    config: dict[str, object], reason: str
+) -> None:
     with pytest.raises(InvalidBootstrapError, match=reason) as raised:
         validate_bootstrap(config, envoy=binary(), files={})
     sentence = str(raised.value)
@@ -78,6 +80,6 @@ def test_a_refusal_is_one_sentence_with_envoys_reason(config: dict[str, object],
     assert "[critical]" not in sentence
 
 
-def test_an_envoy_that_cannot_be_run_is_named() -> None:
+def test_the_error_names_an_envoy_that_cannot_be_run() -> None:
     with pytest.raises(InvalidBootstrapError, match=r"by /no/envoy: .*; name another in SONIC_ENVOY$"):
         validate_bootstrap({}, envoy="/no/envoy", files={})

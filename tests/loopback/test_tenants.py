@@ -1,4 +1,4 @@
-"""Who is refused when all would be too much: real Envoy, real tokens, the real controller."""
+"""Tenants' shares under overload: real Envoy, real tokens, the real controller."""
 
 import json
 import os
@@ -37,7 +37,7 @@ INDEX, UNLOAD = (f"/inference.GRPCInferenceService/{method}" for method in ("Rep
 
 
 class Busy(StandIn):
-    """A server that does 200 requests a second, four at a time."""
+    """A server that answers 200 requests per second, four at a time."""
 
     def __init__(self, address: str, port: int) -> None:
         super().__init__(address, port)
@@ -61,7 +61,10 @@ class Bench:
     def offer(
         self, rates_per_second: Mapping[str, int], seconds: float, *, settled_seconds: float = 0
     ) -> dict[str, Counter[str]]:
-        """Group -> what became of its requests but the first, sent evenly by each on a connection of its own."""
+        """Send requests evenly, each group on a connection of its own, and return group -> outcomes.
+
+        Requests of the first `settled_seconds` do not count.
+        """
         with ThreadPoolExecutor() as senders:
             sent = {
                 group: senders.submit(_send, self.proxy.target, self.token(group), rate, seconds, settled_seconds)
@@ -70,7 +73,7 @@ class Bench:
             return {group: begun.result() for group, begun in sent.items()}
 
     def refused(self, tenant: str) -> float:
-        """Fraction of its requests that Envoy was told to refuse."""
+        """Return the fraction of the tenant's requests that Envoy refuses."""
         entries = json.loads(self.proxy.admin("/runtime")[1])["entries"]
         told = entries.get(refuse_key(tenant))
         return json.loads(told["final_value"])["numerator"] / 1e6 if told else 0.0
@@ -103,7 +106,7 @@ Benches = Callable[..., Bench]
 def bench(
     issuer: tuple[Issuer, Authority], started: ExitStack, server_port: int, envoy: Envoys, tmp_path: Path
 ) -> Benches:
-    """Starts everything, for the tenants that are given."""
+    """Starts an Envoy, its server and its controller for the given tenants."""
     signing, authority = issuer
     server = started.enter_context(Busy(A, server_port))
 
@@ -126,8 +129,8 @@ def bench(
 HEAVY, LIGHT = Tenant(name="heavy", groups=("/heavy",)), Tenant(name="light", groups=("/light",))
 
 
-def test_who_sends_five_times_as_much_is_served_as_much_as_the_other(bench: Benches) -> None:
-    """600 requests a second where 200 are served; without tenants each would get a third of its own."""
+def test_tenants_of_equal_weight_are_served_equally_when_one_sends_five_times_as_much(bench: Benches) -> None:
+    """600 requests per second where 200 are served. Without tenants a third of each tenant's would be served."""
     both = bench(HEAVY, LIGHT)
     found = both.offer({"/heavy": 500, "/light": 100}, 14, settled_seconds=4)
     served = {group: outcomes[A] for group, outcomes in found.items()}
@@ -138,19 +141,19 @@ def test_who_sends_five_times_as_much_is_served_as_much_as_the_other(bench: Benc
     eventually(lambda: both.refused("heavy") == 0, "all are taken when nobody sends")
 
 
-def test_nobody_is_over_a_share_while_there_is_room(bench: Benches) -> None:
+def test_no_request_is_refused_for_its_share_while_the_servers_have_room(bench: Benches) -> None:
     both = bench(HEAVY, LIGHT)
     found = both.offer({"/heavy": 140, "/light": 20, "/nobodys": 20}, 5)
     assert {outcome for outcomes in found.values() for outcome in outcomes} == {A}
 
 
-def test_a_weight_of_three_is_three_times_as_much(bench: Benches) -> None:
+def test_a_tenant_of_weight_three_is_served_three_times_as_much(bench: Benches) -> None:
     both = bench(HEAVY.model_copy(update={"weight": 3}), LIGHT)
     found = both.offer({"/heavy": 300, "/light": 300}, 12, settled_seconds=4)
     assert 2.3 < found["/heavy"][A] / found["/light"][A] < 3.7, found
 
 
-def test_who_is_of_no_tenant_shares_with_the_others_and_the_rest_is_not_left_unused(bench: Benches) -> None:
+def test_clients_without_a_tenant_share_as_others_and_get_what_tenants_leave(bench: Benches) -> None:
     lone = bench(LIGHT)
     found = lone.offer({"/nobodys": 500, "/light": 50}, 12, settled_seconds=4)
     assert found["/nobodys"][OVER_SHARE] > 0.5 * found["/nobodys"].total(), found
@@ -158,7 +161,7 @@ def test_who_is_of_no_tenant_shares_with_the_others_and_the_rest_is_not_left_unu
     assert found["/nobodys"][A] > 120 * 8, found
 
 
-def test_a_token_is_of_the_first_tenant_that_it_may_be_of(bench: Benches) -> None:
+def test_a_token_counts_for_the_first_tenant_that_it_matches(bench: Benches) -> None:
     scoped = Tenant(name="scoped", issuer="https://issuer.example/realm", groups=("/a", "/b"), scopes=("infer",))
     both = bench(scoped, Tenant(name="rest", issuer="https://issuer.example/realm"))
     _refuse_all(both, "scoped")
@@ -172,7 +175,7 @@ def test_a_token_is_of_the_first_tenant_that_it_may_be_of(bench: Benches) -> Non
             assert outcomes(channel(both.proxy.target), token=token) == {expected: 1}, said
 
 
-def test_only_requests_are_refused_for_a_share_and_the_client_hears_what_to_do(bench: Benches) -> None:
+def test_inference_over_a_share_gets_resource_exhausted_and_other_calls_pass(bench: Benches) -> None:
     both = bench(HEAVY, LIGHT)
     _refuse_all(both, "heavy")
     with channel(both.proxy.target) as client:
@@ -199,7 +202,7 @@ def test_only_requests_are_refused_for_a_share_and_the_client_hears_what_to_do(b
     assert served in both.proxy.stats("/stats/prometheus")[1]
 
 
-def test_the_shares_of_a_controller_that_crashed_are_withdrawn(bench: Benches) -> None:
+def test_shares_are_withdrawn_when_the_controller_ends(bench: Benches) -> None:
     both = bench(HEAVY, LIGHT)
     with ThreadPoolExecutor() as aside:
         load = aside.submit(both.offer, {"/heavy": 500, "/light": 100}, 8)
@@ -211,7 +214,7 @@ def test_the_shares_of_a_controller_that_crashed_are_withdrawn(bench: Benches) -
 
 
 def _refuse_all(bench: Bench, tenant: str) -> None:
-    """Tell Envoy so in the controller's place, which is stopped, and to log each refusal."""
+    """Stop the controller, make Envoy refuse all requests of the tenant, and log each refusal."""
     bench.controller.process.terminate()
     bench.controller.process.wait(timeout=30)
     bench.proxy.admin(f"/runtime_modify?{refuse_key(tenant)}=100&access_log.refusals=100", "POST")

@@ -1,4 +1,4 @@
-"""The table of what is let in, row by row."""
+"""The controller's table of admission, row by row."""
 
 import json
 import time
@@ -35,20 +35,20 @@ def refused(queue_ms: float | None, *, in_flight: int = 0, refusing: bool = Fals
 
 @pytest.mark.parametrize("case", answers())
 @pytest.mark.parametrize("refusing", [False, True])
-def test_every_answer_of_prometheus_is_decided_right(case: str, refusing: bool) -> None:
-    """A measured wait counts; anything else refuses nobody, whatever was decided before."""
+def test_only_a_fresh_and_long_wait_refuses_new_jobs(case: str, refusing: bool) -> None:
+    """Any other answer admits new jobs, whatever was decided before."""
     answer, expected = answers()[case]
     assert refused(queue_ms_of(answer, now_seconds=time.time()), refusing=refusing) is expected
 
 
 @pytest.mark.parametrize("answer", NO_ANSWERS)
-def test_what_is_no_answer_is_an_error_that_the_controller_expects(answer: bytes) -> None:
+def test_an_invalid_answer_of_prometheus_raises_an_error_that_the_controller_catches(answer: bytes) -> None:
     with pytest.raises((ValueError, TypeError, KeyError, AttributeError)):
         queue_ms_of(answer, now_seconds=time.time())
 
 
-def test_without_a_wait_what_is_in_progress_decides() -> None:
-    """The limit is 200 here: 100 for each of 4 servers, shared by 2 Envoys."""
+def test_requests_in_progress_decide_when_the_wait_is_unknown() -> None:
+    """The limit is 200: 100 for each of 4 servers, shared by 2 Envoys."""
     assert not refused(None, in_flight=179)
     assert refused(None, in_flight=180)
 
@@ -67,22 +67,22 @@ def test_without_a_wait_what_is_in_progress_decides() -> None:
         (None, 0, True, False),
     ],
 )
-def test_a_refusal_lasts_until_the_load_is_half_of_what_began_it(
+def test_new_jobs_are_refused_until_the_load_is_below_half_of_the_threshold(
     queue_ms: float | None, in_flight: int, before: bool, expected: bool
 ) -> None:
     assert refused(queue_ms, in_flight=in_flight, refusing=before) is expected
 
 
-def test_a_controller_that_begins_anew_takes_jobs_in_between() -> None:
+def test_a_restarted_controller_admits_new_jobs_between_the_thresholds() -> None:
     assert not refused(75.0, refusing=False)
 
 
 @pytest.mark.parametrize(("servers", "limit"), [(0, 50), (1, 50), (4, 200), (8, 400), (20, 400)])
-def test_the_limit_follows_the_servers_from_one_to_what_envoy_is_configured_for(servers: int, limit: int) -> None:
+def test_the_limit_follows_the_servers_up_to_the_configured_one(servers: int, limit: int) -> None:
     assert decide(Observation(0, servers, None), POLICY, refusing=False).requests_max == limit
 
 
-def test_what_is_not_declared_refuses_nobody() -> None:
+def test_nothing_is_refused_without_a_declaration() -> None:
     nothing = policy(requests_in_flight_per_server_max=None, queue_refuse_new_jobs_ms=None)
     assert decide(Observation(10_000, 0, 1e9), nothing, refusing=False) == Decision(400, refuse_new_jobs=False)
 
@@ -95,7 +95,7 @@ def test_what_is_not_declared_refuses_nobody() -> None:
     per_server=st.none() | st.integers(1, 10_000),
     envoys=st.integers(2, 10),
 )
-def test_always_something_is_let_in_and_never_more_than_configured(
+def test_the_limit_is_at_least_one_and_at_most_the_configured_one(
     in_flight: int, servers: int, queue_ms: float | None, refusing: bool, per_server: int | None, envoys: int
 ) -> None:
     declared = policy(requests_in_flight_per_server_max=per_server, envoys=envoys)
@@ -106,7 +106,7 @@ def test_always_something_is_let_in_and_never_more_than_configured(
 
 
 def hosts(priority: int, healthy: int, unhealthy: int = 0, unchecked: int = 0) -> list[dict[str, object]]:
-    """As Envoy's `/clusters?format=json` tells them: priority 0 is left out, and so is what is false."""
+    """Return hosts as Envoy's `/clusters?format=json` lists them: it omits priority 0 and false fields."""
     place = {"priority": priority} if priority else {}
     good = {"eds_health_status": "HEALTHY"}
     return [
@@ -133,7 +133,7 @@ def hosts(priority: int, healthy: int, unhealthy: int = 0, unchecked: int = 0) -
         (hosts(0, 1, unhealthy=9) + hosts(1, 1, unhealthy=9) + hosts(2, 5), 7),
     ],
 )
-def test_servers_count_where_envoy_sends_requests(pools: list[dict[str, object]], servers: int) -> None:
+def test_healthy_servers_count_only_in_pools_that_get_requests(pools: list[dict[str, object]], servers: int) -> None:
     assert servers_in_use(pools) == servers
 
 
@@ -153,11 +153,11 @@ def arguments(**declared: float) -> AdmissionArgs:
     [({}, 5000), ({"queue_refuse_new_jobs_ms": 500.0}, 5000)]
     + [({"requests_in_flight_per_server_max": most}, limit) for most, limit in [(100, 400), (2, 8), (10_000, 5000)]],
 )
-def test_without_a_controller_all_servers_that_there_may_be_are_counted(declared: dict[str, float], limit: int) -> None:
+def test_the_configured_limit_is_that_of_the_maximum_number_of_servers(declared: dict[str, float], limit: int) -> None:
     assert limit_of_configuration(arguments(**declared), envoys=2, memory_max=5000) == limit
 
 
-def test_the_controller_reads_the_policy_that_is_written_for_it() -> None:
+def test_the_controller_can_read_its_policy_file() -> None:
     made = files(arguments(requests_in_flight_per_server_max=100), envoys=2, memory_max=5000, admin_port=9901)
     read = Policy(**json.loads(made["admission.json"]))
     assert (read.requests_in_flight_per_server_max, read.envoys, read.requests_max) == (100, 2, 400)
@@ -165,12 +165,12 @@ def test_the_controller_reads_the_policy_that_is_written_for_it() -> None:
     assert {word.removeprefix("/folder/") for word in run if word.startswith("/folder/")} == made.keys()
 
 
-def test_the_container_is_small() -> None:
+def test_the_container_requests_20_millicores_and_is_limited_to_48_mib() -> None:
     resources = container(arguments(), admin_port=9901)["resources"]
     assert (resources["requests"]["cpu"], resources["limits"]["memory"]) == ("20m", "48Mi")
 
 
-def test_prometheus_is_reached_where_a_wait_is_declared_and_only_there() -> None:
+def test_egress_to_prometheus_is_allowed_only_with_a_declared_wait() -> None:
     (edge,) = egress(arguments(queue_refuse_new_jobs_ms=500.0))
     assert (edge.peers, edge.ports) == ([{"podSelector": {}}], [9090])
     assert egress(arguments(requests_in_flight_per_server_max=100)) == []

@@ -14,43 +14,43 @@ def pod_of(**site: Any) -> Any:
     return deployment_spec(proxy_args(stack_config(site=site)), "a-map")["template"]["spec"]
 
 
-def test_a_new_proxy_is_ready_before_an_old_one_leaves() -> None:
+def test_a_rollout_starts_a_new_envoy_before_it_stops_an_old_one() -> None:
     spec = deployment_spec(proxy_args(stack_config()), "a-map")
     assert spec["replicas"] == 2
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
 
 
-def test_the_kubelet_waits_longer_than_the_drain_may_last() -> None:
+def test_the_grace_period_is_longer_than_the_drain() -> None:
     pod = pod_of()
     *_, leave, _goaway, drain = pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
     assert pod["terminationGracePeriodSeconds"] > int(leave) + int(drain)
 
 
-def test_readiness_fails_and_is_seen_while_the_proxy_still_takes_calls() -> None:
+def test_readiness_fails_before_envoy_stops_accepting_calls() -> None:
     container = pod_of()["containers"][0]
     readiness, leave = container["readinessProbe"], int(container["lifecycle"]["preStop"]["exec"]["command"][-3])
     assert readiness["periodSeconds"] * readiness["failureThreshold"] < leave
 
 
 @pytest.mark.parametrize(("cpu_cores", "workers"), [(0.5, 1), (1.0, 1), (2.5, 3)])
-def test_one_worker_per_core(cpu_cores: float, workers: int) -> None:
+def test_envoy_runs_one_worker_per_core(cpu_cores: float, workers: int) -> None:
     container = pod_of(proxy={"cpu_cores": cpu_cores})["containers"][0]
     arguments = container["args"]
     assert arguments[arguments.index("--concurrency") + 1] == str(workers)
     assert container["resources"]["limits"]["cpu"] == f"{round(cpu_cores * 1000)}m"
 
 
-def test_memory_is_requested_and_limited_alike() -> None:
+def test_the_memory_request_equals_the_limit() -> None:
     resources = pod_of(proxy={"memory_mib": 2048})["containers"][0]["resources"]
     assert resources["requests"]["memory"] == resources["limits"]["memory"] == "2048Mi"
 
 
-def test_liveness_does_not_ask_what_readiness_asks() -> None:
+def test_liveness_and_readiness_use_different_probes() -> None:
     container = pod_of()["containers"][0]
     assert container["livenessProbe"]["httpGet"] != container["readinessProbe"]["httpGet"]
 
 
-def test_the_pod_fits_the_restricted_standard_and_writes_nothing() -> None:
+def test_the_pod_meets_the_restricted_standard_with_a_read_only_filesystem() -> None:
     pod = pod_of()
     assert list(violations_of_restricted(pod)) == []
     assert pod["securityContext"]["runAsUser"] >= 10_000
@@ -58,7 +58,7 @@ def test_the_pod_fits_the_restricted_standard_and_writes_nothing() -> None:
     assert pod["automountServiceAccountToken"] is False
 
 
-def test_prometheus_finds_the_metrics_by_annotation() -> None:
+def test_annotations_tell_prometheus_where_the_metrics_are() -> None:
     template = deployment_spec(proxy_args(stack_config()), "a-map")["template"]
     assert template["metadata"]["annotations"] == {
         "prometheus.io/scrape": "true",

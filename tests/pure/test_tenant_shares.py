@@ -1,4 +1,4 @@
-"""How capacity is shared among tenants: the sharing itself, and the table of what is refused, row by row."""
+"""Tenants' shares of the capacity, and the controller's table of refusals row by row."""
 
 from collections.abc import Mapping
 
@@ -35,7 +35,7 @@ def test_capacity_is_shared_max_min_fairly(capacity: float, described: Mapping[s
         ({"heavy": 60, "light": 40}, WEIGHTS, {"heavy": 60, "light": 40}),
     ],
 )
-def test_two_tenants_share_200_a_second(
+def test_two_tenants_share_200_requests_per_second(
     offered: dict[str, float], weights: dict[str, float], shares: dict[str, float]
 ) -> None:
     assert share(200, offered, weights) == shares
@@ -50,7 +50,7 @@ class Seconds:
     def pass_with(
         self, *, overflowed: int, served: int, heavy: int, light: int, half_empty: bool = False
     ) -> Mapping[str, float]:
-        """What is refused after a second in which so much was counted."""
+        """Return the refused fractions after a second with these counts."""
         at_seconds, overflows, answered, let_through = self.shares.counts
         counts = Counts(
             at_seconds + 1,
@@ -62,19 +62,19 @@ class Seconds:
         return self.shares.refused
 
     def pass_full(self) -> Mapping[str, float]:
-        """What is refused after a second with 600 requests of which 200 were answered."""
+        """Return the refused fractions after a second with 600 requests of which 200 were answered."""
         return self.pass_with(overflowed=400, served=200, heavy=500, light=100)
 
 
-def test_nobody_is_refused_before_a_whole_second_of_overflow() -> None:
+def test_shares_apply_only_after_a_whole_second_of_overflow() -> None:
     seconds = Seconds()
     assert seconds.pass_with(overflowed=0, served=200, heavy=500, light=100) == {}
     assert seconds.pass_full() == {}
     assert seconds.pass_full()["heavy"] == pytest.approx(1 - (HEADROOM * 200 - 100) / 500)
 
 
-def test_what_is_refused_counts_as_offered() -> None:
-    """Else who is refused would seem to want less, and be let in again."""
+def test_refused_requests_count_as_offered() -> None:
+    """Otherwise a refused tenant would seem to want less, and would be admitted again."""
     seconds = Seconds()
     seconds.pass_full()
     first = dict(seconds.pass_full())
@@ -85,7 +85,7 @@ def test_what_is_refused_counts_as_offered() -> None:
     assert "light" not in refused
 
 
-def test_shares_hold_without_overflow_while_half_of_the_limit_is_in_progress() -> None:
+def test_shares_stay_without_overflow_while_half_of_the_limit_is_in_progress() -> None:
     seconds = Seconds()
     seconds.pass_full()
     seconds.pass_full()
@@ -94,8 +94,8 @@ def test_shares_hold_without_overflow_while_half_of_the_limit_is_in_progress() -
         assert seconds.pass_with(overflowed=0, served=200, heavy=let_through, light=100)
 
 
-def test_shares_double_each_second_while_the_servers_have_too_little_to_do() -> None:
-    """Also where they do not: all at once would be a second of the old unfairness for each that passes quietly."""
+def test_shares_double_each_second_while_less_than_half_of_the_limit_is_in_progress() -> None:
+    """Admitting all requests at once would bring back a second of overload after each quiet one."""
     seconds = Seconds()
     seconds.pass_full()
     seconds.pass_full()
@@ -108,7 +108,7 @@ def test_shares_double_each_second_while_the_servers_have_too_little_to_do() -> 
     assert seconds.pass_full() == {}, "what was measured before is forgotten"
 
 
-def test_an_envoy_that_has_begun_anew_refuses_nobody() -> None:
+def test_shares_are_dropped_when_envoy_restarts() -> None:
     seconds = Seconds()
     seconds.pass_full()
     assert seconds.pass_full()
@@ -116,7 +116,7 @@ def test_an_envoy_that_has_begun_anew_refuses_nobody() -> None:
     assert seconds.shares.refused == {}
 
 
-def test_a_second_in_which_the_servers_stood_still_is_made_up_for_at_once() -> None:
+def test_the_capacity_recovers_at_once_after_a_stalled_second() -> None:
     seconds = Seconds()
     seconds.pass_full()
     usual = dict(seconds.pass_full())
@@ -127,7 +127,7 @@ def test_a_second_in_which_the_servers_stood_still_is_made_up_for_at_once() -> N
     assert refused["heavy"] == pytest.approx(usual["heavy"], abs=0.02)
 
 
-def test_servers_that_answer_nothing_leave_something_let_through() -> None:
+def test_some_requests_are_admitted_while_the_servers_answer_nothing() -> None:
     seconds = Seconds()
     for _ in range(20):
         refused = seconds.pass_with(overflowed=400, served=0, heavy=500, light=100)
