@@ -1,1 +1,1 @@
-"""The acceptance check: does a stack answer a client of its experiment, and rightly? `python -m acceptance STACK`."""
+"""The acceptance check `python -m acceptance STACK`: it compares a stack's answers with the references."""

@@ -1,4 +1,4 @@
-"""`python -m acceptance STACK`: ask the servers of a stack what a CMS job would ask."""
+"""`python -m acceptance STACK`: make the calls of a CMS job to the servers of a stack."""
 
 import argparse
 import os
@@ -22,32 +22,32 @@ from stacks.schema.experiment import Models
 
 
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
-    """Check one stack; give the exit status: 0 only if every row is right."""
+    """Check one stack, and return the exit status: 0 only if every row is ok."""
     parser = argparse.ArgumentParser(
         prog="python -m acceptance",
-        description="Ask the servers of a stack what a CMS job would ask, and judge the answers.",
+        description="Make the calls of a CMS job to the servers of a stack, and check the answers.",
     )
     parser.add_argument("stack", metavar="STACK")
     parser.add_argument(
-        "--endpoint", metavar="HOST:PORT", help="where to ask; by default the stack's output `grpc_endpoint`"
+        "--endpoint", metavar="HOST:PORT", help="address to call; default: the stack's output `grpc_endpoint`"
     )
     parser.add_argument("--tls", action="store_true", help="speak TLS to --endpoint")
     parser.add_argument(
         "--token-file",
         type=Path,
         metavar="FILE",
-        help="token to show, where the stack asks for one; by default as the WLCG discovery finds it",
+        help="token, where the stack requires one; default: WLCG bearer token discovery",
     )
     parser.add_argument(
         "--client-certificate",
         type=Path,
         metavar="FILE",
-        help="certificate to show, where the stack asks for one (PEM)",
+        help="certificate, where the stack requires one (PEM)",
     )
     parser.add_argument("--client-key", type=Path, metavar="FILE", help="its private key (PEM)")
     chosen = parser.parse_args(arguments)
     if chosen.tls and chosen.endpoint is None:
-        parser.error("--tls goes with --endpoint: without it the stack's output `grpc_tls` says how to speak")
+        parser.error("--tls goes with --endpoint: without it the stack's output `grpc_tls` decides")
     try:
         config = resolve(chosen.stack, root).config
         expectations = expected(config.experiment.models, root)
@@ -64,29 +64,29 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
 
 
 def shown(clients: Clients, endpoint: Endpoint, chosen: argparse.Namespace) -> Credentials:
-    """Give what the stack asks its clients to show, from where the user has it.
+    """Return the credentials that the stack requires, from the command line or the environment.
 
     Raises:
-        CheckError: it is not there, or would be seen on the way.
+        CheckError: they are missing, or would be sent in plain text.
     """
     if isinstance(clients, NetworkClients):
         return NOTHING_TO_SHOW
     if not endpoint.tls:
         msg = (
-            f"the stack asks clients for a {clients.kind}, shown over TLS only, and {endpoint.address} is called in "
+            f"the stack requires a {clients.kind}, which is sent over TLS only, but {endpoint.address} is called in "
             "plain text: add --tls"
         )
         raise CheckError(msg)
     if isinstance(clients, TokenClients):
         return Credentials(token=find_token(chosen.token_file, os.environ, os.getuid()))
     if chosen.client_certificate is None or chosen.client_key is None:
-        msg = "the stack asks clients for a certificate: name it with --client-certificate, its key with --client-key"
+        msg = "the stack requires a certificate: name it with --client-certificate and its key with --client-key"
         raise CheckError(msg)
     return Credentials(certificate=read(chosen.client_certificate), key=read(chosen.client_key))
 
 
 def expected(models: Models, root: Path = ROOT) -> list[Expectation]:
-    """What is expected of each model, references read.
+    """Read the references, and return the expectation of each model.
 
     Raises:
         CheckError: a reference cannot be read.
@@ -106,7 +106,7 @@ def expected(models: Models, root: Path = ROOT) -> list[Expectation]:
 
 
 def conclude(config: StackConfig, endpoint: Endpoint, rows: Sequence[Row]) -> int:
-    """Say what it comes to, and what to type next; give the exit status."""
+    """Print the verdict and the next command, and return the exit status."""
     cause = first_cause(rows)
     if cause is None:
         print(f"\nall {len(rows)} right: clients of `{config.experiment_name}` use {endpoint.address}")

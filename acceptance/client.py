@@ -1,4 +1,4 @@
-"""A client of Triton's gRPC, made of the same generated stubs as CMSSW's: unary calls, tensors as raw bytes."""
+"""A client of Triton's gRPC with the same generated stubs as CMSSW's: unary calls, tensors as raw bytes."""
 
 import secrets
 from collections.abc import Callable, Sequence

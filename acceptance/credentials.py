@@ -1,4 +1,4 @@
-"""What the check shows of itself: a token, found as the WLCG bearer token discovery says, or a certificate."""
+"""Credentials of the check: a token, found by the WLCG bearer token discovery, or a certificate."""
 
 import os
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from acceptance.errors import CheckError
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """What a client shows; neither, where the network alone decides."""
+    """Token or certificate of a client; neither, where the network decides."""
 
     token: str | None = None
     """Sent as `authorization: Bearer …`, over TLS only."""
@@ -24,7 +24,7 @@ NOTHING_TO_SHOW = Credentials()
 
 
 def find_token(file: Path | None, environment: Mapping[str, str], user_id: int) -> str:
-    """Give the token of the file, or else the first that the WLCG bearer token discovery finds.
+    """Return the token of the file, or else the first that the WLCG bearer token discovery finds.
 
     Args:
         file: named by the user.
@@ -44,14 +44,14 @@ def find_token(file: Path | None, environment: Mapping[str, str], user_id: int) 
         usual = Path(folder or "/nonexistent", f"bt_u{user_id}")
         if usual.is_file():
             return _read_token(usual)
-    msg = "the stack asks clients for a token and there is none: name a file with --token-file, or set BEARER_TOKEN"
+    msg = "the stack requires a token and none was found: name a file with --token-file, or set BEARER_TOKEN"
     raise CheckError(msg)
 
 
 def _read_token(file: Path) -> str:
     token = read(file).decode(errors="replace").strip()
     if not token:
-        msg = f"{file} is empty, and a token is needed: get one, as with `oidc-token`, and write it there"
+        msg = f"{file} is empty, but a token is required: get one, for example with `oidc-token`, and write it there"
         raise CheckError(msg)
     return token
 
@@ -65,5 +65,5 @@ def read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        msg = f"{file} cannot be read ({os.strerror(error.errno or 0)}): name a file that can"
+        msg = f"{file} cannot be read ({os.strerror(error.errno or 0)}): name a file that you can read"
         raise CheckError(msg) from error

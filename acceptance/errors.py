@@ -1,4 +1,4 @@
-"""What is told to a person when a check cannot be made, or finds something wrong."""
+"""The error of a check that cannot be made, or that fails."""
 
 
 class CheckError(Exception):

@@ -1,4 +1,4 @@
-"""The calls of a CMSSW job, in its order, each with a verdict.
+"""Makes the calls of a CMSSW job, in its order, and gives each a verdict.
 
 `TritonService` asks each server for its repository index once; `TritonClient` then asks for the configuration of its
 model and compares checksums, for its metadata, and infers; with verbose clients, statistics follow
@@ -21,13 +21,13 @@ CHECKS = ("live", "ready", "index", "config", "metadata", "infer", "statistics")
 
 STATISTICS_PATIENCE_SECONDS = 10.0
 CLOCK_SKEW_SECONDS = 60.0
-"""How far the clocks of a server and of this machine may be apart."""
+"""Largest difference between the clocks of a server and of this machine."""
 
 _READY = "READY"
 
 
 class Result(StrEnum):
-    """What became of a check."""
+    """Verdict of a check."""
 
     OK = "ok"
     FAILED = "FAILED"
@@ -44,14 +44,14 @@ class Row:
     """Model, with the version where one is expected; empty: the server."""
     result: Result
     detail: str
-    """What was seen, or why it is wrong."""
+    """The value found, or the error."""
     milliseconds: float | None
-    """How long it took; None: it was not tried."""
+    """Duration; None: it was not tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What is expected of one model."""
+    """Expected versions, files and answer of one model."""
 
     model: str
     versions: tuple[int, ...] = ()
@@ -59,7 +59,7 @@ class Expectation:
     checksums_md5: Mapping[str, str] = field(default_factory=dict)
     """File of the model -> MD5; empty: no checksum agent."""
     stateful: bool = False
-    """Whether Envoy knows that it keeps state between requests."""
+    """True: the experiment's file declares that it keeps state between requests."""
     reference: Reference | None = None
     """A request with its right answer; without one, zeros are sent."""
 
@@ -70,7 +70,7 @@ class Expectation:
 
 
 def handshake(server: InferenceServer, expectations: Sequence[Expectation]) -> Iterator[Row]:
-    """Every row, as soon as its check is made. What cannot be right after an earlier failure is not tried."""
+    """Yield each row as soon as its check is made. A check whose precondition failed is not tried."""
     front = _Front(server)
     yield (live := _row("live", "", front.live))
     yield _row("ready", "", front.ready, after=live)
@@ -101,7 +101,7 @@ def _row(check: str, model: str, call: Callable[[], str], after: Row | None = No
 
 
 class _Front:
-    """What is asked of the server as a whole. Each method says what was seen, or raises why it is wrong."""
+    """Checks of the server as a whole. Each method returns the value found, or raises CallError or CheckError."""
 
     def __init__(self, server: InferenceServer) -> None:
         self._server = server
@@ -109,13 +109,13 @@ class _Front:
 
     def live(self) -> str:
         if not self._server.server_live():
-            msg = "the server says that it is not live: look at its log"
+            msg = "ServerLive is false: read the log of the server"
             raise CheckError(msg)
         return ""
 
     def ready(self) -> str:
         if not self._server.server_ready():
-            msg = "the server says that it is not ready: a model is still loading or failed to load, see the rows below"
+            msg = "ServerReady is false: a model is loading or failed to load, see the rows below"
             raise CheckError(msg)
         return ""
 
@@ -127,8 +127,8 @@ class _Front:
         found = {entry.version: entry for entry in self._index if entry.model == expectation.model}
         if not found:
             msg = (
-                f"`{expectation.model}` is not in the index, and jobs that want it would compute it on their own CPUs: "
-                "put it into the model repository, or take it out of experiment.models.expected"
+                f"`{expectation.model}` is not in the repository index, so jobs would run it on their own "
+                "CPUs: add it to the model repository, or remove it from experiment.models.expected"
             )
             raise CheckError(msg)
         if not expectation.versions:
@@ -137,8 +137,8 @@ class _Front:
         missing = [str(version) for version in expectation.versions if str(version) not in found]
         if missing:
             msg = (
-                f"version {missing[0]} is not in the index, which has {', '.join(sorted(found))}: put it into the "
-                "model repository, or correct experiment.models.expected[].versions"
+                f"version {missing[0]} is not in the repository index, which has {', '.join(sorted(found))}: add it to "
+                "the model repository, or correct experiment.models.expected[].versions"
             )
             raise CheckError(msg)
         return ", ".join(_ready_version(found[str(version)]) for version in expectation.versions)
@@ -149,15 +149,15 @@ def _ready_version(entry: IndexEntry) -> str:
     if entry.state != _READY:
         reason = f" ({entry.reason})" if entry.reason else ""
         msg = (
-            f"{version} is {entry.state or 'loaded'}{reason}, and CMSSW takes every model of the index for served, "
-            f"{_READY} or not, so that its jobs would fail: mend the model, or take it out of the repository"
+            f"{version} is {entry.state or 'loaded'}{reason}, but CMSSW uses every model of the repository "
+            "index, so its jobs would fail: repair the model, or remove it from the repository"
         )
         raise CheckError(msg)
     return f"{version} {_READY}"
 
 
 class _Model:
-    """What is asked about one version of one model, each question knowing the answers before it."""
+    """Checks of one version of one model; each uses the answers to the earlier ones."""
 
     def __init__(self, server: InferenceServer, expectation: Expectation, version: str) -> None:
         self._server = server
@@ -174,14 +174,15 @@ class _Model:
             if served.get(file) != right:
                 held = f"has MD5 {served[file]}" if file in served else "has no checksum"
                 msg = (
-                    f"{file} {held} in the server's checksum agent but {right} is expected, and jobs that compare "
-                    "would fail: serve the right file, or correct experiment.models.expected[].checksums_md5"
+                    f"{file} {held} in the server's checksum agent but {right} is expected, so jobs that "
+                    "compare checksums would fail: serve the right file, or correct "
+                    "experiment.models.expected[].checksums_md5"
                 )
                 raise CheckError(msg)
         if self._config.stateful and not self._expectation.stateful:
             msg = (
-                "it has a sequence batcher, but Envoy is not told, and would send a step of a sequence twice when a "
-                "server fails: set experiment.models.expected[].stateful"
+                "the model has a sequence batcher, but experiment.models.expected[].stateful is false, so Envoy would "
+                "retry a step of a sequence on another server: set it to true"
             )
             raise CheckError(msg)
         batches = f"batches up to {self._config.batch_size_max}" if self._config.batch_size_max else "no batching"
@@ -203,7 +204,7 @@ class _Model:
         return tensors.compare_form(answer, self._metadata, batching=batching)
 
     def statistics(self) -> str:
-        """Look for the server that inferred: behind a balancer each call is answered by whichever comes next."""
+        """Repeat until the server that inferred answers: a balancer sends each call to another server."""
         deadline = time.monotonic() + STATISTICS_PATIENCE_SECONDS
         while time.monotonic() < deadline:
             for counted in self._server.model_statistics(*self._which):
@@ -213,7 +214,7 @@ class _Model:
                         f"version {counted.version}: {counted.success_count} successes, {counted.fail_count} failures"
                     )
         msg = (
-            f"no server counts a success of the last {CLOCK_SKEW_SECONDS:.0f} s, though one has just answered: "
+            f"no server counts a success of the last {CLOCK_SKEW_SECONDS:.0f} s, although one has just answered: "
             "compare the servers' clocks with this machine's"
         )
         raise CheckError(msg)

@@ -1,4 +1,4 @@
-"""What the check asks of a server, in the words of the KServe v2 protocol and Triton's extensions of it."""
+"""Calls to a server, in the terms of the KServe v2 protocol and of Triton's extensions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class CallError(Exception):
-    """A call that failed; the text is the gRPC status and what the server or the proxy said with it."""
+    """A call that failed; the text is the gRPC status with its message."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +44,19 @@ class IndexEntry:
     state: str
     """`READY`, `UNAVAILABLE`, `LOADING`, `UNLOADING`; empty: never loaded."""
     reason: str
-    """Why it is not READY."""
+    """Reason why it is not READY."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """What of a model's configuration clients look at."""
+    """The part of a model's configuration that clients read."""
 
     batch_size_max: int
     """0: the model does not batch."""
     checksums_md5: Mapping[str, str]
     """File of the model -> MD5, from the checksum repository agent; empty without the agent."""
     stateful: bool
-    """Whether it has a sequence batcher."""
+    """True: it has a sequence batcher."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class ModelMetadata:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelStatistics:
-    """What one server counts of one version of a model since it started."""
+    """Counters of one server for one version of a model since its start."""
 
     version: str
     success_count: int
@@ -116,16 +116,16 @@ NUMPY_TYPES: Mapping[str, Any] = {
     **{f"FP{bits}": getattr(np, f"float{bits}") for bits in (16, 32, 64)},
     "BYTES": np.object_,
 }
-"""KServe's types and numpy's. BF16 is missing: numpy has none, and no model that is served uses it."""
+"""KServe type -> numpy type. BF16 is missing: numpy has none, and no served model uses it."""
 
 
 def dtype(datatype: str) -> Any:
     """Numpy's type of a KServe type.
 
     Raises:
-        CallError: the check cannot speak of this type.
+        CallError: the type is not in `NUMPY_TYPES`.
     """
     if datatype not in NUMPY_TYPES:
-        msg = f"datatype {datatype or '(empty)'} is none that the check knows: {', '.join(NUMPY_TYPES)}"
+        msg = f"datatype {datatype or '(empty)'} is unknown: the check supports {', '.join(NUMPY_TYPES)}"
         raise CallError(msg)
     return NUMPY_TYPES[datatype]

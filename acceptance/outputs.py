@@ -1,4 +1,4 @@
-"""Where a stack is reached: the outputs of its last deployment."""
+"""Address of a stack, from the outputs of its last deployment."""
 
 import json
 import subprocess
@@ -11,12 +11,12 @@ from acceptance.errors import CheckError
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """Where clients call."""
+    """Address for clients."""
 
     address: str
     """`host:port`."""
     tls: bool
-    """Whether the port speaks TLS."""
+    """True: the port speaks TLS."""
 
 
 def deployed_endpoint(stack: str, root: Path) -> Endpoint:
@@ -29,7 +29,7 @@ def deployed_endpoint(stack: str, root: Path) -> Endpoint:
     try:
         run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        msg = "`pulumi` is not on PATH: install it, or say where the stack is reached: --endpoint HOST:PORT"
+        msg = "`pulumi` is not on PATH: install it, or give the stack's address with --endpoint HOST:PORT"
         raise CheckError(msg) from error
     if run.returncode != 0:
         reason = (run.stderr.strip() or "no reason given").splitlines()[-1].removeprefix("error: ")
@@ -39,7 +39,7 @@ def deployed_endpoint(stack: str, root: Path) -> Endpoint:
 
 
 def endpoint_of(stack: str, outputs: dict[str, Any]) -> Endpoint:
-    """Where a stack is reached, from its outputs.
+    """Return the address of a stack from its outputs.
 
     Raises:
         CheckError: the outputs name no endpoint.

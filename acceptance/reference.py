@@ -1,7 +1,7 @@
-"""A request with its right answer: the files below stacks/experiments/reference.
+"""References, the files below stacks/experiments/reference: a request with its right answer.
 
 A file is JSON. `request.inputs` and `expected.outputs` are lists of tensors as KServe v2 writes them: name, datatype,
-shape, and data as a flat list in row-major order. `tolerance` says how far an answer may be:
+shape, and data as a flat list in row-major order. `tolerance` limits the deviation of an answer:
 |answer - right| <= absolute + relative x |right|, for each number.
 """
 
@@ -35,10 +35,10 @@ class _Outputs(_Model):
 
 
 class Tolerance(_Model):
-    """How far a number of an answer may be from the right one."""
+    """Largest deviation of a number from the reference."""
 
     relative: Annotated[float, Field(ge=0)]
-    """In parts of the right number."""
+    """As a fraction of the right number."""
     absolute: Annotated[float, Field(ge=0)]
     """Added to that."""
 
@@ -51,7 +51,7 @@ class _File(_Model):
 
 
 class Reference(_Model):
-    """What to ask of a model, and what it must answer."""
+    """A request to a model, and its right answer."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -60,7 +60,7 @@ class Reference(_Model):
     outputs: tuple[Tensor, ...]
     """The right answer."""
     tolerance: Tolerance
-    """How far from it an answer may be."""
+    """Largest deviation of an answer."""
 
 
 def read_reference(path: Path, model: str) -> Reference:
@@ -82,15 +82,13 @@ def read_reference(path: Path, model: str) -> Reference:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        msg = f"{path}: {where}: {first['msg']}: a reference has the form that acceptance/reference.py tells"
+        msg = f"{path}: {where}: {first['msg']}: correct it to the form described in acceptance/reference.py"
         raise CheckError(msg) from error
     except (ValueError, TypeError, KeyError) as error:
-        msg = f"{path}: {error}: the data of a tensor must fit its datatype and shape"
+        msg = f"{path}: {error}: correct the data, datatype or shape of the tensor"
         raise CheckError(msg) from error
     if file.model != model:
-        msg = (
-            f"{path} is the reference of `{file.model}`, and `{model}` names it: give each model a reference of its own"
-        )
+        msg = f"{path} is the reference of `{file.model}`, but `{model}` names it: give each model its own reference"
         raise CheckError(msg)
     return reference
 

@@ -1,4 +1,4 @@
-"""What a person sees: a table that grows row by row, then the first cause and the next command."""
+"""The report: a table that grows row by row, and its first cause."""
 
 from collections.abc import Iterable, Sequence
 from typing import TextIO
@@ -22,7 +22,7 @@ class Table:
         self._stream = stream
 
     def show(self, rows: Iterable[Row]) -> list[Row]:
-        """Write the head and each row when it comes; give all of them back."""
+        """Write the head and each row when it comes, and return the rows."""
         self._write(*_HEAD)
         shown = []
         for row in rows:

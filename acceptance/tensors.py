@@ -1,4 +1,4 @@
-"""Requests made of nothing but a model's interface, and answers held against a reference or that interface."""
+"""Makes requests from a model's interface, and compares answers with a reference or with that interface."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,11 +9,11 @@ from acceptance.kserve import ModelMetadata, Tensor, TensorSpec, dtype
 from acceptance.reference import Reference, Tolerance
 
 VARIABLE_DIMENSION = 32
-"""Stands for a dimension that a model leaves open. More than one: graph networks look for a point's neighbours."""
+"""Size of a dimension that a model leaves open: more than 1, since graph networks need neighbours of a point."""
 
 
 def zeros(metadata: ModelMetadata, *, batching: bool) -> tuple[Tensor, ...]:
-    """A request of zeros (of empty strings, for BYTES): a batch of one where the model batches."""
+    """Return a request of zeros (of empty strings, for BYTES): a batch of one where the model batches."""
     return tuple(_zero(spec, batching=batching) for spec in metadata.inputs)
 
 
@@ -25,10 +25,10 @@ def _zero(spec: TensorSpec, *, batching: bool) -> Tensor:
 
 
 def compare(answer: Sequence[Tensor], reference: Reference) -> str:
-    """How an answer agrees with the reference.
+    """Compare an answer with the reference, and return a sentence on the largest difference.
 
     Raises:
-        CheckError: it does not; the first output that is missing, of another form, or beyond the tolerance.
+        CheckError: names the first output that is missing, of another form, or beyond the tolerance.
     """
     answers = {tensor.name: tensor for tensor in answer}
     largest = 0.0
@@ -48,7 +48,7 @@ def _difference(given: Tensor, right: Tensor, tolerance: Tolerance) -> float:
         largest = 0.0
     else:
         difference = np.abs(given.values.astype(np.float64) - right.values.astype(np.float64))
-        # Not `>`: whatever is no number is within no tolerance.
+        # Not `>`: NaN is never within the tolerance.
         wrong = ~(difference <= tolerance.absolute + tolerance.relative * np.abs(right.values.astype(np.float64)))
         largest = float(difference.max(initial=0.0))
     if wrong.any():
@@ -63,10 +63,10 @@ def _difference(given: Tensor, right: Tensor, tolerance: Tolerance) -> float:
 
 
 def compare_form(answer: Sequence[Tensor], metadata: ModelMetadata, *, batching: bool) -> str:
-    """How an answer to one set of zeros agrees with the model's interface.
+    """Compare an answer to zeros with the model's interface, and return a sentence.
 
     Raises:
-        CheckError: it does not; the first output that is missing or of another form.
+        CheckError: names the first output that is missing or of another form.
     """
     answers = {tensor.name: tensor for tensor in answer}
     for spec in metadata.outputs:

@@ -1,4 +1,4 @@
-"""What every experiment needs, wherever its servers are: clients, progress, and a place for results."""
+"""The bench of every scenario: load clients, progress, and the folder of results."""
 
 import os
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _DIRECT_GAP_SECONDS = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class Cores:
-    """Which CPU is whose; None: all are everybody's."""
+    """CPUs of the client and of the servers; None: no pinning."""
 
     client: int | None = None
     servers: int | None = None
@@ -34,7 +34,7 @@ class Cores:
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """Sends requests, and keeps what became of them."""
+    """Sends requests and keeps their samples."""
 
     scratch: Path
     """Configurations and logs, gone after the run."""
@@ -63,7 +63,7 @@ class Bench:
     def alone_p50_ms(self, name: str, load: Load, target: str) -> float:
         """Median latency of a load's request at one server, sent past all proxies, so seldom that no two meet.
 
-        Its motion between the first and the last block tells whether the machine stayed the same.
+        Figures are rejected if it moves between the first and the last block.
         """
         probe = Load(
             targets=(target,),

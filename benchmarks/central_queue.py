@@ -1,4 +1,4 @@
-"""What balancers are measured against, in virtual time: one queue before all servers, and nobody idle while it holds.
+"""The reference for balancers, in virtual time: one queue before all servers, and no idle server while it is not empty.
 
 No proxy can know which server will be free first; this model does. One that knew how fast each server is might leave a
 very slow one idle and do better at p99, so this is no lower bound on that.
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 
 def latencies(arrivals_seconds: Sequence[float], service_seconds: Sequence[float]) -> list[float]:
-    """How long each request would take, waiting included.
+    """Return the latency of each request, waiting included.
 
     Requests are served in the order in which they arrive, each at once when a server is free, by the fastest of those.
 

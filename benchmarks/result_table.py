@@ -14,17 +14,17 @@ class Row:
     benchmark: str
     """Such as B1."""
     measure: str
-    """What was measured, with its unit."""
+    """Name of the measure, with its unit."""
     theirs: str = _NO
     ours: str = _NO
     ratio: str = _NO
     """Ours to theirs, unless the measure says otherwise."""
     aim: str = _NO
-    """What ours was to reach."""
+    """Aim for ours."""
     reached: bool | None = None
-    """Whether it did; None where there is no aim, or where it was not measured."""
+    """True if ours reached the aim; None where there is no aim, or no measurement."""
     rejected: str = ""
-    """Why the figures must not be used, if so."""
+    """Reason to reject the figures; empty if there is none."""
 
     @property
     def cells(self) -> tuple[str, ...]:

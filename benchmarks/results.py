@@ -49,7 +49,7 @@ def block_result(
 ) -> BlockResult:
     """Sum up the requests of a block.
 
-    One that failed counts with no less than its deadline: it never had its answer, and failing fast is no merit.
+    A failed request counts with at least its deadline, so that a fast failure does not lower the latency.
     """
     milliseconds = [
         1000 * (sample.latency_seconds if sample.ok else max(sample.latency_seconds, deadline_seconds))
@@ -94,7 +94,7 @@ class Results:
             writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in asdict(block).values())
 
     def describe(self, facts: Mapping[str, object]) -> None:
-        """Keep what was measured with: versions, hashes, arguments, machine; adds to what was told before."""
+        """Add facts of the run to `run.json`: versions, hashes, arguments, machine."""
         self._facts.update(facts)
         machine = {"cores": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()}
         (self.directory / "run.json").write_text(json.dumps({**self._facts, "machine": machine}, indent=2) + "\n")

@@ -1,7 +1,7 @@
 """The limit of a balancer that gives each request to the server with the fewest in progress, in virtual time.
 
-It knows these numbers at once and takes no time; it does not know how fast a server is. What a real one is above it is
-delay and chance; what it is itself above `central_queue` is the price of not knowing.
+It knows these numbers at once and takes no time; it does not know how fast a server is. A real balancer is
+slower by its delay and by chance. The difference to `central_queue` is the cost of not knowing the speeds.
 """
 
 import heapq
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 def latencies(
     arrivals_seconds: Sequence[float], service_seconds: Sequence[float], *, balancers: int = 1, seed: int = 0
 ) -> list[float]:
-    """How long each request would take, waiting included.
+    """Return the latency of each request, waiting included.
 
     Args:
         arrivals_seconds: when each request arrives, in ascending order.

@@ -1,4 +1,4 @@
-"""What may be said of a handful of blocks: percentiles, ratios with an interval, bounds on what was never seen."""
+"""Statistics of a few blocks: percentiles, ratios with an interval, upper bounds on rates of zero."""
 
 import math
 import random
@@ -15,7 +15,7 @@ Block = TypeVar("Block")
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A figure and where it lies with 95 % confidence."""
+    """A figure with its 95 % confidence interval."""
 
     median: float
     low: float
@@ -26,7 +26,7 @@ class Interval:
 
 
 def block_orders(blocks: int, seed: int) -> list[tuple[int, int]]:
-    """Which of two sides goes first in each block: A B, B A, A B, …, so that a drift of the machine cancels out.
+    """Return the order of the sides in each block: A B, B A, A B, …, so that a drift of the machine cancels out.
 
     Args:
         blocks: how many.
@@ -91,7 +91,7 @@ def pooled_interval(blocks: Sequence[Block], statistic: Callable[[Sequence[Block
     For what one block holds too few requests, such as a p99.
 
     Args:
-        blocks: whatever the figure is made of.
+        blocks: input of the figure.
         statistic: the figure of so many blocks.
         seed: draws the resamples.
 

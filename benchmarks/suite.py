@@ -1,4 +1,4 @@
-"""A whole run: equipment, benchmarks one after the other, and one table of all."""
+"""A run: suites one after the other, and one table of all."""
 
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -36,12 +36,12 @@ class Scenario(Protocol[Needs]):
 
 @dataclass(frozen=True, kw_only=True)
 class Suite(Generic[Equipment]):
-    """Benchmarks that share their equipment."""
+    """Scenarios that share their equipment."""
 
     keys: Sequence[str]
     """Their names, such as B1."""
     where: str
-    """Where they run, as a person is told before."""
+    """Place of the run, printed before it."""
     scenarios: Sequence[Scenario[Equipment]]
     setup_steps: int
     """Steps of progress that the equipment takes."""
@@ -50,7 +50,7 @@ class Suite(Generic[Equipment]):
     open: Callable[[Progress, Results, int], AbstractContextManager[Equipment]]
     """Makes the equipment, from a seed too, and takes it away."""
     facts: Callable[[Equipment], Mapping[str, object]]
-    """What it is measured with: versions and hashes."""
+    """Returns versions and hashes of the equipment."""
 
     @property
     def seconds(self) -> float:
@@ -67,7 +67,7 @@ def run_suites(suites: Sequence[Suite[Any]], *, quick: bool, seed: int) -> None:
         seed: draws arrivals and orders.
 
     Raises:
-        BenchmarkError: something could not be had or measured; the rest was, and is in the table.
+        BenchmarkError: a suite or a scenario failed; the table has the rows of the others.
     """
     for suite in suites:
         print(f"About {duration(suite.seconds)}, {suite.where}: {', '.join(suite.keys)}.", flush=True)
@@ -85,7 +85,7 @@ def run_suites(suites: Sequence[Suite[Any]], *, quick: bool, seed: int) -> None:
                 with suite.open(progress, results, seed) as lab:
                     results.describe(suite.facts(lab))
                     _measure(suite, lab, rows, failures)
-            except DevClusterError as error:  # what was measured before is still worth its hour
+            except DevClusterError as error:  # keep the rows that were measured before
                 failures.append(str(error))
     finally:
         table = results.finish(rows)
@@ -95,7 +95,7 @@ def run_suites(suites: Sequence[Suite[Any]], *, quick: bool, seed: int) -> None:
 
 
 def _measure(suite: Suite[Equipment], lab: Equipment, rows: list[Row], failures: list[str]) -> None:
-    """Run a suite's experiments; one that fails does not take the others with it."""
+    """Run the scenarios of a suite, and go on after one that fails."""
     for scenario in suite.scenarios:
         try:
             rows += scenario.run(lab)

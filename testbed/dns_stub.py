@@ -1,7 +1,6 @@
-"""A DNS stub in the place of CoreDNS: one name, whose addresses an experiment changes, late or wrongly if it says so.
+"""Stand-in for CoreDNS: one name, whose addresses an experiment changes; its answers can be late or errors.
 
-It is a stand-in, the only one that both sides get, and both by the same means: Envoy's c-ares resolver is told its
-address.
+Both sides use it in the same way: its address is set in Envoy's c-ares resolver.
 """
 
 import ipaddress
@@ -29,7 +28,7 @@ _RECORD = struct.Struct("!HHHIH4s")
 
 @dataclass(frozen=True, kw_only=True)
 class Zone:
-    """What the stub says of its name."""
+    """The name of the stub and its answer."""
 
     name: str
     """Full name without a trailing dot."""
@@ -45,10 +44,10 @@ def answer(query: bytes, zone: Zone) -> bytes | None:
 
     Args:
         query: a DNS message with one question.
-        zone: what is known.
+        zone: the name and its addresses.
 
     Returns:
-        The message, or None where nothing is to be said.
+        The message, or None where the stub does not answer.
     """
     if zone.behaviour == "silent" or len(query) < _HEADER.size:
         return None
@@ -86,7 +85,7 @@ class DnsStub:
 
     zone: Zone
     delay_seconds: float = 0.0
-    """How late each answer is."""
+    """Delay of each answer."""
     queries: int = field(default=0, init=False)
     """Questions for an A record that were heard."""
 

@@ -1,4 +1,4 @@
-"""A figure for how evenly tenants are served."""
+"""Jain's index, a figure for fairness among tenants."""
 
 from collections.abc import Sequence
 

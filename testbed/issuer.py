@@ -42,7 +42,7 @@ class Issuer:
         self.port = free_port()
         self.keys: dict[str, Key] = {"first": rsa.generate_private_key(public_exponent=65537, key_size=2048)}
         self.fetches = 0
-        """How often the keys have been asked for."""
+        """Number of requests for the keys."""
         self.delay_seconds = 0.0
         """Time that they take to come."""
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -85,7 +85,7 @@ class Issuer:
         return {"keys": [{"kid": kid, "use": "sig", **_public(key)} for kid, key in self.keys.items()]}
 
     def token(self, *, kid: str | None = None, key: Key | str = "", alg: str | None = None, **claims: Any) -> str:
-        """A token that is right but for what is said otherwise; a claim that is None is left out.
+        """Return a valid token with these changes; a claim that is None is left out.
 
         It is signed with the key that `kid` names, by default the first one, unless another key is given.
         """
@@ -99,7 +99,7 @@ class Issuer:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that refuses the certificate is what some tests are about."""
+        """Print nothing: in some tests a client refuses the certificate on purpose."""
 
 
 def files_for_tokens(authority: Authority) -> Mapping[str, str]:

@@ -1,7 +1,7 @@
 """A stand-in for Triton: its gRPC service without any server behind it, for tests of clients.
 
-It serves models whose outputs are Python functions, and misbehaves in the ways that its fields allow. What it does is
-what Triton's documentation says of the calls; whether real Triton does so is tested on the dev cluster.
+It serves models whose outputs are Python functions, and its fields set errors. It follows Triton's
+documentation of the calls; the live tests compare with a real Triton.
 """
 
 import time
@@ -28,14 +28,14 @@ class StandInModel:
     outputs: Mapping[str, Sequence[int]]
     """Output -> shape without the batch."""
     compute: Callable[[Arrays], Arrays]
-    """What it answers."""
+    """Computes the outputs."""
     state: str = "READY"
     reason: str = ""
     batch_size_max: int = 8
     checksums: dict[str, str] = field(default_factory=dict)
     """Parameters of the checksum agent; none: no agent."""
     stateful: bool = False
-    """Whether it has a sequence batcher, and so refuses a request that belongs to no sequence."""
+    """True: it has a sequence batcher and refuses a request outside a sequence."""
     success_count: int = 0
     last_inference_ms: int = 0
 
@@ -50,9 +50,9 @@ class TritonStandIn(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
     failures: dict[str, tuple[grpc.StatusCode, str]] = field(default_factory=dict)
     """Call -> the status and details that it ends with."""
     counts: bool = True
-    """Whether inference shows in the statistics."""
+    """False: the statistics do not count inferences."""
     authorization: str | None = None
-    """What came as such with the last call."""
+    """Header `authorization` of the last call."""
     client_names: list[str] = field(default_factory=list)
     """Common name of the certificate that the last call's client showed, if it did."""
 

@@ -1,4 +1,4 @@
-"""A Prometheus that says what an experiment or a test wants, in the HTTP API's own words; a stand-in, named as such."""
+"""Stand-in for Prometheus: it answers every query of the HTTP API with a body that the test or experiment sets."""
 
 import json
 import threading
@@ -9,7 +9,7 @@ from typing import Self
 from testbed.loopback import QuietHandler
 
 CLOSED = b""
-"""No answer, and the connection is closed: as from a Prometheus that is just ending."""
+"""The connection is closed without an answer, as by a Prometheus that ends."""
 
 
 def vector(*values: str, at_seconds: float | None = None) -> bytes:
@@ -52,7 +52,7 @@ class PrometheusStub:
 
     @property
     def url(self) -> str:
-        """Where it is asked."""
+        """Base URL of the API."""
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
@@ -63,7 +63,7 @@ class PrometheusStub:
         self.stop()
 
     def stop(self) -> None:
-        """Nobody listens any more."""
+        """Close the port."""
         self._ended.set()
         self._server.shutdown()
         self._server.server_close()

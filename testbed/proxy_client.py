@@ -10,7 +10,7 @@ from testbed.stand_in import INFER
 
 _OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.use_local_subchannel_pool", 1),  # a connection of its own, as another process would have
-    ("grpc.enable_retries", 0),  # what is lost is to be seen
+    ("grpc.enable_retries", 0),  # a retry would hide a lost request
     ("grpc.max_send_message_length", -1),
 )
 

@@ -1,6 +1,6 @@
-"""A Service's address in the place of kube-proxy: new connections go to the Envoys that are ready, standing ones stay.
+"""Stand-in for kube-proxy: it relays new connections to the ready Envoys and leaves open connections where they are.
 
-It is a stand-in, and the same for both sides. Only the Envoy roll needs it: elsewhere clients call an Envoy directly.
+Both sides use it. Only the Envoy roll needs it: in all other scenarios clients call an Envoy directly.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class ServiceStub:
 
     @property
     def target(self) -> str:
-        """Where clients call."""
+        """`host:port` for clients."""
         return f"{_LOOPBACK}:{self._server.sockets[0].getsockname()[1]}"
 
     def __enter__(self) -> Self:
@@ -61,7 +61,7 @@ class ServiceStub:
 
     async def _relay(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         port = self._ports[next(self._turn) % len(self._ports)]
-        with contextlib.suppress(OSError):  # as kube-proxy: whoever is not there is refused
+        with contextlib.suppress(OSError):  # as kube-proxy: a port without a listener refuses the connection
             from_envoy, to_envoy = await asyncio.open_connection(_LOOPBACK, port)
             await asyncio.gather(_copy(from_client, to_envoy), _copy(from_envoy, to_client))
         to_client.close()

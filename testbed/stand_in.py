@@ -26,7 +26,7 @@ class StandIn:
         self.seconds_left = 0.0
         """Until the deadline of the last call, as the server was told."""
         self.metadata: dict[str, str | bytes] = {}
-        """What came with the last call."""
+        """Metadata of the last call."""
         self._stopping = threading.Event()
         self._server = grpc.server(
             ThreadPoolExecutor(max_workers=256),
@@ -47,7 +47,7 @@ class StandIn:
         self.stop()
 
     def stop(self, grace_seconds: float | None = None) -> None:
-        """Refuse new calls at once; cancel what is running after the grace, by default at once."""
+        """Refuse new calls at once, and cancel calls in progress after the grace, by default at once."""
         stopped = self._server.stop(grace_seconds)
         if grace_seconds is None:
             self._stopping.set()

@@ -38,7 +38,7 @@ class StandInProcess:
         self._process.kill()
 
     def pause(self) -> None:
-        """SIGSTOP: connections stand, nothing answers."""
+        """SIGSTOP: connections stay open, and nothing answers."""
         pause(self._process.pid)
 
     def resume(self) -> None:

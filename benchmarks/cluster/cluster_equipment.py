@@ -1,4 +1,4 @@
-"""Brings the cluster up with both sides in it, and takes away what it brought, whatever happens."""
+"""Brings the cluster up with both sides in it, and removes what it added also after an error."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -79,7 +79,7 @@ def open_cluster(progress: Progress, results: Results, seed: int) -> Iterator[Cl
 
 
 def facts(lab: ClusterLab) -> dict[str, object]:
-    """What the rows with pods were measured with."""
+    """Return the images and configurations of the rows with pods."""
     config = resolve(deploy.STACK).config
     return {
         "pods": {
@@ -115,7 +115,7 @@ def _resume(kubectl: Kubectl, side: Side) -> None:
 
 def _remove(kubectl: Kubectl, side: Side) -> None:
     place = f"--namespace={side.namespace}"
-    # Its servers would take their minute, were they not deleted by themselves, when nobody makes them anew.
+    # Its servers take 60 s to end, so their pods are deleted with a grace of 1 s once no controller replaces them.
     kubectl.run("delete", "deployments,replicasets", "--all", "--cascade=orphan", place)
     kubectl.run("delete", "pods", "--all", "--grace-period=1", place)
     kubectl.run("delete", "namespace", side.namespace, "--ignore-not-found")

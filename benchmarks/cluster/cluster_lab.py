@@ -1,4 +1,4 @@
-"""What an experiment in the cluster needs besides: the releases of both sides."""
+"""The bench with pods: the releases of both sides."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ class ClusterLab(Bench):
     releases: Mapping[Side, Release]
 
     def rest(self) -> None:
-        """Have three servers of each side stand, known to every Envoy, and nothing else on the move.
+        """Scale each side to three servers, and wait until every Envoy knows them and no change is in progress.
 
-        Both sides, whichever is measured next: a server that starts takes CPU from the other side, too.
+        Both sides must be at rest before a block: a server that starts takes CPU from the other side, too.
 
         Raises:
-            DevClusterError: one side does not come to it.
+            DevClusterError: one side is not at rest within the time limit.
         """
         for release in self.releases.values():
             release.scale(SERVERS)
@@ -36,10 +36,10 @@ class ClusterLab(Bench):
             self.await_rest(side, SERVERS, _REST_PATIENCE_SECONDS)
 
     def await_rest(self, side: Side, servers: int, patience_seconds: float) -> None:
-        """Wait until so many servers of a side stand, known to every Envoy, and nothing else of it is on the move.
+        """Wait until so many servers of a side are ready, every Envoy knows them, and no change is in progress.
 
         Raises:
-            DevClusterError: it does not come to it in time.
+            DevClusterError: the side is not at rest within the time limit.
         """
         wait_while(
             lambda: self.releases[side].unrest(servers),

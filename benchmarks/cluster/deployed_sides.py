@@ -1,4 +1,4 @@
-"""The two sides as they stand in the development cluster, side by side on one node."""
+"""The two sides in the development cluster, both on one node."""
 
 import math
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Side:
     target: str
     """`host:port` that clients call."""
     metrics_port: int
-    """Where an Envoy's pod tells its metrics."""
+    """Port of an Envoy's metrics."""
     cluster: str
     """Name of the cluster of servers in Envoy's configuration."""
 
@@ -79,7 +79,7 @@ def supersonic(values: peer.Values) -> Side:
 
 
 def peer_values(config: StackConfig) -> peer.Values:
-    """What SuperSONIC's site would say to have the servers that ours has."""
+    """Return the values of a SuperSONIC site with the same servers as ours."""
     server, proxy = config.experiment.server, config.site.proxy
     return peer.Values(
         name=_PEER_NAME,

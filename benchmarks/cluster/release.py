@@ -1,4 +1,4 @@
-"""One side in the cluster: what kubectl sees of it, and what it has done to it."""
+"""One side in the cluster, observed and changed by kubectl."""
 
 import os
 import signal
@@ -65,7 +65,7 @@ class Release:
         )
 
     def pods(self, deployment: str) -> list[Manifest]:
-        """Every pod of a Deployment, those that are leaving included."""
+        """Return every pod of a Deployment, terminating pods included."""
         return self._pods_of(self._get(deployment))
 
     def server_address(self) -> str:
@@ -73,7 +73,7 @@ class Release:
         return str(self.pods(self._side.servers)[0]["status"]["podIP"])
 
     def unrest(self, servers: int) -> str:
-        """What is still on the move, in words; empty where so many servers stand and every Envoy knows them."""
+        """Return the change in progress, in words; empty if so many servers are ready and every Envoy knows them."""
         pods: list[Manifest] = []
         for name, count in ((self._side.servers, servers), (self._side.envoys, None)):
             deployment = self._get(name)
@@ -112,7 +112,7 @@ class Release:
 
 
 def at_rest(deployment: Manifest, pods: Sequence[Manifest], count: int) -> bool:
-    """Whether a Deployment has exactly so many pods, all available and of its newest template, and none that leaves."""
+    """Return True if a Deployment has exactly so many pods, all available, of its newest template, none terminating."""
     status = deployment.get("status", {})
     return bool(
         deployment["spec"]["replicas"] == count == len(pods)
@@ -122,12 +122,12 @@ def at_rest(deployment: Manifest, pods: Sequence[Manifest], count: int) -> bool:
 
 
 def restarts(pod: Manifest) -> int:
-    """How often the containers of a pod have been restarted."""
+    """Return the restarts of all containers of a pod."""
     return sum(container["restartCount"] for container in pod["status"].get("containerStatuses", []))
 
 
 def healthy_members(metrics: str, cluster: str) -> int:
-    """How many servers an Envoy holds for healthy, by its metrics in Prometheus' format; 0 if it does not say."""
+    """Return the healthy servers of an Envoy, from its metrics in Prometheus' format; 0 if the metric is missing."""
     series = f'envoy_cluster_membership_healthy{{envoy_cluster_name="{cluster}"}} '
     values = [line.removeprefix(series) for line in metrics.splitlines() if line.startswith(series)]
     return int(values[0]) if values else 0

@@ -1,4 +1,4 @@
-"""Brings a run's equipment to life, and takes it away again whatever happens."""
+"""Starts the servers and stubs of the loopback suite, and ends them also after an error."""
 
 import os
 import subprocess
@@ -68,7 +68,7 @@ def open_lab(progress: Progress, results: Results, seed: int) -> Iterator[Lab]:
 
 
 def facts(lab: Lab) -> dict[str, object]:
-    """What a run was measured with: versions, hashes of the configurations, cores."""
+    """Return the versions, the hashes of the configurations and the cores of a run."""
     command = [str(lab.envoy_binary), "--version"]
     version = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     return {

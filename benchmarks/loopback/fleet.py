@@ -24,7 +24,7 @@ _MODELS = (MODELS / SLEEP_IDENTITY, Path(__file__).with_name("models") / PACED)
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What a server does."""
+    """Model of a server, and its speed."""
 
     model: str = SLEEP_IDENTITY
     """Name of its one model."""
@@ -44,7 +44,7 @@ def assemble_repository(directory: Path) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """What it takes to run Triton here."""
+    """Files and CPU of the Triton servers."""
 
     root: Path
     """Root file system of the image."""
@@ -73,7 +73,7 @@ class Replica:
 
     @property
     def target(self) -> str:
-        """Where it is called directly."""
+        """`host:port` for calls without a proxy."""
         return f"{self.address}:{GRPC_PORT}"
 
     def await_ready(self) -> None:
@@ -105,7 +105,7 @@ class Fleet:
         return self._replicas[index]
 
     def ensure(self, works: dict[int, Work]) -> None:
-        """Have exactly these servers, by index, ready; start what is missing, end what is not wanted.
+        """Start the missing servers, by index, end all others, and wait until these are ready.
 
         Raises:
             ProcessError: one does not start.
@@ -130,7 +130,7 @@ class Fleet:
         self._replicas[index].process.kill()
 
     def hang(self, index: int) -> None:
-        """SIGSTOP: connections stand, nothing answers."""
+        """SIGSTOP: connections stay open, and nothing answers."""
         self._replicas[index].process.send_signal(signal.SIGSTOP)
 
     def resume(self, index: int) -> None:

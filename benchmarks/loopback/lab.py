@@ -1,4 +1,4 @@
-"""What an experiment on loopback addresses needs besides: servers, DNS, and Envoys of either side."""
+"""The bench on loopback: Triton servers, DNS, and Envoys of either side."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

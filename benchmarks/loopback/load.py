@@ -1,8 +1,8 @@
 """Open-loop load from a process of its own: `python -m benchmarks.loopback.load PLAN.json`.
 
-Open loop means that requests are sent when the plan says, whatever became of those before: a slow system gets no less
-to do, and its slowness is seen in full. A process of its own means that neither the stubs nor the experiment's own
-work hold it up.
+Open loop means that the plan sets the time of each request, also when earlier requests have no answer yet: a slow
+system gets the same load, and its whole delay is measured. It is a separate process, so that neither the stubs nor the
+experiment delay it.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ CHANNEL_OPTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What one client sends."""
+    """Requests of one client."""
 
     targets: tuple[str, ...]
     """`host:port` of each; requests go to them in turn."""
@@ -65,12 +65,11 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What the load process reads."""
+    """Input of the load process."""
 
     load: Load
     start_file: str
-    """Gets the time of the start, by the monotonic clock that all processes of a machine share, once every connection
-    stands."""
+    """Gets the time of the start once every connection is open, by the monotonic clock that all processes share."""
     samples_file: str
     """Gets the samples in the end."""
 
@@ -94,7 +93,7 @@ def request_body(load: Load) -> bytes:
 
 
 def _exchange(channel: grpc.aio.Channel, body: bytes, load: Load) -> Callable[[], Awaitable[object]]:
-    """What one request is on a connection."""
+    """Return a function that makes one request on a connection."""
     metadata = (("authorization", f"Bearer {load.token}"),) if load.token else ()
     if not load.stream_messages:
         unary: Unary = channel.unary_unary(grpc_messages.INFER)

@@ -16,7 +16,7 @@ class Client:
     """One load process, from its connecting on.
 
     Args:
-        load: what it sends.
+        load: its requests.
         samples_file: where its samples are kept.
         scratch: folder for plan and log.
         core: the one CPU that it may use; None: all.
@@ -37,7 +37,7 @@ class Client:
         self.start_monotonic_seconds = 0.0
 
     def await_start(self) -> None:
-        """Wait until all connections stand; `start_monotonic_seconds` is then known, and lies just ahead.
+        """Wait until every connection is open, then set `start_monotonic_seconds`, half a second ahead.
 
         Raises:
             ProcessError: it could not connect.
@@ -51,7 +51,7 @@ class Client:
         time.sleep(max(0.0, self.start_monotonic_seconds + offset_seconds - time.monotonic()))
 
     def samples(self) -> list[Sample]:
-        """Wait for the end, and read what it wrote.
+        """Wait for the end, and read its samples.
 
         Raises:
             ProcessError: it failed, or takes longer than its last deadline.

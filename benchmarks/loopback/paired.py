@@ -1,6 +1,6 @@
 """The same request through several legs in turn, from a process of its own: `python -m benchmarks.loopback.paired`.
 
-Paired, so that whatever else the machine does hits all legs alike; in random order, so that none always follows
+Paired, so that other load of the machine affects all legs alike; in random order, so that none always follows
 another.
 """
 
@@ -25,7 +25,7 @@ _TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class PairedPlan:
-    """What is sent."""
+    """The request."""
 
     legs: Mapping[str, str]
     """Name of a leg -> `host:port`."""

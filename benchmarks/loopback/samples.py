@@ -1,4 +1,4 @@
-"""What a client writes down of each request, and the CSV in which it is kept."""
+"""Record of each request, kept as CSV."""
 
 import csv
 import gzip
@@ -29,7 +29,7 @@ class Sample:
 
     @property
     def ok(self) -> bool:
-        """Whether it was answered."""
+        """True if the server answered."""
         return self.status == "OK"
 
 
@@ -55,7 +55,7 @@ def read_samples(path: Path) -> list[Sample]:
 
 
 def failed(samples: Sequence[Sample]) -> int:
-    """How many were not answered."""
+    """Requests that got no answer."""
     return sum(not sample.ok for sample in samples)
 
 

@@ -47,7 +47,7 @@ class Side:
     slug: str
     """As files are named."""
     config: Mapping[str, Any]
-    """Envoy's bootstrap, as it stands in the pod."""
+    """Envoy's bootstrap, as the pod has it."""
     cluster: str
     """Name of the cluster of servers in it."""
     ports: tuple[int, ...]
@@ -88,8 +88,8 @@ def ours(
 
     Args:
         dns_ttl_seconds: how old an answer of DNS may be, as the site declares it.
-        clients: who may call.
-        admission: what is let in; its controller is started apart, by `controlled_envoy.controlled`.
+        clients: clients that Envoy accepts.
+        admission: limits of the admission controller, which `controlled_envoy.controlled` starts.
     """
     traffic = Traffic()
     pool = ServerPool(

@@ -1,4 +1,4 @@
-"""SuperSONIC 0.3.1's proxy, rebuilt from what its chart says, to be measured on the same load."""
+"""SuperSONIC 0.3.1's proxy, rebuilt from its chart."""
 
 from benchmarks.peer.bootstrap import Auth, ConnectionLimit, Policy, bootstrap
 from benchmarks.peer.limiter import DEFAULT_QUERY, LoadLimit

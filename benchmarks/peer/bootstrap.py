@@ -136,7 +136,7 @@ def _prometheus_cluster(limit: LoadLimit) -> Config:
 
 
 def _auth_cluster(auth: Auth) -> Config:
-    """TLS without a trusted CA, a name to match or an SNI: whoever answers at the address provides the keys."""
+    """TLS without a trusted CA, a name to match or an SNI: any server at the address can provide the keys."""
     name = "auth_cluster"
     tls = {"@type": f"{_EXTENSIONS}.transport_sockets.tls.v3.UpstreamTlsContext"}
     return {

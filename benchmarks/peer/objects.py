@@ -36,7 +36,7 @@ _ASK_WHETHER_READY = (
 
 @dataclass(frozen=True, kw_only=True)
 class Values:
-    """What a site says."""
+    """Values of a site."""
 
     name: str
     """Of the release: the Envoys' name, and with `-triton` the servers'."""
@@ -54,7 +54,7 @@ class Values:
     requested_cpu: str
     """CPU that each pod requests: little, so that the node holds both sides."""
     node_port: int
-    """Where clients of the node's network reach Envoy."""
+    """NodePort of Envoy."""
 
 
 def objects(values: Values) -> list[Manifest]:

@@ -1,4 +1,4 @@
-"""How SuperSONIC 0.3.1 stops a server and an Envoy (chart commit e578801)."""
+"""Shutdown of a server and of an Envoy of SuperSONIC 0.3.1 (chart commit e578801)."""
 
 TRITON_PRE_STOP = ("/bin/sh", "-c", "touch", "/tmp/shutdown;", "sleep 60")  # noqa: S108  a word of theirs, not a file
 """The preStop hook of its Triton pods, word for word. `sh -c` takes one word as its script, so this runs `touch`

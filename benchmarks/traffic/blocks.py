@@ -1,4 +1,4 @@
-"""Blocks of two sides in turn, and what may be concluded from them."""
+"""Blocks of two sides in turn, and their comparison."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ OneSide = TypeVar("OneSide", bound=Side)
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What one side's requests were in one block."""
+    """Requests of one side in one block."""
 
     samples: Sequence[Sample]
     cpu_seconds: float = math.nan

@@ -34,9 +34,9 @@ class Edge:
     """As tables show it."""
     servers: tuple[int, ...]
     load: Load
-    """What is sent, but for its target."""
+    """Requests without their target."""
     hold_seconds: float = 0
-    """How long the servers are held up at first, so that requests pile up."""
+    """Time for which the servers answer nothing at first, so that requests queue."""
     crash: int | None = None
     """Server that is killed as the first request is sent; DNS keeps it."""
 

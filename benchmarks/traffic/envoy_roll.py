@@ -89,7 +89,7 @@ class EnvoyRoll(blocks.PairedScenario):
 
 
 class _Stop:
-    """What the kubelet does with a deleted Envoy: preStop hook, then SIGTERM."""
+    """Stops an Envoy as the kubelet stops a deleted pod: preStop hook, then SIGTERM."""
 
     def __init__(self, envoy: Envoy) -> None:
         self._envoy = envoy
@@ -97,7 +97,7 @@ class _Stop:
         self._thread.start()
 
     def usage(self) -> Usage:
-        """What the Envoy had used when it ended."""
+        """Return CPU and memory of the Envoy at its end."""
         self._thread.join()
         return self._usage
 
@@ -109,7 +109,7 @@ class _Stop:
 
 
 def _forget(service: ServiceStub, standing: list[Envoy]) -> None:
-    """Have the Service know of the change as late as it does in a cluster."""
+    """Change the Service's endpoints with the delay of a cluster."""
     threading.Timer(ENDPOINTS_SECONDS, service.set_ports, [[envoy.grpc_port for envoy in standing]]).start()
 
 

@@ -1,4 +1,4 @@
-"""B5: whether a new job is let in, for everything that Prometheus may answer.
+"""B5: decisions on new jobs, for each answer that Prometheus may give.
 
 A job asks for the repository's index once, at its start. Refused, a CMS job computes on its own CPU; let in by
 mistake, it adds to an overload; refused by mistake, GPUs idle.
@@ -44,7 +44,7 @@ class Case:
     """One for each series; None: Prometheus is down."""
     right: Decision
     whole_seconds: bool = False
-    """Whether the time stamp has no fraction, as one in a thousand has none."""
+    """True for a time stamp without a fraction, as one in a thousand is."""
 
     @property
     def said(self) -> str:
@@ -52,7 +52,7 @@ class Case:
         return self.title if self.values is None else f"Prometheus says {self.title}"
 
     def answer(self) -> bytes:
-        """What Prometheus answers now."""
+        """Return the body of Prometheus' answer, as of now."""
         if self.values is None:
             return CLOSED
         second = int(time.time())
@@ -74,19 +74,19 @@ CASES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a client saw."""
+    """Answer that a client got."""
 
     status: grpc.StatusCode
     answered: bool
-    """Whether there was a message, with a model in it."""
+    """True if the answer is a message with a model in it."""
 
     @property
     def decision(self) -> Decision:
-        """Whether the client was let in, however that was said."""
+        """`accept` only for OK with a message: theirs refuses with OK and no message."""
         return "accept" if self.status is grpc.StatusCode.OK and self.answered else "refuse"
 
     def right(self, case: Case) -> bool:
-        """Whether the decision is right, and a refusal says so by its status."""
+        """Return True if the decision is right and a refusal has the right status."""
         return self.decision == case.right and (self.decision == "accept" or self.status in STATUSES)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What became of the requests of one edge."""
+"""Outcome of the requests of one edge."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ KEY = "B6"
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The requests of one side, and what its Envoy needed for them."""
+    """The requests of one side, and the memory of its Envoy."""
 
     samples: Sequence[Sample]
     peak_memory_mib: float
     ended_by_itself: Sequence[str] = ()
-    """Addresses of servers that crashed without anybody's doing: what was lost then is not the proxy's."""
+    """Addresses of servers that crashed by themselves, so that the proxy is not to blame for lost requests."""
 
     @property
     def failed(self) -> int:
-        """How many were not answered."""
+        """Requests that got no answer."""
         return failed(self.samples)
 
     def __str__(self) -> str:
@@ -28,5 +28,5 @@ class Outcome:
 
     @property
     def size(self) -> str:
-        """How many requests were in progress at once, and Envoy's memory."""
+        """Most requests in progress at one time, and Envoy's memory."""
         return f"{in_flight_max(self.samples):,} at once in {self.peak_memory_mib:.0f} MiB"

@@ -1,4 +1,4 @@
-"""B5: three times as many requests as the servers can do, five of six of them from one of two tenants."""
+"""B5: a load of three times the capacity, five of six requests from one of two tenants."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,13 +32,13 @@ KEY = "B5"
 SERVERS = (1, 2)
 PACE_MS = 10.0
 IN_FLIGHT_PER_SERVER_MAX = 50
-"""A request that finds so many before it waits for half a second."""
+"""The last of so many waits for half a second."""
 SLO_SECONDS = 2.0
 DEADLINE_SECONDS = 5.0
 OVERLOAD, CALM = 3.0, 0.8
-"""Requests offered, to those that the servers can do."""
+"""Offered load as a multiple of the capacity."""
 OF_TENANT: Mapping[str, float] = {"heavy": 5 / 6, "light": 1 / 6}
-"""Part of the requests."""
+"""Tenant -> share of the requests."""
 
 _CAPACITY_SECONDS = 7
 _START_SECONDS = 3
@@ -47,7 +47,7 @@ _TOKEN_SECONDS = 3600
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """What became of the requests of one side."""
+    """Requests of one side, with the capacity of its servers."""
 
     samples: Mapping[str, Sequence[Sample]]
     """By tenant."""
@@ -67,18 +67,18 @@ class Block:
 
     @property
     def goodput(self) -> float:
-        """Requests answered in time, to those that the servers could have answered."""
+        """Answers in time as a fraction of the capacity."""
         return sum(self.in_time.values()) / (self.capacity_per_second * self.duration_seconds)
 
     @property
     def fairness(self) -> float:
-        """Jain's index of what the tenants had answered in time; each offers what would fill half of the servers."""
+        """Jain's index of the tenants' answers in time; each tenant offers at least half of the capacity."""
         return jain(list(self.in_time.values()))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overload:
-    """Both sides overloaded, and ours calm."""
+    """Both sides under overload, and ours below its capacity."""
 
     duration_seconds: float
     calm_seconds: float
@@ -99,7 +99,7 @@ class Overload:
         clients, admission = shared(issuer)
         side = replace(ours(clients=clients, admission=admission), slug="ours-shared", files=files)
         lab.serve({server: Work(model=PACED, pace_ms=PACE_MS) for server in SERVERS})
-        with lab.progress.step("overload: what the servers can do"):
+        with lab.progress.step("overload: capacity of the servers"):
             capacity = _capacity(lab)
         with lab.progress.step("calm: ours"), controlled(lab, side, admission, members=len(SERVERS)) as envoy:
             calm = self._block(lab, envoy, capacity, issuer, CALM, self.calm_seconds)[0]
@@ -109,7 +109,7 @@ class Overload:
         ):
             own, refusals = self._block(lab, envoy, capacity, issuer, OVERLOAD, self.duration_seconds)
             decided_ms = refusals_by_envoy_ms(envoy)
-        # Last, for what its clients have given up the servers go on working at.
+        # Theirs is last: its servers go on with requests that clients have given up.
         with lab.progress.step(f"overload: {supersonic().name}"), lab.envoy(supersonic(), len(SERVERS)) as envoy:
             theirs = self._block(lab, envoy, capacity, issuer, OVERLOAD, self.duration_seconds)[0]
         return _rows(theirs, own, refusals, decided_ms, calm)
@@ -165,7 +165,7 @@ def shared(issuer: Issuer) -> tuple[TokenClients, AdmissionArgs]:
 
 
 def _capacity(lab: Lab) -> float:
-    """Requests a second that the servers can do: by the time that they work for each, as if none ever had a pause."""
+    """Return the capacity of the servers in requests per second, from the service time of each."""
     with ThreadPoolExecutor() as pool:
         speeds = pool.map(lambda server: measure_speed(lab, f"overload-speed-{server}", server), SERVERS)
         return sum(1 / speed.busy_seconds for speed in speeds)
@@ -196,9 +196,9 @@ def _rows(theirs: Block, own: Block, refusals: Refusals, decided_ms: Sequence[fl
             aim="≥ 0.95",
             reached=own.goodput >= 0.95,
         ),
-        row(measure="what became of the others", theirs=_why(theirs), ours=_why(own)),
+        row(measure="the other requests", theirs=_why(theirs), ours=_why(own)),
         row(
-            measure="two tenants, 5:1 offered, 1:1 declared: Jain's index of what was answered in time",
+            measure="two tenants, 5:1 offered, 1:1 declared: Jain's index of answers in time",
             theirs=f"{theirs.fairness:.3f}",
             ours=f"{own.fairness:.3f}",
             aim="≥ 0.98",
@@ -207,8 +207,8 @@ def _rows(theirs: Block, own: Block, refusals: Refusals, decided_ms: Sequence[fl
         *(
             row(measure=f"p99 of a refusal, {measure}", ours=ours_ms, aim="≤ 2", reached=p99_ms <= 2)
             for measure, p99_ms, ours_ms in (
-                ("as a client sees it that makes one request at a time, ms", client_ms, f"{client_ms:.1f}"),
-                ("by Envoy's access log, whole ms", envoy_ms, f"{envoy_ms:.0f}"),
+                ("seen by a client with one request at a time, ms", client_ms, f"{client_ms:.1f}"),
+                ("in Envoy's access log, whole ms", envoy_ms, f"{envoy_ms:.0f}"),
             )
         ),
         row(

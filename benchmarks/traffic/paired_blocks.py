@@ -21,10 +21,10 @@ _TIMEOUT_SECONDS = 600
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """What one turn of a leg is."""
+    """Request and server of one turn of a leg."""
 
     work: Work
-    """What the one server does."""
+    """Model and speed of the one server."""
     body_bytes: int
     rounds: int
     """Turns of each leg in a block."""
@@ -56,7 +56,7 @@ def quantile_ms(blocks: Sequence[Block], leg: str, percent: float) -> float:
 
 
 def added_ms(blocks: Sequence[Block], leg: str, percent: float) -> float:
-    """What a proxy adds to a percentile of the direct leg."""
+    """Return a leg's percentile less that of the direct leg."""
     return quantile_ms(blocks, leg, percent) - quantile_ms(blocks, DIRECT, percent)
 
 

@@ -1,4 +1,4 @@
-"""What a refusal is, how long it takes, and what comes with it."""
+"""Refusals: their status, their time, and the retry advice in them."""
 
 import json
 import time
@@ -19,12 +19,12 @@ _TIMEOUT_SECONDS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Refusals:
-    """What a client saw that made one request after the other."""
+    """Refusals of a client with one request at a time."""
 
     milliseconds: Sequence[float]
     """Of each."""
     as_declared: int
-    """How many came with 8 or 14, and with a time after which to ask again."""
+    """Refusals with status 8 or 14 and a time after which to retry."""
 
 
 def refusals_of(target: str, token: str, seconds: float) -> Refusals:

@@ -13,7 +13,7 @@ ENDPOINTS_SECONDS = 0.5
 """From a pod's deletion until DNS servers know, at best: EndpointSlice and watch."""
 HANG_SECONDS = 6.0
 _KUBEADM_DNS_TTL_SECONDS = 30
-"""What kubeadm's Corefile says."""
+"""TTL in kubeadm's Corefile."""
 _STEP_SECONDS = 6.0
 """Between two stops of a rollout or a scale-in: longer than any proxy here takes to ask DNS again."""
 _SETTLE_SECONDS = 5.0
@@ -98,7 +98,7 @@ def crash() -> ServerEvent:
 
 
 def hang() -> ServerEvent:
-    """SIGSTOP of one server of three for 6 s; its connections stand, and DNS keeps it."""
+    """SIGSTOP of one server of three for 6 s; its connections stay open, and DNS keeps it."""
 
     def happen(injector: FaultInjector) -> None:
         injector.at(LEAD_SECONDS)

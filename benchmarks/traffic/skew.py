@@ -20,9 +20,9 @@ KEY = "B3"
 
 _CONNECTIONS = 8
 _ROUND_ROBIN_SECONDS = 10.0
-"""Short, for what it does to the slow server takes three times as long to work off."""
+"""Short, because the slow server needs three times as long to finish its queue."""
 _DEADLINE_SECONDS = 120.0
-"""Nothing is lost here; whoever waits long shows it."""
+"""Long enough that no request is lost, so that every wait is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Mix:
     name: str
     title: str
     paces_ms: tuple[float, ...]
-    """How long each server works for one request."""
+    """Time of each server for one request."""
 
     def rate_per_second(self, load: float) -> float:
         """Requests per second that are so much of all servers' capacity."""
@@ -51,11 +51,11 @@ class Skew:
     load: float
     """Of the capacity of all servers."""
     aim_to_bound: float
-    """What ours may be to the central queue, at p99."""
+    """Highest ratio of our p99 to the central queue's."""
     aim_to_theirs: float | None = None
-    """How many times better than theirs ours must be, at p99."""
+    """Lowest ratio of their p99 to ours."""
     envoys: int = 1
-    """How many each side has; requests go to them in turn, and each sees its own only."""
+    """Envoys of each side; requests go to them in turn, and each counts only its own."""
     pairs: int
     duration_seconds: float = 15
 
@@ -76,7 +76,7 @@ class Skew:
 
     @property
     def seconds(self) -> float:
-        """About how long it takes: their slow server works off what it was given too much."""
+        """About how long it takes, with the time in which their slow server finishes its queue."""
         turns = 4 * _ROUND_ROBIN_SECONDS if self.aim_to_theirs else 0
         return self.pairs * 2 * (self.duration_seconds + 6) + (self.pairs + 1) * 5 + 15 + turns
 

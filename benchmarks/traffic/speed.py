@@ -1,4 +1,4 @@
-"""How fast one server is, past all proxies."""
+"""Speed of one server without a proxy."""
 
 from dataclasses import dataclass
 

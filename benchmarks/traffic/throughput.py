@@ -17,7 +17,7 @@ KEY = "B2"
 _THROUGHPUT_MIN = 0.95
 _MEGABYTE = 1_000_000
 _PACE_MS = 30.0
-"""What a middling model takes on a GPU."""
+"""Time of an average model on a GPU."""
 _UNLOADED_RATE_PER_SECOND = 10.0
 _SECONDS = 4.0
 """Of each attempt: some 120 requests."""
@@ -89,7 +89,7 @@ class Throughput:
 
 
 def _highest_rate(p99_seconds: Callable[[float], float], bar_seconds: float) -> float:
-    """The highest of the rates whose p99 is within the bar, by bisection; 0 if none is."""
+    """Return the highest rate whose p99 is within the limit, by bisection; 0 if none is."""
     low, high = -1, len(_SHARES)
     while high - low > 1:
         middle = (low + high) // 2

@@ -41,7 +41,7 @@ def test_every_field_of_every_object_is_known_to_kubernetes(stack: str) -> None:
 
 
 @every_stack
-def test_every_resource_hangs_under_a_component(stack: str) -> None:
+def test_the_parent_of_every_resource_is_a_component(stack: str) -> None:
     components = {component.urn for component in recorded(stack).components()}
     (root,) = [c for c in recorded(stack).components() if c.type == "sonic:index:SiteStack"]
     orphans = [r.name for r in recorded(stack).resources_by_urn.values() if r.parent not in components and r != root]
@@ -56,13 +56,13 @@ def test_every_component_has_the_token_of_its_class_and_registers_its_outputs(st
 
 
 @every_stack
-def test_what_holds_models_is_protected_and_nothing_else_is(stack: str) -> None:
+def test_only_objects_that_hold_models_are_protected(stack: str) -> None:
     for resource in custom(recorded(stack)):
         assert resource.protect == (resource.inputs["kind"] in STATEFUL), resource.name
 
 
 @every_stack
-def test_everything_stands_in_the_stacks_namespace(stack: str) -> None:
+def test_every_namespaced_object_is_in_the_namespace_of_the_stack(stack: str) -> None:
     for manifest in recorded(stack).manifests():
         if manifest["kind"] not in CLUSTER_SCOPED:
             assert manifest["metadata"]["namespace"] == config_of(stack).namespace, manifest["metadata"]["name"]
@@ -75,7 +75,7 @@ def test_no_two_objects_of_a_kind_share_a_name(stack: str) -> None:
 
 
 @every_stack
-def test_all_but_nodes_waits_for_a_namespace_that_the_stack_makes(stack: str) -> None:
+def test_every_object_but_nodes_is_created_after_the_namespace(stack: str) -> None:
     namespaces = recorded(stack).of_type("kubernetes:core/v1:Namespace")
     assert bool(namespaces) == config_of(stack).site.access.create_namespace
     for namespace in namespaces:
@@ -85,7 +85,7 @@ def test_all_but_nodes_waits_for_a_namespace_that_the_stack_makes(stack: str) ->
 
 
 @every_stack
-def test_configuration_is_immutable_and_named_anew_when_it_changes(stack: str) -> None:
+def test_config_maps_and_secrets_are_immutable_with_generated_names(stack: str) -> None:
     for kind in ("ConfigMap", "Secret"):
         for manifest in recorded(stack).manifests(kind):
             assert manifest["immutable"] is True
@@ -93,7 +93,7 @@ def test_configuration_is_immutable_and_named_anew_when_it_changes(stack: str) -
 
 
 @every_stack
-def test_every_pod_is_restricted_but_for_the_exception_that_its_site_names(stack: str) -> None:
+def test_every_pod_is_restricted_except_for_host_path_at_an_excepted_site(stack: str) -> None:
     exception = config_of(stack).site.security.pod_security is not PodSecurityLevel.RESTRICTED
     allowed = {"volumes.hostPath"} if exception else set()
     for name, pod in pods_of(stack).items():
@@ -101,7 +101,7 @@ def test_every_pod_is_restricted_but_for_the_exception_that_its_site_names(stack
 
 
 @every_stack
-def test_every_container_is_limited_probed_and_read_only(stack: str) -> None:
+def test_every_container_has_limits_probes_and_a_read_only_root(stack: str) -> None:
     for name, pod in pods_of(stack).items():
         for container in pod["containers"]:
             requests, limits = container["resources"]["requests"], container["resources"]["limits"]
@@ -114,14 +114,14 @@ def test_every_container_is_limited_probed_and_read_only(stack: str) -> None:
 
 
 @every_stack
-def test_what_a_container_may_write_has_a_size(stack: str) -> None:
+def test_every_empty_dir_has_a_size_limit(stack: str) -> None:
     for name, pod in pods_of(stack).items():
         for volume in pod.get("volumes", []):
             assert "sizeLimit" in volume.get("emptyDir", {"sizeLimit": None}), name
 
 
 @every_stack
-def test_every_image_is_pinned_and_those_of_the_program_by_digest(stack: str) -> None:
+def test_every_image_has_a_tag_and_those_of_the_program_a_digest(stack: str) -> None:
     for name, pod in pods_of(stack).items():
         for container in pod["containers"]:
             assert re.search(r":[^:/]+(@sha256:[0-9a-f]{64})?$", container["image"]), name
@@ -131,7 +131,7 @@ def test_every_image_is_pinned_and_those_of_the_program_by_digest(stack: str) ->
 
 
 @every_stack
-def test_every_pod_has_an_account_of_its_own_without_a_token(stack: str) -> None:
+def test_every_pod_has_its_own_service_account_without_a_token(stack: str) -> None:
     accounts = {manifest["metadata"]["name"]: manifest for manifest in recorded(stack).manifests("ServiceAccount")}
     used = [pod["serviceAccountName"] for pod in pods_of(stack).values()]
     assert sorted(used) == sorted(accounts)
@@ -139,21 +139,21 @@ def test_every_pod_has_an_account_of_its_own_without_a_token(stack: str) -> None
 
 
 @every_stack
-def test_only_prometheus_is_given_a_token(stack: str) -> None:
+def test_only_prometheus_mounts_a_token(stack: str) -> None:
     given = [name for name, pod in pods_of(stack).items() if pod["automountServiceAccountToken"]]
     own = isinstance(config_of(stack).site.monitoring, OwnPrometheus)
     assert given == ([f"{config_of(stack).name}-prometheus"] if own else [])
 
 
 @every_stack
-def test_every_deployment_has_a_policy_of_its_own(stack: str) -> None:
+def test_every_deployment_has_one_network_policy(stack: str) -> None:
     policies = [policy["spec"]["podSelector"]["matchLabels"] for policy in recorded(stack).manifests("NetworkPolicy")]
     for deployment in deployments(stack):
         assert policies.count(deployment["spec"]["selector"]["matchLabels"]) == 1, deployment["metadata"]["name"]
 
 
 @every_stack
-def test_drained_nodes_take_one_pod_at_a_time_of_what_has_several(stack: str) -> None:
+def test_every_deployment_with_several_pods_has_a_disruption_budget_of_one(stack: str) -> None:
     budgets = [budget["spec"] for budget in recorded(stack).manifests("PodDisruptionBudget")]
     for deployment in deployments(stack):
         if deployment["spec"].get("replicas") != 1:  # a budget of one for a single pod could refuse nothing
@@ -170,7 +170,7 @@ def test_selectors_match_pods_of_one_deployment(stack: str) -> None:
 
 
 @every_stack
-def test_every_service_leads_to_a_port_of_one_deployment(stack: str) -> None:
+def test_every_service_selects_one_deployment_and_a_port_of_it(stack: str) -> None:
     for service in recorded(stack).manifests("Service"):
         (target,) = [d for d in deployments(stack) if selects(service["spec"]["selector"], labels(d))]
         ports = [port for c in template(target)["spec"]["containers"] for port in c["ports"]]
@@ -179,7 +179,7 @@ def test_every_service_leads_to_a_port_of_one_deployment(stack: str) -> None:
 
 
 @every_stack
-def test_probes_ask_a_port_that_the_container_has(stack: str) -> None:
+def test_every_probe_calls_a_port_of_its_container(stack: str) -> None:
     for name, pod in pods_of(stack).items():
         for container in pod["containers"]:
             known = {key for port in container["ports"] for key in (port["name"], port["containerPort"])}
@@ -195,7 +195,7 @@ def test_every_volume_mount_has_its_volume(stack: str) -> None:
 
 
 @every_stack
-def test_the_number_of_replicas_is_kedas_or_stated_and_never_both(stack: str) -> None:
+def test_replicas_are_set_only_where_keda_does_not_scale(stack: str) -> None:
     scaled = {m["spec"]["scaleTargetRef"]["name"] for m in recorded(stack).manifests("ScaledObject")}
     for deployment in recorded(stack).of_type("kubernetes:apps/v1:Deployment"):
         autoscaled = deployment.manifest["metadata"]["name"] in scaled
@@ -205,7 +205,7 @@ def test_the_number_of_replicas_is_kedas_or_stated_and_never_both(stack: str) ->
 
 
 @every_stack
-def test_all_traffic_is_denied_but_what_is_declared(stack: str) -> None:
+def test_one_policy_denies_all_traffic_of_the_stack_by_default(stack: str) -> None:
     denials = [m for m in recorded(stack).manifests("NetworkPolicy") if not m["spec"]["ingress"] + m["spec"]["egress"]]
     (denial,) = denials
     assert denial["spec"]["policyTypes"] == ["Ingress", "Egress"]
@@ -214,7 +214,7 @@ def test_all_traffic_is_denied_but_what_is_declared(stack: str) -> None:
 
 
 @every_stack
-def test_both_ends_of_every_edge_agree(stack: str) -> None:
+def test_network_policies_allow_both_ends_of_every_connection(stack: str) -> None:
     config, policies = config_of(stack), recorded(stack).manifests("NetworkPolicy")
     parts = {d["metadata"]["labels"]["app.kubernetes.io/component"]: labels(d) for d in deployments(stack)}
     edges = [("envoy", "triton", 8001)]
@@ -229,7 +229,7 @@ def test_both_ends_of_every_edge_agree(stack: str) -> None:
 
 
 @every_stack
-def test_keda_and_no_other_namespace_may_query_an_own_prometheus(stack: str) -> None:
+def test_only_the_namespace_of_keda_may_query_an_own_prometheus(stack: str) -> None:
     config, policies = config_of(stack), recorded(stack).manifests("NetworkPolicy")
     if not isinstance(config.site.monitoring, OwnPrometheus):
         assert not any("prometheus" in policy["metadata"]["name"] for policy in policies)
@@ -243,7 +243,7 @@ def test_keda_and_no_other_namespace_may_query_an_own_prometheus(stack: str) -> 
 
 
 @every_stack
-def test_a_stack_tells_where_it_is_what_it_serves_and_what_to_give_cmssw(stack: str) -> None:
+def test_the_outputs_of_a_stack_are_namespace_models_metrics_and_siteconf(stack: str) -> None:
     recorder, config = recorded(stack), config_of(stack)
     (root,) = [component for component in recorder.components() if component.type == "sonic:index:SiteStack"]
     outputs = recorder.outputs[root.urn]
@@ -253,7 +253,7 @@ def test_a_stack_tells_where_it_is_what_it_serves_and_what_to_give_cmssw(stack: 
     assert ("siteconf" in outputs) != outputs["grpc_tls"]
 
 
-def test_siteconf_is_the_endpoint_in_two_variables() -> None:
+def test_siteconf_has_host_and_port_of_the_endpoint() -> None:
     exposure = {"kind": "node-port", "hostname": "127.0.0.1", "port": 30801, "client_cidrs": ["127.0.0.0/8"]}
     recorder = record(stack_config(site={"exposure": exposure}))
     (root,) = [component for component in recorder.components() if component.type == "sonic:index:SiteStack"]
@@ -272,14 +272,14 @@ def test_only_the_owner_of_the_singletons_labels_nodes(owner: str, patches: int)
     assert len(recorder.of_type("kubernetes:core/v1:NodePatch")) == len(recorder.reads) == patches
 
 
-def test_servers_wait_for_the_labels_that_they_ask_for() -> None:
+def test_servers_are_created_after_the_node_labels() -> None:
     recorder = record(stack_config(site={"singletons_owner": "test-demo", "node_labels": NODE_LABELS}))
     patch = recorder.one("kubernetes:core/v1:NodePatch")
     triton = next(d for d in recorder.of_type("kubernetes:apps/v1:Deployment") if "triton" in d.name)
     assert patch.urn in triton.depends_on
 
 
-def test_a_controller_stands_beside_envoy_where_something_is_declared_and_only_there() -> None:
+def test_the_admission_controller_runs_only_where_a_limit_is_declared() -> None:
     def containers(**experiment: object) -> list[str]:
         envoy = record(stack_config(experiment=experiment)).manifests("Deployment")
         return [c["name"] for d in envoy if "envoy" in d["metadata"]["name"] for c in template(d)["spec"]["containers"]]
@@ -289,7 +289,7 @@ def test_a_controller_stands_beside_envoy_where_something_is_declared_and_only_t
     assert containers(admission={"queue_refuse_new_jobs_ms": 1000}) == ["envoy", "admission"]
 
 
-def test_tenants_are_told_to_envoy_and_to_its_controller() -> None:
+def test_tenants_are_configured_in_envoy_and_in_the_admission_controller() -> None:
     issuer = {"issuer": "https://issuer.example", "audiences": ["a"], "jwks_url": "https://issuer.example/jwk"}
     tenants = [{"name": "heavy", "weight": 3, "groups": ["/heavy"]}, {"name": "light", "groups": ["/light"]}]
     clients = {"kind": "token", "issuers": [issuer], "tenants": tenants}
@@ -302,14 +302,14 @@ def test_tenants_are_told_to_envoy_and_to_its_controller() -> None:
     assert "admission.refuse.heavy" in config["data"]["envoy.json"]
 
 
-def test_a_namespace_says_what_it_enforces() -> None:
+def test_the_namespace_has_the_pod_security_labels_of_its_site() -> None:
     security = {"pod_security": "baseline", "exception_reason": "A test."}
     namespace = record(stack_config(site={"security": security})).manifest("Namespace")
     modes = {key.rpartition("/")[2]: v for key, v in namespace["metadata"]["labels"].items() if "pod-security" in key}
     assert modes == {"enforce": "baseline", "warn": "baseline", "audit": "baseline"}
 
 
-def test_two_pools_stand_behind_one_address_in_the_order_of_the_site() -> None:
+def test_two_pools_share_one_envoy_in_the_order_of_the_site() -> None:
     pools = [
         {"kind": "kubernetes", "name": "new", "servers_max": 2, "gpu": {}},
         {"kind": "kubernetes", "name": "old", "servers_max": 2, "gpu": {}},
@@ -322,7 +322,7 @@ def test_two_pools_stand_behind_one_address_in_the_order_of_the_site() -> None:
     assert bootstrap.index("sonic-demo-triton-new") < bootstrap.index("sonic-demo-triton-old")
 
 
-def test_one_stateful_model_and_envoy_sends_no_inference_twice() -> None:
+def test_envoy_does_not_retry_inference_when_one_model_is_stateful() -> None:
     def envoy(second: dict[str, object]) -> str:
         image = {"kind": "image", "paths": ["/models"]}
         models = {"repository": image, "expected": [{"name": "first"}, {"name": "second", **second}]}

@@ -49,7 +49,7 @@ def shapes(tensors: tuple[Tensor, ...]) -> dict[str, list[int]]:
     return {tensor.name: list(tensor.values.shape[1:]) for tensor in tensors}
 
 
-def test_a_right_stack(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_right_stack_exits_zero_with_every_row(capsys: pytest.CaptureFixture[str]) -> None:
     triton = demo()
     with triton.serving() as address:
         assert main(["dev", "--endpoint", address]) == 0
@@ -59,10 +59,10 @@ def test_a_right_stack(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-1] == f"all {3 + 5 * len(triton.models)} right: clients of `demo` use {address}"
     (row,) = [line for line in lines if line.startswith("infer") and "sum_and_difference" in line]
     assert row.endswith("as the reference, largest difference 0")
-    assert len({line.index("ok") for line in lines if " ok " in line}) == 1, "results stand in one column"
+    assert len({line.index("ok") for line in lines if " ok " in line}) == 1, "results are in one column"
 
 
-def test_a_broken_model_is_the_first_cause_and_its_servers_log_comes_next(
+def test_a_missing_model_is_the_first_cause_and_the_next_command_reads_the_log(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SONIC_KUBE_CONTEXT", raising=False)
@@ -71,14 +71,16 @@ def test_a_broken_model_is_the_first_cause_and_its_servers_log_comes_next(
     with triton.serving() as address:
         assert main(["dev", "--endpoint", address]) == 1
     *_, cause, following = capsys.readouterr().out.splitlines()
-    assert cause.startswith("first cause: index sum_and_difference: `sum_and_difference` is not in the index")
+    assert cause.startswith(
+        "first cause: index sum_and_difference: `sum_and_difference` is not in the repository index"
+    )
     assert following == (
         "next: kubectl --context sonic-dev -n sonic-dev logs -l app.kubernetes.io/instance=sonic-demo,"
         "app.kubernetes.io/component=triton --prefix --tail 50"
     )
 
 
-def test_nobody_there_is_the_first_cause_and_the_pods_come_next(
+def test_an_unreachable_stack_is_the_first_cause_and_the_next_command_lists_the_pods(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SONIC_KUBE_CONTEXT", "mine")
@@ -90,7 +92,7 @@ def test_nobody_there_is_the_first_cause_and_the_pods_come_next(
     assert following == "next: kubectl --context mine -n sonic-dev get pods"
 
 
-def test_a_stack_behind_tls(tmp_path: Path) -> None:
+def test_a_stack_behind_tls_is_checked_over_tls(tmp_path: Path) -> None:
     authority = Authority("roots")
     shown = authority.sign_host("localhost")
     server = grpc.ssl_server_credentials([(shown.key.encode(), shown.certificate.encode())])
@@ -119,7 +121,7 @@ def as_a_person(
 
 
 @pytest.mark.parametrize("by", ["file", "environment"])
-def test_a_stack_that_asks_for_a_token_is_shown_one(by: str, tmp_path: Path) -> None:
+def test_a_token_is_sent_to_a_stack_that_requires_one(by: str, tmp_path: Path) -> None:
     lay_out_happy("tokens", tmp_path)
     (tmp_path / "token").write_text("a.b.c\n")
     authority = Authority("roots")
@@ -136,7 +138,7 @@ def test_a_stack_that_asks_for_a_token_is_shown_one(by: str, tmp_path: Path) -> 
     assert "a.b.c" not in run.stdout + run.stderr
 
 
-def test_a_stack_that_asks_for_a_certificate_is_shown_one(tmp_path: Path) -> None:
+def test_a_certificate_is_sent_to_a_stack_that_requires_one(tmp_path: Path) -> None:
     lay_out_happy("load-balancer", tmp_path)
     authority = Authority("roots")
     shown, mine = authority.sign_host("localhost"), authority.sign("jane")
@@ -160,26 +162,26 @@ def test_a_stack_that_asks_for_a_certificate_is_shown_one(tmp_path: Path) -> Non
         (
             "tokens",
             [],
-            "the stack asks clients for a token, shown over TLS only, and here:1 is called in plain text: add --tls",
+            "the stack requires a token, which is sent over TLS only, but here:1 is called in plain text: add --tls",
         ),
         (
             "tokens",
             ["--tls"],
-            "the stack asks clients for a token and there is none: name a file with --token-file, or set BEARER_TOKEN",
+            "the stack requires a token and none was found: name a file with --token-file, or set BEARER_TOKEN",
         ),
         (
             "tokens",
             ["--tls", "--token-file", "/no/token"],
-            "/no/token cannot be read (No such file or directory): name a file that can",
+            "/no/token cannot be read (No such file or directory): name a file that you can read",
         ),
         (
             "load-balancer",
             ["--tls"],
-            "the stack asks clients for a certificate: name it with --client-certificate, its key with --client-key",
+            "the stack requires a certificate: name it with --client-certificate and its key with --client-key",
         ),
     ],
 )
-def test_what_a_stack_asks_for_and_is_not_there(
+def test_missing_credentials_are_reported_with_the_option_to_set(
     case: str,
     words: list[str],
     sentence: str,
@@ -195,7 +197,7 @@ def test_what_a_stack_asks_for_and_is_not_there(
     assert capsys.readouterr().err == f"{sentence}\n"
 
 
-def test_a_token_is_searched_in_the_order_of_the_wlcg(tmp_path: Path) -> None:
+def test_a_token_is_searched_in_the_order_of_the_wlcg_discovery(tmp_path: Path) -> None:
     for name in ("named", "told", "bt_u7"):
         (tmp_path / name).write_text(f"{name}\n")
     told = {"BEARER_TOKEN_FILE": str(tmp_path / "told"), "XDG_RUNTIME_DIR": str(tmp_path)}
@@ -205,16 +207,16 @@ def test_a_token_is_searched_in_the_order_of_the_wlcg(tmp_path: Path) -> None:
     assert find_token(None, told, 7) == "told"
     assert find_token(None, {"XDG_RUNTIME_DIR": str(tmp_path)}, 7) == "bt_u7"
     (tmp_path / "empty").write_text("\n")
-    with pytest.raises(CheckError, match=r"empty is empty, and a token is needed"):
+    with pytest.raises(CheckError, match=r"empty is empty, but a token is required"):
         find_token(tmp_path / "empty", {}, 7)
 
 
-def test_an_unknown_stack(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_stack_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nowhere"]) == 1
     assert "nowhere" in capsys.readouterr().err
 
 
-def test_what_the_experiment_says_of_a_model_is_expected() -> None:
+def test_the_expectation_of_a_model_comes_from_the_experiment() -> None:
     image = {"kind": "image", "paths": ["/models"]}
     model = {"name": "tracker", "versions": [2], "stateful": True, "checksums_md5": {"2/model.onnx": "0" * 32}}
     models = stack_config(experiment={"models": {"repository": image, "expected": [model]}}).experiment.models
@@ -223,7 +225,7 @@ def test_what_the_experiment_says_of_a_model_is_expected() -> None:
     ]
 
 
-def test_the_outputs_say_where_the_stack_is() -> None:
+def test_the_endpoint_comes_from_the_stack_outputs() -> None:
     outputs = {"grpc_endpoint": "sonic.example.org:443", "grpc_tls": True}
     assert endpoint_of("purdue-cms", outputs) == Endpoint(address="sonic.example.org:443", tls=True)
 
@@ -236,16 +238,16 @@ def test_a_stack_without_outputs_is_not_deployed() -> None:
     )
 
 
-def test_without_pulumi_the_endpoint_can_be_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_pulumi_the_error_names_the_endpoint_option(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CheckError) as raised:
         deployed_endpoint("purdue-cms", tmp_path)
     assert str(raised.value) == (
-        "`pulumi` is not on PATH: install it, or say where the stack is reached: --endpoint HOST:PORT"
+        "`pulumi` is not on PATH: install it, or give the stack's address with --endpoint HOST:PORT"
     )
 
 
-def test_what_pulumi_says_is_passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_error_of_pulumi_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pulumi = tmp_path / "pulumi"
     pulumi.write_text("#!/bin/sh\necho \"error: no stack named 'purdue-cms' found\" >&2\nexit 255\n")
     pulumi.chmod(0o755)

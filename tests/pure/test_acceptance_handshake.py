@@ -1,4 +1,4 @@
-"""What the check says of a server that is right, and of one that is wrong in each of the ways that it looks for."""
+"""Rows of the check for a right server, and for each error that it looks for."""
 
 import socket
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def results(rows: Sequence[Row]) -> dict[str, Result]:
     return {row.check: row.result for row in rows if row.model or row.check in ("live", "ready")}
 
 
-def test_a_right_server_is_right_in_every_row(triton: TritonStandIn) -> None:
+def test_every_row_of_a_right_server_is_ok(triton: TritonStandIn) -> None:
     rows = rows_of(triton, DOUBLE)
     assert first_cause(rows) is None
     assert {row.check for row in rows} == set(CHECKS)
@@ -56,7 +56,7 @@ def test_a_right_server_is_right_in_every_row(triton: TritonStandIn) -> None:
     assert infer.detail == "as the reference, largest difference 0"
 
 
-def test_without_a_reference_zeros_are_answered_in_form(triton: TritonStandIn) -> None:
+def test_without_a_reference_zeros_are_sent_and_the_form_of_the_answer_is_checked(triton: TritonStandIn) -> None:
     (infer,) = [row for row in rows_of(triton, Expectation(model="double")) if row.check == "infer"]
     assert infer.result is Result.OK
     assert infer.detail == "no reference: zeros are answered in the declared shapes and types"
@@ -74,17 +74,17 @@ def test_a_stateful_model_is_sent_a_sequence(triton: TritonStandIn, expectation:
     assert first_cause(rows_of(triton, replace(expectation, stateful=True))) is None
 
 
-def test_a_stateful_model_that_envoy_does_not_know_of(triton: TritonStandIn) -> None:
+def test_a_stateful_model_that_is_not_declared_fails_the_config_check(triton: TritonStandIn) -> None:
     triton.models["double"].stateful = True
     cause = cause_of(triton, DOUBLE)
     assert cause.check == "config"
     assert cause.detail == (
-        "it has a sequence batcher, but Envoy is not told, and would send a step of a sequence twice when a "
-        "server fails: set experiment.models.expected[].stateful"
+        "the model has a sequence batcher, but experiment.models.expected[].stateful is false, so Envoy would retry a "
+        "step of a sequence on another server: set it to true"
     )
 
 
-def test_nobody_at_the_address() -> None:
+def test_a_refused_connection_fails_live_and_skips_the_rest() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening: nobody answers, nobody else can take it
         with TritonClient(f"127.0.0.1:{taken.getsockname()[1]}", tls=False) as client:
@@ -94,54 +94,52 @@ def test_nobody_at_the_address() -> None:
     assert "Connection refused" in rows[0].detail
 
 
-def test_a_proxy_without_servers(triton: TritonStandIn) -> None:
+def test_a_proxy_without_servers_is_reported_in_its_own_words(triton: TritonStandIn) -> None:
     triton.failures["ServerLive"] = (grpc.StatusCode.UNAVAILABLE, "no healthy upstream")
     assert cause_of(triton, DOUBLE).detail == "UNAVAILABLE: no healthy upstream"
 
 
-def test_not_live(triton: TritonStandIn) -> None:
+def test_a_server_that_is_not_live_is_reported(triton: TritonStandIn) -> None:
     triton.live = False
-    assert cause_of(triton, DOUBLE).detail == "the server says that it is not live: look at its log"
+    assert cause_of(triton, DOUBLE).detail == "ServerLive is false: read the log of the server"
 
 
-def test_not_ready_is_told_and_the_models_are_looked_at_all_the_same(triton: TritonStandIn) -> None:
+def test_a_server_that_is_not_ready_is_reported_and_its_models_are_checked(triton: TritonStandIn) -> None:
     triton.ready = False
     rows = rows_of(triton, DOUBLE)
     cause = first_cause(rows)
     assert cause is not None
-    assert cause.detail == (
-        "the server says that it is not ready: a model is still loading or failed to load, see the rows below"
-    )
+    assert cause.detail == ("ServerReady is false: a model is loading or failed to load, see the rows below")
     assert results(rows)["infer"] is Result.OK
 
 
-def test_a_missing_model(triton: TritonStandIn) -> None:
+def test_a_missing_model_fails_and_the_others_are_checked(triton: TritonStandIn) -> None:
     rows = rows_of(triton, Expectation(model="triple"), DOUBLE)
     cause = first_cause(rows)
     assert cause is not None
     assert cause.detail == (
-        "`triple` is not in the index, and jobs that want it would compute it on their own CPUs: put it into the model "
-        "repository, or take it out of experiment.models.expected"
+        "`triple` is not in the repository index, so jobs would run it on their own CPUs: add it to the model "
+        "repository, or remove it from experiment.models.expected"
     )
     assert {row.result for row in rows if row.model == "triple"} == {Result.FAILED, Result.NOT_TRIED}
     assert {row.result for row in rows if row.model == "double"} == {Result.OK}
 
 
-def test_a_model_that_is_listed_but_not_ready(triton: TritonStandIn) -> None:
+def test_a_model_that_is_listed_but_not_ready_fails(triton: TritonStandIn) -> None:
     triton.models["double"].state, triton.models["double"].reason = "UNAVAILABLE", "no such backend"
     rows = rows_of(triton, DOUBLE)
     cause = first_cause(rows)
     assert cause is not None
     assert cause.detail == (
-        "version 1 is UNAVAILABLE (no such backend), and CMSSW takes every model of the index for served, READY or "
-        "not, so that its jobs would fail: mend the model, or take it out of the repository"
+        "version 1 is UNAVAILABLE (no such backend), but CMSSW uses every model of the repository index, so its jobs "
+        "would fail: repair the model, or remove it from the repository"
     )
     assert results(rows)["infer"] is Result.NOT_TRIED
 
 
-def test_a_missing_version(triton: TritonStandIn) -> None:
+def test_a_missing_version_fails(triton: TritonStandIn) -> None:
     assert cause_of(triton, replace(DOUBLE, versions=(1, 2))).detail == (
-        "version 2 is not in the index, which has 1: put it into the model repository, or correct "
+        "version 2 is not in the repository index, which has 1: add it to the model repository, or correct "
         "experiment.models.expected[].versions"
     )
 
@@ -149,30 +147,30 @@ def test_a_missing_version(triton: TritonStandIn) -> None:
 MD5, OTHER_MD5 = "d41d8cd98f00b204e9800998ecf8427e", "900150983cd24fb0d6963f7d28e17f72"
 
 
-def test_checksums_that_agree(triton: TritonStandIn) -> None:
+def test_equal_checksums_pass(triton: TritonStandIn) -> None:
     triton.models["double"].checksums = {"MD5:config.pbtxt": MD5, "MD5:1/model.onnx": OTHER_MD5}
     rows = rows_of(triton, replace(DOUBLE, checksums_md5={"config.pbtxt": MD5}))
     assert [row.detail for row in rows if row.check == "config"] == ["batches up to 8; MD5 agrees: config.pbtxt"]
 
 
-def test_a_wrong_checksum(triton: TritonStandIn) -> None:
+def test_a_wrong_checksum_fails_before_inference(triton: TritonStandIn) -> None:
     triton.models["double"].checksums = {"MD5:config.pbtxt": OTHER_MD5}
     rows = rows_of(triton, replace(DOUBLE, checksums_md5={"config.pbtxt": MD5}))
     cause = first_cause(rows)
     assert cause is not None
     assert cause.detail == (
-        f"config.pbtxt has MD5 {OTHER_MD5} in the server's checksum agent but {MD5} is expected, and jobs that compare "
-        "would fail: serve the right file, or correct experiment.models.expected[].checksums_md5"
+        f"config.pbtxt has MD5 {OTHER_MD5} in the server's checksum agent but {MD5} is expected, so jobs that compare "
+        "checksums would fail: serve the right file, or correct experiment.models.expected[].checksums_md5"
     )
     assert results(rows)["infer"] is Result.NOT_TRIED
 
 
-def test_a_checksum_without_the_agent(triton: TritonStandIn) -> None:
+def test_an_expected_checksum_fails_without_the_checksum_agent(triton: TritonStandIn) -> None:
     cause = cause_of(triton, replace(DOUBLE, checksums_md5={"config.pbtxt": MD5}))
     assert cause.detail.startswith("config.pbtxt has no checksum in the server's checksum agent but ")
 
 
-def test_a_wrong_output(triton: TritonStandIn) -> None:
+def test_an_output_beyond_the_tolerance_fails(triton: TritonStandIn) -> None:
     triton.models["double"].compute = lambda inputs: {"DOUBLE": inputs["IN"] * 2 + np.array([[0, 0], [0, 0.5]])}
     assert cause_of(triton, DOUBLE).detail == (
         "DOUBLE[1, 1] is 8.5 but 8.0 in the reference; 1 of 4 values are beyond the tolerance "
@@ -180,40 +178,40 @@ def test_a_wrong_output(triton: TritonStandIn) -> None:
     )
 
 
-def test_an_output_within_the_tolerance(triton: TritonStandIn) -> None:
+def test_an_output_within_the_tolerance_passes(triton: TritonStandIn) -> None:
     triton.models["double"].compute = lambda inputs: {"DOUBLE": inputs["IN"] * 2.001}
     assert first_cause(rows_of(triton, DOUBLE)) is None
 
 
-def test_an_output_that_is_no_number(triton: TritonStandIn) -> None:
+def test_a_nan_output_fails(triton: TritonStandIn) -> None:
     triton.models["double"].compute = lambda inputs: {"DOUBLE": inputs["IN"] * np.nan}
     assert cause_of(triton, DOUBLE).detail.startswith("DOUBLE[0, 0] is nan but 2.0 in the reference; 4 of 4 values")
 
 
-def test_a_wrong_shape(triton: TritonStandIn) -> None:
+def test_a_wrong_shape_fails(triton: TritonStandIn) -> None:
     triton.models["double"].compute = lambda inputs: {"DOUBLE": inputs["IN"][:1]}
     assert cause_of(triton, DOUBLE).detail == "DOUBLE is FP32 [1, 2] but FP32 [2, 2] in the reference"
 
 
-def test_a_missing_output(triton: TritonStandIn) -> None:
+def test_a_missing_output_fails(triton: TritonStandIn) -> None:
     triton.models["double"].compute = lambda inputs: {"TRIPLE": inputs["IN"] * 3}
     assert cause_of(triton, DOUBLE).detail == "DOUBLE is not in the answer, which has TRIPLE"
 
 
-def test_a_wrong_shape_without_a_reference(triton: TritonStandIn) -> None:
+def test_a_wrong_shape_fails_without_a_reference(triton: TritonStandIn) -> None:
     triton.models["double"].compute = lambda inputs: {"DOUBLE": inputs["IN"][:, :1]}
     assert cause_of(triton, Expectation(model="double")).detail == (
         "DOUBLE is FP32 [1, 1] but FP32 [1, 2] in the model's metadata"
     )
 
 
-def test_an_inference_that_fails(triton: TritonStandIn) -> None:
+def test_a_failed_inference_is_reported_with_its_status(triton: TritonStandIn) -> None:
     triton.failures["ModelInfer"] = (grpc.StatusCode.INTERNAL, "CUDA out of memory")
     cause = cause_of(triton, DOUBLE)
     assert (cause.check, cause.model, cause.detail) == ("infer", "double", "INTERNAL: CUDA out of memory")
 
 
-def test_an_inference_that_nobody_counts(triton: TritonStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inference_that_no_server_counts_fails(triton: TritonStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STATISTICS_PATIENCE_SECONDS", 0.1)
     triton.counts = False
     cause = cause_of(triton, DOUBLE)

@@ -1,4 +1,4 @@
-"""Reference files: every one of the repository can be read, and a broken one is told."""
+"""Reference files: every one of the repository can be read, and a broken one is reported."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ RIGHT: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / REFERENCE_DIRECTORY).glob("*.json")), ids=lambda path: path.name)
-def test_references_of_the_repository(path: Path) -> None:
+def test_every_reference_of_the_repository_can_be_read(path: Path) -> None:
     assert read_reference(path, path.stem).outputs
 
 
@@ -53,10 +53,10 @@ def inputs(**tensor: Any) -> dict[str, Any]:
         pytest.param(broken(inputs(shape=[3])), "IN has shape [3] and 2 values", id="values and shape disagree"),
         pytest.param(broken(inputs(data=[[1], [2, 3]])), "inhomogeneous shape", id="data not flat"),
         pytest.param(broken(inputs(datatype="FLOAT")), "IN has datatype FLOAT, known are BOOL", id="unknown type"),
-        pytest.param(broken({"model": "other"}), "is the reference of `other`, and `m` names it", id="other model"),
+        pytest.param(broken({"model": "other"}), "is the reference of `other`, but `m` names it", id="other model"),
     ],
 )
-def test_a_broken_reference_is_told_with_its_file(text: str, sentence: str, tmp_path: Path) -> None:
+def test_a_broken_reference_is_reported_with_its_file(text: str, sentence: str, tmp_path: Path) -> None:
     path = tmp_path / "m.json"
     path.write_text(text)
     with pytest.raises(CheckError) as raised:
@@ -65,7 +65,7 @@ def test_a_broken_reference_is_told_with_its_file(text: str, sentence: str, tmp_
     assert str(path) in str(raised.value)
 
 
-def test_a_missing_reference(tmp_path: Path) -> None:
+def test_a_missing_reference_is_reported_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(CheckError) as raised:
         read_reference(tmp_path / "none.json", "m")
     assert str(raised.value) == (

@@ -1,4 +1,4 @@
-"""The bound that balancers are measured against."""
+"""The central queue, and the arrivals of a load."""
 
 import pytest
 from hypothesis import given
@@ -12,20 +12,20 @@ def test_one_server_serves_in_order() -> None:
     assert latencies([0, 1, 2], [2]) == [2, 3, 4]
 
 
-def test_a_free_server_is_taken_at_once() -> None:
+def test_a_request_starts_at_once_on_a_free_server() -> None:
     assert latencies([0, 0, 0], [2, 2]) == [2, 2, 4]
 
 
-def test_the_fastest_free_server_is_taken() -> None:
+def test_a_request_goes_to_the_fastest_free_server() -> None:
     assert latencies([0, 10, 10], [5, 1]) == [1, 1, 5]
 
 
-def test_a_slow_server_is_used_rather_than_idle() -> None:
+def test_a_request_goes_to_a_slow_server_when_no_other_is_free() -> None:
     # Work-conserving, even where waiting for the fast one would have been quicker.
     assert latencies([0, 0], [1, 10]) == [1, 10]
 
 
-def test_who_waits_gets_the_server_that_is_free_first() -> None:
+def test_a_waiting_request_goes_to_the_first_server_that_is_free() -> None:
     assert latencies([0, 0, 0.5], [1, 10]) == pytest.approx([1, 10, 1.5])
 
 
@@ -33,7 +33,7 @@ def test_who_waits_gets_the_server_that_is_free_first() -> None:
     gaps=st.lists(st.floats(0, 3), min_size=1, max_size=60),
     services=st.lists(st.floats(0.1, 5), min_size=1, max_size=4),
 )
-def test_no_turn_taking_does_better_on_equal_servers(gaps: list[float], services: list[float]) -> None:
+def test_round_robin_is_never_better_on_equal_servers(gaps: list[float], services: list[float]) -> None:
     equal = [services[0]] * len(services)
     arriving = [sum(gaps[: index + 1]) for index in range(len(gaps))]
     free = [0.0] * len(equal)
@@ -49,7 +49,7 @@ def test_no_turn_taking_does_better_on_equal_servers(gaps: list[float], services
     gaps=st.lists(st.floats(0, 3), min_size=1, max_size=60),
     services=st.lists(st.floats(0.1, 5), min_size=1, max_size=4),
 )
-def test_nothing_is_faster_than_the_fastest_server(gaps: list[float], services: list[float]) -> None:
+def test_no_latency_is_below_the_fastest_service_time(gaps: list[float], services: list[float]) -> None:
     arriving = [sum(gaps[: index + 1]) for index in range(len(gaps))]
     assert min(latencies(arriving, services)) >= min(services) - 1e-9
 
@@ -65,15 +65,15 @@ def test_no_server_is_refused() -> None:
 
 
 class TestArrivals:
-    def test_a_fixed_rate_is_even(self) -> None:
+    def test_fixed_arrivals_are_evenly_spaced(self) -> None:
         assert arrivals("fixed", 4, 1, seed=0) == [0, 0.25, 0.5, 0.75]
 
-    def test_poisson_has_its_rate_on_average(self) -> None:
+    def test_poisson_arrivals_have_the_rate_on_average(self) -> None:
         offsets = arrivals("poisson", 100, 200, seed=2)
         assert len(offsets) == pytest.approx(20_000, rel=0.03)
         assert offsets == sorted(offsets)
         assert offsets[-1] < 200
 
-    def test_both_sides_get_the_same(self) -> None:
+    def test_the_same_seed_gives_the_same_arrivals(self) -> None:
         assert arrivals("poisson", 50, 10, seed=4) == arrivals("poisson", 50, 10, seed=4)
         assert arrivals("poisson", 50, 10, seed=4) != arrivals("poisson", 50, 10, seed=5)

@@ -1,4 +1,4 @@
-"""The benchmark with pods: what is planned, when a Deployment is at rest, and that the table can be made of it."""
+"""The benchmark with pods: its scenarios, its two sides, and the states of a Deployment."""
 
 from typing import Any, ClassVar
 
@@ -40,7 +40,7 @@ def container(deployment: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 class TestPlan:
-    def test_ten_planned_stops_of_servers_are_seen_by_thirty_thousand_requests(self) -> None:
+    def test_thirty_thousand_requests_meet_ten_planned_stops_of_servers(self) -> None:
         stops = [
             planned for planned in scenarios(quick=False) if planned.event.name in ("pods-rollout", "pods-scale-in")
         ]
@@ -64,13 +64,13 @@ class TestPlan:
 
 
 class TestSides:
-    def test_ours_is_what_the_stack_renders(self) -> None:
+    def test_our_side_names_the_rendered_objects_of_the_stack(self) -> None:
         assert manifest(OURS.servers)["metadata"]["namespace"] == OURS.namespace
         assert manifest(OURS.envoys)["metadata"]["namespace"] == OURS.namespace
         ports = [port["nodePort"] for port in manifest(OURS.envoys, "Service")["spec"]["ports"] if "nodePort" in port]
         assert [f"127.0.0.1:{port}" for port in ports] == [OURS.target]
 
-    def test_theirs_is_what_its_objects_are(self) -> None:
+    def test_their_side_names_the_objects_of_the_peer(self) -> None:
         deployments = {m["metadata"]["name"]: m for m in peer.objects(VALUES) if m["kind"] == "Deployment"}
         assert deployments.keys() == {THEIRS.servers, THEIRS.envoys}
         assert {m["metadata"]["namespace"] for m in deployments.values()} == {THEIRS.namespace}
@@ -86,7 +86,7 @@ class TestSides:
             for limited in ("cpu", "memory"):
                 assert theirs["resources"]["limits"][limited] == own["resources"]["limits"][limited]
 
-    def test_as_many_servers_of_theirs_begin(self) -> None:
+    def test_both_sides_start_with_the_same_number_of_servers(self) -> None:
         assert theirs_manifest(THEIRS.servers)["spec"]["replicas"] == SERVERS
 
 
@@ -97,7 +97,7 @@ class TestRest:
         "status": {"observedGeneration": 4, "updatedReplicas": 3, "availableReplicas": 3},
     }
 
-    def test_all_pods_are_new_and_available(self) -> None:
+    def test_a_deployment_with_all_pods_new_and_available_is_at_rest(self) -> None:
         assert at_rest(self.DEPLOYMENT, [{}] * 3, 3)
 
     @pytest.mark.parametrize(
@@ -111,12 +111,12 @@ class TestRest:
         ],
         ids=["not seen yet", "one is old", "one is not available", "one is leaving", "to be scaled in"],
     )
-    def test_it_is_not_at_rest(self, status: dict[str, int], pods: int, count: int) -> None:
+    def test_a_deployment_in_change_is_not_at_rest(self, status: dict[str, int], pods: int, count: int) -> None:
         deployment = self.DEPLOYMENT | {"status": self.DEPLOYMENT["status"] | status}
         assert not at_rest(deployment, [{}] * pods, count)
 
 
-def test_an_envoy_says_how_many_servers_it_knows() -> None:
+def test_healthy_servers_are_read_from_the_metrics_of_envoy() -> None:
     metrics = """# TYPE envoy_cluster_membership_healthy gauge
 envoy_cluster_membership_healthy{envoy_cluster_name="admin"} 1
 envoy_cluster_membership_healthy{envoy_cluster_name="servers"} 3
@@ -125,6 +125,6 @@ envoy_cluster_membership_healthy{envoy_cluster_name="servers"} 3
     assert healthy_members("", "servers") == 0
 
 
-def test_restarts_of_all_containers_count() -> None:
+def test_restarts_are_the_sum_over_all_containers() -> None:
     assert restarts({"status": {"containerStatuses": [{"restartCount": 1}, {"restartCount": 2}]}}) == 3
     assert restarts({"status": {}}) == 0

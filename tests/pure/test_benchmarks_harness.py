@@ -1,4 +1,4 @@
-"""What the benchmarks write down, and what they change in a configuration to run it on loopback."""
+"""Samples, tables and events of the benchmarks, and the changes to a configuration on loopback."""
 
 import json
 from pathlib import Path
@@ -34,11 +34,11 @@ class TestSamples:
         assert failed([OK, LOST, LOST]) == 2
         assert causes([OK, LOST, LOST, Sample(0, 0, 1, "CANCELLED", "")]) == {"UNAVAILABLE": 2, "CANCELLED": 1}
 
-    def test_requests_that_only_touch_are_not_in_flight_together(self) -> None:
+    def test_requests_in_succession_are_not_in_flight_together(self) -> None:
         touching = [Sample(0, 0, 1, "OK", ""), Sample(1, 1, 2, "OK", ""), Sample(1, 1.5, 3, "OK", "")]
         assert in_flight_max(touching) == 2
 
-    def test_failing_fast_is_no_merit(self) -> None:
+    def test_a_failed_request_counts_with_its_whole_deadline(self) -> None:
         block = block_result(
             [OK, LOST],
             scenario="crash",
@@ -54,7 +54,7 @@ class TestSamples:
         assert (block.failed, block.cpu_seconds_per_1000) == (1, 250)
 
 
-def test_a_plan_reaches_the_load_process_whole(tmp_path: Path) -> None:
+def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
     load = Load(targets=("127.0.0.1:1", "127.0.0.1:2"), rate_per_second=3, duration_seconds=4, seed=5, sleep_ms=6)
     plan = Plan(load=load, start_file="s", samples_file="c")
     plan.write(tmp_path / "plan.json")
@@ -63,7 +63,7 @@ def test_a_plan_reaches_the_load_process_whole(tmp_path: Path) -> None:
 
 class TestConfiguration:
     @pytest.mark.parametrize("side", [supersonic(), ours()], ids=lambda side: side.name)
-    def test_only_loopback_is_listened_at(self, side: Side) -> None:
+    def test_envoy_listens_only_on_loopback(self, side: Side) -> None:
         moved = {port: 20_000 + port for port in side.ports}
         text = json.dumps(on_loopback(with_resolver(side.config, 15353), moved))
         assert "0.0.0.0" not in text  # noqa: S104
@@ -75,16 +75,16 @@ class TestConfiguration:
         assert _without_resolvers(told) == _without_resolvers(side.config)
         assert json.dumps(told).count("15353") == 1
 
-    def test_the_digest_tells_configurations_apart(self) -> None:
+    def test_different_configurations_have_different_digests(self) -> None:
         digests = [digest(side.config) for side in (supersonic(), supersonic("ROUND_ROBIN"), ours())]
         assert len(set(digests)) == 3
 
-    def test_ours_is_started_as_in_its_pod_but_for_what_only_a_pod_knows(self) -> None:
+    def test_our_envoy_has_the_arguments_of_its_pod_except_those_of_a_pod(self) -> None:
         words = ours().envoy_arguments
         assert "--concurrency" in words
         assert not [word for word in words if "POD_NAME" in word or "/etc/" in word or "config" in word]
 
-    def test_ours_drains_by_the_programs_own_script(self) -> None:
+    def test_our_envoy_drains_with_the_script_of_the_program(self) -> None:
         shell, script, port, *_times = ours().envoy_pre_stop
         assert (shell, port) == ("/bin/bash", "ADMIN_PORT")
         assert Path(script).is_file()
@@ -101,7 +101,7 @@ def test_the_policy_of_the_limiter_has_eight_cases() -> None:
     assert [case.title for case in CASES if case.right == "refuse"] == ["500", "two series, 5 and 500"]
 
 
-def test_goodput_is_what_was_answered_in_time_before_the_load_ended() -> None:
+def test_goodput_counts_answers_in_time_before_the_load_ended() -> None:
     def sample(sent: float, ended: float, status: str = "OK") -> Sample:
         return Sample(sent, sent, ended, status, "")
 
@@ -114,7 +114,7 @@ def test_goodput_is_what_was_answered_in_time_before_the_load_ended() -> None:
 
 
 class TestTable:
-    def test_columns_are_aligned_and_verdicts_told(self) -> None:
+    def test_the_table_has_aligned_columns_and_verdicts(self) -> None:
         rows = [
             Row(benchmark="B1", measure="lost", theirs="219 of 2,100", ours="0 of 2,100", aim="0", reached=True),
             Row(benchmark="B3", measure="p99, ms", ours="300", aim="≤ 200", reached=False),
@@ -124,7 +124,7 @@ class TestTable:
         assert first.endswith("reached |")
         assert "MISSED" in second
 
-    def test_a_rejected_row_shows_why_and_no_verdict(self) -> None:
+    def test_a_rejected_row_shows_the_reason_and_no_verdict(self) -> None:
         text = render([Row(benchmark="B2", measure="CPU", aim="1", reached=True, rejected="the machine changed")])
         assert "rejected" in text
         assert "reached" not in text

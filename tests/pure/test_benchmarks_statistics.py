@@ -1,4 +1,4 @@
-"""What the benchmarks conclude from their blocks."""
+"""Statistics of the blocks."""
 
 import math
 import random
@@ -22,17 +22,17 @@ from testbed.fairness import jain
 
 
 class TestOrder:
-    def test_each_pair_turns_the_one_before_round(self) -> None:
+    def test_each_pair_reverses_the_order_of_the_one_before(self) -> None:
         orders = block_orders(5, seed=3)
         assert all(second == (first[1], first[0]) for first, second in pairwise(orders))
 
     def test_both_sides_run_in_every_pair(self) -> None:
         assert {frozenset(order) for order in block_orders(6, seed=0)} == {frozenset({0, 1})}
 
-    def test_the_seed_draws_who_begins(self) -> None:
+    def test_the_seed_draws_the_side_that_begins(self) -> None:
         assert {block_orders(1, seed)[0][0] for seed in range(20)} == {0, 1}
 
-    def test_a_seed_can_be_repeated(self) -> None:
+    def test_the_same_seed_gives_the_same_result(self) -> None:
         assert block_orders(5, seed=7) == block_orders(5, seed=7)
 
 
@@ -53,25 +53,25 @@ class TestRatio:
     def test_is_the_median_of_the_blocks_and_not_of_the_sums(self) -> None:
         assert ratio([10, 20, 300], [10, 10, 100]).median == 2
 
-    def test_one_wild_block_does_not_move_it(self) -> None:
+    def test_one_outlier_does_not_change_the_median(self) -> None:
         assert ratio([1, 1, 1, 1, 1000], [1, 1, 1, 1, 1]).median == 1
 
-    def test_equal_blocks_leave_no_doubt(self) -> None:
+    def test_equal_blocks_have_an_interval_of_width_zero(self) -> None:
         bounds = ratio([2, 4, 6], [1, 2, 3])
         assert (bounds.low, bounds.high) == (2, 2)
 
-    def test_a_seed_can_be_repeated(self) -> None:
+    def test_the_same_seed_gives_the_same_result(self) -> None:
         blocks = [1.0, 3.0, 2.0, 5.0, 4.0]
         assert interval(blocks, seed=1) == interval(blocks, seed=1)
 
-    def test_the_interval_holds_the_truth_nineteen_times_in_twenty(self) -> None:
+    def test_the_interval_contains_the_true_value_nineteen_times_in_twenty(self) -> None:
         draw = random.Random(5)  # noqa: S311
         trials = 200
         bounds = [interval([draw.gauss(1, 0.1) for _ in range(15)], seed) for seed in range(trials)]
         held = sum(bound.low <= 1 <= bound.high for bound in bounds)
         assert 0.88 * trials <= held <= trials
 
-    def test_a_cost_that_drowned_in_noise_is_never_to_our_advantage(self) -> None:
+    def test_a_cost_below_the_noise_gives_an_infinite_ratio(self) -> None:
         assert quotient(0.1, -0.2) == math.inf
         assert ratio([0.1], [0.0]).median == math.inf
 
@@ -79,7 +79,7 @@ class TestRatio:
         with pytest.raises(ValueError, match=r"shorter|longer"):
             ratio([1, 2], [1])
 
-    def test_nothing_measured_is_refused(self) -> None:
+    def test_a_ratio_of_no_blocks_is_refused(self) -> None:
         with pytest.raises(ValueError, match="at least one"):
             ratio([], [])
 
@@ -104,7 +104,7 @@ def test_none_in_thirty_thousand_is_at_most_one_in_ten_thousand() -> None:
 
 
 @pytest.mark.parametrize(("shares", "index"), [([5, 5, 5], 1.0), ([1, 0, 0, 0], 0.25), ([0, 0], 1.0), ([1, 3], 0.8)])
-def test_fairness(shares: list[float], index: float) -> None:
+def test_jains_index_is_one_for_equal_shares(shares: list[float], index: float) -> None:
     assert jain(shares) == pytest.approx(index)
 
 
@@ -116,5 +116,5 @@ def test_figures_are_rejected_when_direct_latency_moves_by_more_than_a_tenth(las
 @pytest.mark.parametrize(
     ("value", "text"), [(5951.4, "5,951"), (0.057912, "0.0579"), (1.0, "1.00"), (0.0, "0"), (math.inf, "inf")]
 )
-def test_figures_have_as_many_digits_as_they_deserve(value: float, text: str) -> None:
+def test_figures_have_three_significant_digits(value: float, text: str) -> None:
     assert significant(value) == text

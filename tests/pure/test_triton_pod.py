@@ -30,7 +30,7 @@ def pod_of(*, pool: Mapping[str, Any] | None = None, **server: Any) -> Any:
     return pod_spec(pool_args(stack_config(site=site, experiment={"server": {**SERVER, **server}})))
 
 
-def test_the_plain_command_line() -> None:
+def test_the_command_line_of_a_server_without_flags() -> None:
     assert args_of() == [
         "--model-repository=/models",
         "--model-control-mode=explicit",
@@ -45,13 +45,13 @@ def test_the_plain_command_line() -> None:
     ]
 
 
-def test_without_explicit_control_no_model_is_named() -> None:
+def test_model_control_none_loads_no_model_by_name() -> None:
     found = args_of({"model_control_mode": "none"})
     assert "--model-control-mode=none" in found
     assert [a for a in found if a.startswith("--load-model")] == []
 
 
-def test_every_repository_is_named() -> None:
+def test_every_repository_is_on_the_command_line() -> None:
     repository = MountedRepository(repository_urls=("/cvmfs/a", "/cvmfs/b"))
     found = command_line(pool_args(stack_config(), repository=repository))
     assert found[:2] == ["--model-repository=/cvmfs/a", "--model-repository=/cvmfs/b"]
@@ -71,14 +71,12 @@ def test_every_repository_is_named() -> None:
         ),
     ],
 )
-def test_a_flag_that_is_set_is_on_the_command_line_and_one_that_is_not_is_not(
-    flags: Mapping[str, Any], argument: str
-) -> None:
+def test_only_a_declared_flag_is_on_the_command_line(flags: Mapping[str, Any], argument: str) -> None:
     assert argument in args_of(flags)
     assert argument not in args_of()
 
 
-def test_the_pod_waits_for_models_and_then_asks_more_often() -> None:
+def test_the_startup_probe_lasts_for_the_start_timeout() -> None:
     (container,) = pod_of(start_timeout_seconds=301)["containers"]
     startup = container["startupProbe"]
     assert startup["periodSeconds"] * startup["failureThreshold"] in (301, 302)
@@ -86,7 +84,7 @@ def test_the_pod_waits_for_models_and_then_asks_more_often() -> None:
     assert container["livenessProbe"]["httpGet"]["path"] == "/v2/health/live"
 
 
-def test_a_server_leaves_the_balancer_finishes_and_then_stops() -> None:
+def test_the_grace_period_is_longer_than_pre_stop_and_exit_timeout() -> None:
     args = pool_args(stack_config())
     pod = pod_spec(args)
     (container,) = pod["containers"]
@@ -95,42 +93,42 @@ def test_a_server_leaves_the_balancer_finishes_and_then_stops() -> None:
     assert pod["terminationGracePeriodSeconds"] > pre_stop_seconds + exit_seconds
 
 
-def test_resources_are_whole_numbers_and_memory_is_never_overcommitted() -> None:
+def test_resources_are_whole_numbers_and_limits_equal_requests() -> None:
     (container,) = pod_of(cpu_cores=0.25, memory_gib=1.5)["containers"]
     requests, limits = container["resources"]["requests"], container["resources"]["limits"]
     assert (requests["cpu"], requests["memory"], requests["nvidia.com/gpu"]) == ("250m", "1536Mi", "1")
     assert all(limits[key] == requests[key] for key in ("cpu", "memory", "nvidia.com/gpu"))
 
 
-def test_a_server_without_gpus_asks_for_none_and_for_no_product() -> None:
+def test_a_server_without_gpus_requests_no_gpu_and_has_no_affinity() -> None:
     pod = pod_of(gpus=0)
     assert "nvidia.com/gpu" not in pod["containers"][0]["resources"]["limits"]
     assert "affinity" not in pod
 
 
-def test_gpu_products_are_asked_of_the_scheduler() -> None:
+def test_gpu_products_are_a_required_node_affinity() -> None:
     required = pod_of()["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     expression = {"key": "nvidia.com/gpu.product", "operator": "In", "values": ["NVIDIA-A10"]}
     assert required == {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
 
 
-def test_any_product_is_no_affinity() -> None:
+def test_a_pool_without_gpu_products_has_no_affinity() -> None:
     assert "affinity" not in pod_of(pool=GPU_POOL)
 
 
-def test_selectors_and_tolerations_of_the_pool_are_the_pods() -> None:
+def test_the_pod_has_the_node_selector_and_tolerations_of_its_pool() -> None:
     toleration = {"key": "dedicated", "operator": "Equal", "value": "cms", "effect": "NoSchedule"}
     pod = pod_of(pool={**GPU_POOL, "node_selector": {"zone": "ucsd"}, "tolerations": [toleration]})
     assert pod["nodeSelector"] == {"zone": "ucsd"}
     assert pod["tolerations"] == [toleration]
 
 
-def test_shared_memory_is_what_the_server_asks_for() -> None:
+def test_shared_memory_has_the_declared_size() -> None:
     volumes = {volume["name"]: volume for volume in pod_of(shared_memory_mib=2048)["volumes"]}
     assert volumes["shared-memory"]["emptyDir"] == {"medium": "Memory", "sizeLimit": "2048Mi"}
 
 
-def test_what_the_repository_needs_is_in_the_pod() -> None:
+def test_volumes_mounts_and_variables_of_the_repository_are_in_the_pod() -> None:
     repository = MountedRepository(
         repository_urls=("/models",),
         volumes=({"name": "models"},),
@@ -148,11 +146,11 @@ def test_what_the_repository_needs_is_in_the_pod() -> None:
     ("spare", "update"),
     [(0, {"maxSurge": 0, "maxUnavailable": 1}), (2, {"maxSurge": 1, "maxUnavailable": 0})],
 )
-def test_a_rollout_adds_first_only_where_there_is_room(spare: int, update: dict[str, int]) -> None:
+def test_a_rollout_surges_only_with_spare_servers(spare: int, update: dict[str, int]) -> None:
     config = stack_config(site={"pools": [{**GPU_POOL, "spare_servers": spare}]})
     assert deployment_spec(pool_args(config))["strategy"]["rollingUpdate"] == update
 
 
-def test_a_slow_start_is_not_a_failed_rollout() -> None:
+def test_the_progress_deadline_is_longer_than_the_start_timeout() -> None:
     config = stack_config(experiment={"server": {**SERVER, "start_timeout_seconds": 3600}})
     assert deployment_spec(pool_args(config))["progressDeadlineSeconds"] > 3600

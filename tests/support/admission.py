@@ -5,7 +5,7 @@ from stacks.schema.experiment import Admission
 
 
 def admission(prometheus_url: str = "http://127.0.0.1:1", **declared: float) -> AdmissionArgs:
-    """What is let in, as declared."""
+    """Return the arguments of a controller that reaches no Prometheus, unless a URL is given."""
     return AdmissionArgs(
         declared=Admission.model_validate(declared),
         servers_max=4,

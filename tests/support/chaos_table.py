@@ -31,13 +31,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Keep what became of each phase of a test."""
+    """Keep the report of each phase of a test."""
     if report.nodeid in _fault_of:
         _reports[_fault_of[report.nodeid]].append(report)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A fault that was not shown is a failure."""
+    """Fail the run if the test of a fault did not pass."""
     if session.exitstatus == pytest.ExitCode.OK and any(verdict(_reports[fault]) != "passed" for fault in Fault):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

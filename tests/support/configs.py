@@ -1,4 +1,4 @@
-"""A small valid stack built in Python, for tests of components: no YAML file has a say in it."""
+"""A small valid stack for tests of components, independent of the YAML files."""
 
 import json
 from collections.abc import Mapping

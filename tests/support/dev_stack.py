@@ -1,4 +1,4 @@
-"""The stack `dev` on the development cluster, as the live ring looks at it."""
+"""The stack `dev` on the development cluster, for the live tests."""
 
 import json
 import threading
@@ -33,7 +33,7 @@ class DevStack:
 
     @cached_property
     def config(self) -> StackConfig:
-        """What was deployed."""
+        """Configuration of the deployed stack."""
         return resolve("dev").config
 
     @cached_property
@@ -84,7 +84,7 @@ class DevStack:
         }
 
     def replicas(self) -> int:
-        """How many servers the pool's Deployment is to have."""
+        """Return `spec.replicas` of the pool's Deployment."""
         return int(self.get("deployment", self.deployment)["spec"]["replicas"])
 
     def condition(self, kind: str, namespace: str | None = None, name: str | None = None) -> str:

@@ -1,5 +1,5 @@
-"""Every field of a manifest looked up in the SDK's types: neither Pulumi, its provider nor the API server minds a
-misspelt one, which is dropped without a word."""
+"""Looks up every field of a manifest in the SDK's types: Pulumi, its provider and the API server drop a misspelt
+field without a warning."""
 
 from collections.abc import Iterator
 from functools import cache

@@ -1,4 +1,4 @@
-"""What a stack renders to, as files that a person reviews."""
+"""Rendered files of a stack, for review."""
 
 import json
 from collections.abc import Mapping

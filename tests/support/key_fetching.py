@@ -1,4 +1,4 @@
-"""Hours of the fetching of keys, made seconds."""
+"""Short intervals for the fetch of an issuer's keys."""
 
 from components.envoy.typed import Config
 

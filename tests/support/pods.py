@@ -1,4 +1,4 @@
-"""Pods of rendered objects: who selects them, and what Pod Security has against them."""
+"""Pods of rendered objects: selectors, NetworkPolicies and the Pod Security Standard."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -31,12 +31,12 @@ def labels(deployment: Manifest) -> Mapping[str, str]:
 
 
 def selects(selector: Mapping[str, str], pod_labels: Mapping[str, str]) -> bool:
-    """Whether a selector of `matchLabels` matches; an empty one matches every pod."""
+    """Return True if a selector of `matchLabels` matches; an empty one matches every pod."""
     return selector.items() <= pod_labels.items()
 
 
 def violations_of_restricted(pod: Manifest) -> Iterator[str]:
-    """What the Pod Security Standard `restricted` forbids, as paths into the pod's spec."""
+    """Yield the fields that the Pod Security Standard `restricted` forbids, as paths into the pod's spec."""
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get(key):
             yield key
@@ -60,7 +60,7 @@ def violations_of_restricted(pod: Manifest) -> Iterator[str]:
 
 
 def admits(policies: Sequence[Manifest], direction: str, pod: Mapping[str, str], peer: Manifest, port: int) -> bool:
-    """Whether NetworkPolicies let a pod be reached by (`ingress`), or reach (`egress`), a peer on a TCP port.
+    """Return True if NetworkPolicies allow traffic from (`ingress`) or to (`egress`) a peer on a TCP port.
 
     `peer` is `labels` of a pod, with its `namespace` where that is not the policies' own.
     """

@@ -1,4 +1,4 @@
-"""What Prometheus may answer."""
+"""Answers of Prometheus, and bodies that are no answer."""
 
 import time
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from testbed.prometheus_stub import vector
 
 
 def answers() -> Mapping[str, tuple[bytes, bool]]:
-    """What may be answered now -> whether a wait of 100 ms is then known to be exceeded."""
+    """Return name -> (body as of now, True if the body says that a wait of 100 ms is exceeded)."""
     return {
         "5, fractional time": (vector("5", at_seconds=int(time.time()) + 0.781), False),
         "500": (vector("500"), True),
@@ -27,4 +27,4 @@ def answers() -> Mapping[str, tuple[bytes, bool]]:
 
 
 NO_ANSWERS = (b"", b"{", b"[]", b"null", b'{"status":"success"}', b"<html>bad gateway</html>", b"\xff\xfe")
-"""What is no answer of Prometheus."""
+"""Bodies that are no answer of Prometheus."""

@@ -12,9 +12,9 @@ from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
 
 AUTO_NAME_SUFFIX = "-xxxxxxxx"
-"""Stands where the provider puts eight random hex digits behind a Pulumi name."""
+"""Placeholder for the eight random hex digits that the provider appends to a Pulumi name."""
 SECRET = "[secret]"  # noqa: S105
-"""Stands for every secret value in recorded inputs."""
+"""Placeholder for every secret value in recorded inputs."""
 
 _SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
 _SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
@@ -32,7 +32,7 @@ class Resource:
     parent: str
     """URN of the parent."""
     custom: bool
-    """Whether a provider manages it; components are not."""
+    """True: a provider manages it. False: it is a component."""
     inputs: dict[str, Any]
     """Inputs in the wire's camelCase, secrets replaced by `SECRET`."""
     provider: str
@@ -52,7 +52,7 @@ class Resource:
 
 
 class Recorder(MockMonitor):
-    """Runs a program and keeps what it registers, reads and puts out."""
+    """Runs a program and keeps the resources that it registers and reads, and its outputs."""
 
     resources_by_urn: dict[str, Resource]
     reads: dict[str, str]
@@ -70,7 +70,7 @@ class Recorder(MockMonitor):
         """Run a program to its end, as `pulumi up` would. Two resources of one URN are an AssertionError."""
         set_mocks(self.mocks, project="sonic", stack=stack, preview=False, monitor=self)
 
-        def run_for_its_resources() -> None:  # what it returns would be taken for Outputs, to its depth
+        def run_for_its_resources() -> None:  # Pulumi would search a returned object for Outputs
             program()
 
         pulumi.runtime.test(run_for_its_resources)()
@@ -100,12 +100,12 @@ class Recorder(MockMonitor):
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802
-        """Keep what is read."""
+        """Keep the id of the resource."""
         self.reads[self.make_urn(request.parent, request.type, request.name)] = request.id
         return super().ReadResource(request)  # type: ignore[no-untyped-call]
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
-        """Keep what a component puts out."""
+        """Keep the outputs of a component."""
         self.outputs[request.urn] = _plain(request.outputs)
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 

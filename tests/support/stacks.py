@@ -1,4 +1,4 @@
-"""Every stack of the repository, rendered once for all the tests that look at it."""
+"""Every stack of the repository, rendered once for all tests."""
 
 from functools import cache
 
@@ -22,12 +22,12 @@ def config_of(stack: str) -> StackConfig:
 
 @cache
 def recorded(stack: str) -> Recorder:
-    """What a stack registers, with the word `secret` for every secret."""
+    """Return the resources of a stack, with the word `secret` for every secret."""
     return record(config_of(stack))
 
 
 def record(config: StackConfig) -> Recorder:
-    """What the stack of a configuration registers."""
+    """Return the resources of a configuration."""
     recorder = Recorder()
     secrets = {name: pulumi.Output.secret("secret") for name in config.secret_names}
     args = SiteStackArgs(config=config, secrets=secrets)
