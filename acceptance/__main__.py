@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from acceptance.client import TritonClient
-from acceptance.credentials import NOTHING_TO_SHOW, Credentials, find_token, read
+from acceptance.client_credentials import NOTHING_TO_SHOW, Credentials, find_token, read
 from acceptance.errors import CheckError
 from acceptance.handshake import Expectation, Row, handshake
 from acceptance.outputs import Endpoint, deployed_endpoint

@@ -9,7 +9,7 @@ import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
-from acceptance.credentials import NOTHING_TO_SHOW, Credentials
+from acceptance.client_credentials import NOTHING_TO_SHOW, Credentials
 from acceptance.kserve import (
     CallError,
     IndexEntry,

@@ -8,8 +8,8 @@ from components.network import DNS, Edge, pods, policy_spec
 from components.pod import deployment_pod_pattern, pod_guards, scrape_annotations
 from components.server_pool import MetricTarget, ScaleTarget, ServerPool
 from components.triton.args import TritonPoolArgs
-from components.triton.pod import pod_spec
 from components.triton.server import GRPC_PORT, METRICS_PATH, METRICS_PORT
+from components.triton.server_pod import pod_spec
 
 __all__ = ["GRPC_PORT", "TritonPool", "TritonPoolArgs"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from devcluster.images.build_cache import Waiting, build_once, run
 from devcluster.images.catalog import IMAGES, Image
-from devcluster.images.debian import ensure_root
+from devcluster.images.debian_root import ensure_root
 from devcluster.images.wheels import ensure_wheels
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from acceptance.__main__ import expected, main
-from acceptance.credentials import find_token
+from acceptance.client_credentials import find_token
 from acceptance.errors import CheckError
 from acceptance.handshake import Expectation
 from acceptance.kserve import Tensor

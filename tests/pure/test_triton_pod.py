@@ -8,7 +8,7 @@ import pytest
 from components.model_repository import MountedRepository
 from components.triton import deployment_spec
 from components.triton.args import TritonPoolArgs
-from components.triton.pod import pod_spec
+from components.triton.server_pod import pod_spec
 from tests.support.configs import stack_config
 from tests.support.pool_args import pool_args
 
