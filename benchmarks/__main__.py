@@ -18,7 +18,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The commands and their options."""
+    """Return the parser of the command line."""
     always = argparse.ArgumentParser(add_help=False)
     always.add_argument("--quick", action="store_true", help="one pair of blocks each, short: a look, not a figure")
     always.add_argument("--seed", type=int, default=1, help="draws arrivals and the order of blocks (default: 1)")
@@ -41,7 +41,7 @@ def _suites(arguments: argparse.Namespace) -> list[Suite[Any]]:
 
 
 def main() -> int:
-    """Run what the command line asks for; 1 if it cannot be run, 130 if it was interrupted."""
+    """Run the command line; return 1 after an error, 130 after an interrupt."""
     commands = parser()
     arguments = commands.parse_args()
     if arguments.command == "traffic" and (unknown := sorted(set(arguments.only.split(",")) - set(KEYS))):

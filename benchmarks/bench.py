@@ -27,7 +27,7 @@ class Cores:
 
     @classmethod
     def of_this_machine(cls) -> "Cores":
-        """The client on the first CPU, all that it measures on the second; on one CPU, no pinning."""
+        """Pin the client to the first CPU and the servers to the second; on one CPU, pin nothing."""
         usable = sorted(os.sched_getaffinity(0))
         return cls(client=usable[0], servers=usable[1]) if len(usable) > 1 else cls()
 
@@ -37,7 +37,7 @@ class Bench:
     """Sends requests and keeps their samples."""
 
     scratch: Path
-    """Configurations and logs, gone after the run."""
+    """Folder of configurations and logs, removed after the run."""
     results: Results
     progress: Progress
     cores: Cores
@@ -45,7 +45,7 @@ class Bench:
 
     @contextmanager
     def client(self, load: Load, name: str) -> Iterator[Client]:
-        """A load process that has connected and is about to start; it is gone afterwards."""
+        """Start a load process, wait until it has connected, and end it on exit."""
         client = Client(
             load, samples_file=self.results.requests_file(name), scratch=self.scratch, core=self.cores.client
         )
@@ -61,7 +61,7 @@ class Bench:
             return client.samples()
 
     def alone_p50_ms(self, name: str, load: Load, target: str) -> float:
-        """Median latency of a load's request at one server, sent past all proxies, so seldom that no two meet.
+        """Return the median latency of a load's request at one server, without a proxy and without a queue.
 
         Figures are rejected if it moves between the first and the last block.
         """

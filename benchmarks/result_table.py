@@ -1,4 +1,4 @@
-"""The one table that a run ends with."""
+"""The table of a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Row:
 
 
 def render(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table, aligned, by benchmark; below it why rows were rejected."""
+    """Return the rows as an aligned Markdown table, and below it the reasons of rejected rows."""
     cells = [_HEADER, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADER))]
     lines = [_line(cells[0], widths), "|" + "|".join("-" * (width + 2) for width in widths) + "|"]

@@ -67,7 +67,7 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float], seed: int 
 
 
 def quotient(above: float, below: float) -> float:
-    """One over the other; infinite where the other drowned in noise and is not above 0, so never to our advantage."""
+    """Return the quotient; infinite if the denominator is not above 0, so that noise is never to our advantage."""
     return above / below if below > 0 else math.inf
 
 
@@ -104,7 +104,7 @@ def pooled_interval(blocks: Sequence[Block], statistic: Callable[[Sequence[Block
 
 
 def rule_of_three(trials: int) -> float:
-    """The rate that an event may have at most (95 %) which was seen in none of so many trials."""
+    """Return the upper bound (95 %) on the rate of an event that happened in none of so many trials."""
     return 3 / trials
 
 
@@ -116,7 +116,7 @@ def drift(first_ms: float, last_ms: float, tolerance: float = 0.10) -> str:
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """A number with so many significant digits, and thousands kept whole."""
+    """Return a number with so many significant digits; digits left of the decimal point are kept."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))

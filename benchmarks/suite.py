@@ -48,7 +48,7 @@ class Suite(Generic[Equipment]):
     setup_seconds: float
     """About how long it takes."""
     open: Callable[[Progress, Results, int], AbstractContextManager[Equipment]]
-    """Makes the equipment, from a seed too, and takes it away."""
+    """Starts the equipment, and ends it on exit."""
     facts: Callable[[Equipment], Mapping[str, object]]
     """Returns versions and hashes of the equipment."""
 

@@ -65,7 +65,7 @@ def answer(query: bytes, zone: Zone) -> bytes | None:
 
 
 def _question(query: bytes) -> tuple[str, int, int]:
-    """Name in lower case, type, and where the question ends."""
+    """Return the name in lower case, the type, and the end of the question."""
     labels: list[str] = []
     position = _HEADER.size
     while query[position]:
@@ -87,7 +87,7 @@ class DnsStub:
     delay_seconds: float = 0.0
     """Delay of each answer."""
     queries: int = field(default=0, init=False)
-    """Questions for an A record that were heard."""
+    """Queries for an A record so far."""
 
     def __post_init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -1,4 +1,4 @@
-"""The wait of tests: a default limit, and a sentence for what must become true."""
+"""The wait of tests, with a default time limit and a sentence for the condition."""
 
 from collections.abc import Callable
 

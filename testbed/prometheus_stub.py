@@ -30,7 +30,7 @@ class PrometheusStub:
     def __init__(self) -> None:
         self.answer: bytes | None = vector("0")
         self.asked = 0
-        """Queries that came."""
+        """Queries so far."""
         self._ended = threading.Event()
         stub = self
 

@@ -1,4 +1,4 @@
-"""A client of the proxy on loopback, much as CMSSW is one: unary calls over a channel of its own."""
+"""A client of the proxy on loopback, similar to CMSSW: unary calls over its own channel."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def outcomes(
     deadline_seconds: float = 60,
     token: str | None = None,
 ) -> Counter[str]:
-    """Makes calls all at once; counts the servers that answered, and the status codes of those that failed."""
+    """Make calls at the same time; count the servers that answered, and the status codes of failed calls."""
     begun = [begin(client, method, bytes_each, deadline_seconds, token=token) for _ in range(calls)]
     return Counter(outcome(call) for call in begun)
 
@@ -48,14 +48,14 @@ def begin(
     *,
     token: str | None = None,
 ) -> "grpc.Future[bytes]":
-    """Begins one call. A token goes with it as `authorization: Bearer …`."""
+    """Begin one call. A token is sent as `authorization: Bearer …`."""
     call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = client.unary_unary(method)
     metadata = () if token is None else (("authorization", f"Bearer {token}"),)
     return call.future(bytes(bytes_each), timeout=deadline_seconds, metadata=metadata)
 
 
 def ask(client: grpc.Channel, method: str = INFER, *, token: str | None = None) -> bytes:
-    """Makes one call and gives its answer; fails as gRPC does."""
+    """Make one call and return its answer; a failed call raises grpc.RpcError."""
     return begin(client, method, token=token).result()
 
 

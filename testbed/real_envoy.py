@@ -1,4 +1,4 @@
-"""The real Envoy on loopback, from a bootstrap of any party: ports and folders are moved, nothing else."""
+"""The real Envoy on loopback, from any bootstrap: only ports and folders are changed."""
 
 import functools
 import json

@@ -68,7 +68,7 @@ class StandIn:
 
 
 class Busy(StandIn):
-    """Works on so many requests at a time, each for `work_seconds`; the others wait for their turn."""
+    """Works on `slots` requests at a time, each for `work_seconds`; the others wait."""
 
     def __init__(self, address: str, port: int, *, slots: int, work_seconds: float) -> None:
         super().__init__(address, port)

@@ -13,7 +13,7 @@ from testbed.stand_in import StandIn
 
 
 class StandInProcess:
-    """`StandIn` with a fixed delay, from its start to its end; `within` makes its command line one of elsewhere."""
+    """A process of `StandIn` with a fixed delay; `within` wraps its command line, as for a network namespace."""
 
     def __init__(
         self,

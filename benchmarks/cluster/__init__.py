@@ -1,1 +1,1 @@
-"""The main rows of B1 again, with real pods: `python -m benchmarks cluster`."""
+"""B1 with real pods: `python -m benchmarks cluster`."""

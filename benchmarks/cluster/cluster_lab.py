@@ -50,6 +50,6 @@ class ClusterLab(Bench):
         )
 
     def direct_p50_ms(self, name: str, load: Load) -> float:
-        """Median latency of a load's request at one of our servers, past all proxies."""
+        """Return the median latency of a load's request at one of our servers, without a proxy."""
         self.rest()
         return self.alone_p50_ms(name, load, f"{self.releases[self.ours].server_address()}:{GRPC_PORT}")

@@ -16,12 +16,12 @@ from stacks.schema import StackConfig
 from stacks.schema.exposure import NodePortExposure
 
 SERVERS = 3
-"""Servers of each side before anything happens to them."""
+"""Servers of each side before an event."""
 
 _PEER_NAME = "supersonic"
 _PEER_NODE_PORT = 30802
 _PEER_REQUESTED_CPU = "20m"
-"""The node has two cores, of which ours requests most while it is rolled out."""
+"""Little, because ours requests most of the node's two cores during a rollout."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Side:
 
 
 def ours(config: StackConfig) -> Side:
-    """The stack, as it is deployed."""
+    """Return our side, from the configuration of the deployed stack."""
     exposure = config.site.exposure
     if not isinstance(exposure, NodePortExposure):
         msg = f"the stack {config.stack} is exposed by {exposure.kind}: the benchmark calls it on a port of the node"
@@ -65,7 +65,7 @@ def ours(config: StackConfig) -> Side:
 
 
 def supersonic(values: peer.Values) -> Side:
-    """SuperSONIC's release, as `peer.objects` makes it."""
+    """Return SuperSONIC's side, from the values of `peer.objects`."""
     return Side(
         name="SuperSONIC",
         slug="supersonic",

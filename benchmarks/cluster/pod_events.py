@@ -21,7 +21,7 @@ class PodEvent(Event[Release]):
 
 
 def rollout() -> PodEvent:
-    """All three servers are replaced, as the Deployment's own parameters say."""
+    """Replace all three servers with the rollout parameters of the Deployment."""
     return PodEvent(
         name="pods-rollout",
         title="rollout of 3 servers",
@@ -34,7 +34,7 @@ def rollout() -> PodEvent:
 
 
 def scale_in() -> PodEvent:
-    """Two of three servers are taken away at once."""
+    """Scale from three servers to one."""
     return PodEvent(
         name="pods-scale-in",
         title="scale-in from 3 to 1",
@@ -58,8 +58,7 @@ def crash() -> PodEvent:
 def envoy_roll() -> PodEvent:
     """Every Envoy is replaced: two of ours, the one of theirs.
 
-    Requests are long, so that there is something to lose: 12 are in progress on average, half of what three servers
-    take at once.
+    Requests are long, so that on average 12 are in progress, half of the capacity of three servers.
 
     Theirs is done a favour: its new Envoy really counts as ready while it is still being installed by apt-get, since
     it has no readiness probe. Here it needs nothing installed.

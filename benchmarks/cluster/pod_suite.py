@@ -1,4 +1,4 @@
-"""The benchmarks with pods, as a run takes them."""
+"""The suite with pods."""
 
 from benchmarks.cluster.cluster_equipment import SECONDS, facts, open_cluster, steps
 from benchmarks.cluster.cluster_lab import ClusterLab
@@ -7,7 +7,7 @@ from benchmarks.suite import Suite
 
 
 def suite(*, quick: bool) -> Suite[ClusterLab]:
-    """All of them; quick, one pair of the shortest."""
+    """Return the suite; quick, with one pair of the shortest event."""
     return Suite(
         keys=(KEY,),
         where="with pods in the development cluster",

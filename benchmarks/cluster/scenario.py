@@ -14,7 +14,7 @@ from benchmarks.traffic import blocks, rows
 KEY = "B1 pods"
 
 _BETWEEN_SECONDS = 8.0
-"""For servers to be there again, and for the client to connect."""
+"""Time for servers to become ready again, and for the client to connect."""
 _DIRECT_SECONDS = 8.0
 
 
@@ -57,7 +57,7 @@ class PodDisturbance(blocks.PairedScenario):
             began = time.monotonic()
             self.event.happen(lab.releases[side])
             ends = client.start_monotonic_seconds + self.event.duration_seconds
-            # An event that outlasts the requests would be seen in part only.
+            # An event that is longer than the requests would be measured only in part.
             lab.await_rest(side, self.event.servers_after, ends - time.monotonic())
             over_seconds.append(time.monotonic() - began)
             lab.progress.waiting(f"the requests of {self.event.duration_seconds:.0f} s to end")

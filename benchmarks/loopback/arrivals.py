@@ -1,4 +1,4 @@
-"""When requests are meant to be sent: fixed before anything runs, and the same for both sides."""
+"""Arrival times of a load: set before the run, and the same for both sides."""
 
 import random
 from typing import Literal

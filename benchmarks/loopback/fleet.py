@@ -16,9 +16,9 @@ _HTTP_PORT, _METRICS_PORT = 18000, 18002
 _START_TIMEOUT_SECONDS = 90
 
 SLEEP_IDENTITY = "sleep_identity"
-"""The dev repository's model: as long as the request says, up to eight in a batch."""
+"""The dev repository's model: the request sets its time; up to eight in a batch."""
 PACED = "paced"
-"""The benchmarks' own: one request at a time, as long as the server is told at its start."""
+"""The benchmarks' own: one request at a time, with a time set at the start of the server."""
 _MODELS = (MODELS / SLEEP_IDENTITY, Path(__file__).with_name("models") / PACED)
 
 
@@ -122,7 +122,7 @@ class Fleet:
             replica.await_ready()
 
     def ended(self) -> list[int]:
-        """Servers that run no longer."""
+        """Return the servers whose process has ended."""
         return [index for index, replica in self._replicas.items() if not replica.process.running]
 
     def crash(self, index: int) -> None:
@@ -153,7 +153,7 @@ class Fleet:
 
 
 def require_free(index: int) -> None:
-    """Refuse to run beside somebody else's server.
+    """Raise an error if another process uses the address of a server.
 
     Raises:
         BenchmarkError: the address is taken.
@@ -178,6 +178,6 @@ def _arguments(host: str, model: str) -> list[str]:
         f"--metrics-address={host}",
         f"--metrics-port={_METRICS_PORT}",
         f"--exit-timeout-secs={TRITON_EXIT_TIMEOUT_SECONDS}",
-        # As ours is started, because its Envoy pings; SuperSONIC's does not, so it is all the same to it.
+        # As in our pod, because our Envoy sends pings; SuperSONIC's sends none, so the flag does not affect it.
         "--grpc-http2-max-ping-strikes=0",
     ]

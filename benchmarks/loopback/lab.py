@@ -22,7 +22,7 @@ class Lab(Bench):
     envoy_binary: Path
 
     def serve(self, works: dict[int, Work]) -> None:
-        """Have exactly these servers ready, and DNS say so."""
+        """Wait until exactly these servers are ready, and set their addresses in DNS."""
         self.progress.waiting(f"{len(works)} Triton servers to be ready")
         self.fleet.ensure(works)
         self.dns.set_addresses(self.fleet.addresses(works))
@@ -41,5 +41,5 @@ class Lab(Bench):
             yield envoy
 
     def direct_p50_ms(self, name: str, load: Load, index: int = 1) -> float:
-        """Median latency of a load's request at one of the servers, past all proxies."""
+        """Return the median latency of a load's request at one server, without a proxy."""
         return self.alone_p50_ms(name, load, self.fleet[index].target)

@@ -27,7 +27,7 @@ Stream: TypeAlias = "grpc.aio.StreamStreamMultiCallable[bytes, bytes]"
 _CONNECT_TIMEOUT_SECONDS = 30
 _DETAIL_CHARACTERS = 80
 _LEAD_SECONDS = 0.5
-"""From the announcement of the start to the start: time for the experiment to hear of it."""
+"""From the announcement of the start to the start, so that the experiment can read it."""
 CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),  # or channels to one address would share one connection
     ("grpc.max_receive_message_length", -1),
@@ -86,7 +86,7 @@ class Plan:
 
 
 def request_body(load: Load) -> bytes:
-    """The one request that is sent again and again."""
+    """Return the body of every request."""
     if load.model == "paced":
         return grpc_messages.paced(load.body_bytes)
     return grpc_messages.sleep_identity(load.sleep_ms, load.body_bytes)
@@ -138,7 +138,7 @@ async def _send(plan: Plan) -> list[Sample]:
     running: set[asyncio.Task[None]] = set()
     for number, intended in enumerate(arrivals(load.process, load.rate_per_second, load.duration_seconds, load.seed)):
         wait = start + intended - time.monotonic()
-        # Without a wait it must give way, too, or a client that is late would never read an answer.
+        # Sleep even for 0 s: otherwise a client that is late would never read an answer.
         await asyncio.sleep(max(wait, 0))
         task = asyncio.create_task(call(number, intended))
         running.add(task)
@@ -155,7 +155,7 @@ def _announce(path: Path, start: float) -> None:
 
 
 def main() -> None:
-    """Send what the plan says, and write the samples."""
+    """Send the plan's requests, and write the samples."""
     plan = Plan.read(Path(sys.argv[1]))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,4 +1,4 @@
-"""Load processes, as the experiments start and await them."""
+"""Starts a load process, and waits for its samples."""
 
 import sys
 import time

@@ -75,7 +75,7 @@ def _turn(call: Unary, body: bytes) -> float:
 
 
 def main() -> None:
-    """Send what the plan says."""
+    """Send the plan's requests, and write the turns."""
     run_turns(PairedPlan(**json.loads(Path(sys.argv[1]).read_text())))
 
 

@@ -12,11 +12,11 @@ class Sample:
     """One request."""
 
     intended_seconds: float
-    """When it was meant to be sent, from the start of the load."""
+    """Planned time of sending, from the start of the load."""
     sent_seconds: float
-    """When it was sent; later than meant if the client was busy."""
+    """Time of sending; later than planned if the client was busy."""
     ended_seconds: float
-    """When its answer, or its failure, had come."""
+    """Time of the answer or of the failure."""
     status: str
     """Name of its gRPC status, such as OK."""
     detail: str
@@ -24,7 +24,7 @@ class Sample:
 
     @property
     def latency_seconds(self) -> float:
-        """From the intended time on: a client that is held up does not hide the wait."""
+        """Latency from the planned time, so that a delayed client hides no wait."""
         return self.ended_seconds - self.intended_seconds
 
     @property
@@ -60,7 +60,7 @@ def failed(samples: Sequence[Sample]) -> int:
 
 
 def in_flight_max(samples: Sequence[Sample]) -> int:
-    """The most requests that were in progress at one time."""
+    """Return the most requests in progress at one time."""
     edges = sorted(
         [(sample.sent_seconds, 1) for sample in samples] + [(sample.ended_seconds, -1) for sample in samples]
     )

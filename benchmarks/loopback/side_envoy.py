@@ -1,4 +1,4 @@
-"""The Envoy of one side, which knows how that side's pod is started and stopped."""
+"""The Envoy of one side, with the command line and preStop hook of that side's pod."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The two sides that are compared: what their Envoy runs, and how their servers and Envoys are stopped."""
+"""The two sides: Envoy's configuration and command line, and the preStop hooks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,7 +63,7 @@ class Side:
 
 
 def own_timing(dns_ttl_seconds: int = DNS_TTL_SECONDS) -> ServerTiming:
-    """Every time of ours, for a site that declares such a TTL."""
+    """Return our timing for a site that declares this TTL."""
     return ServerTiming.of(Traffic(), dns_ttl_seconds=dns_ttl_seconds)
 
 

@@ -11,7 +11,7 @@ from benchmarks.peer.limiter import LoadLimit, lua_source
 
 Config = dict[str, Any]
 Policy = Literal["LEAST_REQUEST", "ROUND_ROBIN"]
-"""Both in use: the first is the chart's default, the second is what Purdue sets."""
+"""The first is the chart's default, the second is Purdue's setting."""
 
 GRPC_PORT = 8001
 ADMIN_PORT = 9901
@@ -38,7 +38,7 @@ class Auth:
     jwks_uri: str
     audiences: tuple[str, ...]
     host: str
-    """`auth.url`: where the keys are fetched."""
+    """`auth.url`: host of the keys."""
     port: int = 443
 
 

@@ -31,7 +31,7 @@ _ASK_WHETHER_READY = (
     f"exec 3<>/dev/tcp/127.0.0.1/{_HTTP_PORT} && "
     "printf 'GET /v2/health/ready HTTP/1.0\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [ $status = 200 ]"
 )
-"""In the place of theirs `curl`, which our image of Triton has not."""
+"""Instead of `curl`, which our image of Triton does not have."""
 
 
 @dataclass(frozen=True, kw_only=True)

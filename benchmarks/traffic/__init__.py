@@ -1,1 +1,1 @@
-"""The benchmarks of what clients see, SuperSONIC's configuration against ours."""
+"""The benchmarks on loopback."""

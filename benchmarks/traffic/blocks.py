@@ -120,7 +120,7 @@ class PairedScenario:
 
 
 def lost(blocks: Sequence[BlockResult]) -> str:
-    """Requests lost of those sent; for none, how many there may be at most."""
+    """Return lost and sent requests; if none is lost, with an upper bound on the rate."""
     sent, failed = sum(block.sent for block in blocks), sum(block.failed for block in blocks)
     if failed:
         return f"{failed:,} of {sent:,}"

@@ -1,4 +1,4 @@
-"""B6: how much one Envoy takes: requests in progress, large bodies when a server fails, connections, streams."""
+"""B6: limits of one Envoy: requests in progress, large bodies when a server crashes, connections, streams."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,7 +18,7 @@ from benchmarks.traffic.outcome import KEY, Outcome
 
 _MIB = 1024 * 1024
 _BURST_RATE_PER_SECOND = 1000.0
-"""As fast as the client surely sends."""
+"""A rate that the client can always send."""
 _HOLD_MARGIN_SECONDS = 3.0
 _load = partial(Load, targets=(), seed=0, process="fixed")
 """Evenly spaced requests; the target is known when Envoy has started."""
@@ -99,7 +99,7 @@ def _crashes(addresses: Sequence[str]) -> str:
 
 
 def _in_flight(count: int) -> Edge:
-    """The servers are held up until all have been sent."""
+    """Requests in flight at one time: the servers answer nothing until all have been sent."""
     sending_seconds = count / _BURST_RATE_PER_SECOND
     load = _load(
         rate_per_second=_BURST_RATE_PER_SECOND, duration_seconds=sending_seconds, connections=100, deadline_seconds=120
@@ -114,7 +114,7 @@ def _in_flight(count: int) -> Edge:
 
 
 def _bodies(size_mib: int) -> Edge:
-    """Six of them while one of two servers is gone: one that met it must be sent again, whole."""
+    """Six large bodies while one of two servers is down: a failed request is retried with its whole body."""
     return Edge(
         name=f"body-{size_mib}mib",
         title=f"bodies of {size_mib} MiB as 1 of 2 servers crashes",
@@ -154,7 +154,7 @@ def _streams(count: int) -> Edge:
 
 @contextmanager
 def _held(lab: Lab, servers: tuple[int, ...], seconds: float) -> Iterator[None]:
-    """Give each server one request of so long, directly; what comes after it waits in the server."""
+    """Send each server one request of this duration without a proxy; later requests wait in its queue."""
     with ExitStack() as stack:
         channels = [stack.enter_context(grpc.insecure_channel(lab.fleet[index].target)) for index in servers]
         body = grpc_messages.sleep_identity(seconds * 1000, 4)

@@ -19,10 +19,10 @@ from testbed.service_stub import ServiceStub
 _SERVERS = (1, 2, 3, 4, 5, 6)
 _RATE_PER_SECOND = 60.0
 _SLEEP_MS = 400.0
-"""Long requests, so that there is something to lose: 24 are in progress on average."""
+"""Long requests, so that on average 24 are in progress."""
 _DEADLINE_SECONDS = 10.0
 _BETWEEN_SECONDS = 15.0
-"""From one Envoy's deletion to the next one's: longer than ours takes to leave."""
+"""From the deletion of one Envoy to that of the next: longer than our drain."""
 _DURATION_SECONDS = LEAD_SECONDS + 2 * _BETWEEN_SECONDS
 
 

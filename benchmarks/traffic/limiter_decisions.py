@@ -37,7 +37,7 @@ Decision = Literal["accept", "refuse"]
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One answer of Prometheus, and what follows from it when the threshold is 100 ms."""
+    """One answer of Prometheus, and the right decision for a threshold of 100 ms."""
 
     title: str
     values: tuple[str, ...] | None
@@ -69,7 +69,7 @@ CASES = (
     Case(title="two series, 5 and 500", values=("5", "500"), right="refuse"),
     Case(title="Prometheus is down", values=None, right="accept"),
 )
-"""The policy, written down before any limiter was measured."""
+"""The policy, set before any limiter was measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,14 +94,14 @@ class Outcome:
 
 
 def supersonic_limited(prometheus_port: int) -> Side:
-    """SuperSONIC with its limiter by load switched on."""
+    """Return SuperSONIC with its limiter by load enabled."""
     limit = peer.LoadLimit(prometheus_host="127.0.0.1", prometheus_port=prometheus_port, threshold=THRESHOLD_MS)
     config = peer.bootstrap(host=SERVICE_NAME, port=GRPC_PORT, load_limit=limit)
     return replace(supersonic(), slug="supersonic-limited", config=config)
 
 
 def admission_by_load(prometheus_url: str) -> AdmissionArgs:
-    """The same policy in our words: new jobs are refused from a wait of 100 ms on."""
+    """Return the same policy for ours: new jobs are refused from a wait of 100 ms."""
     return AdmissionArgs(
         declared=Admission(queue_refuse_new_jobs_ms=THRESHOLD_MS),
         servers_max=1,
@@ -149,7 +149,7 @@ def scenarios(quick: bool) -> list[Decisions]:
 
 
 def decisions(envoy: Envoy, prometheus: PrometheusStub, *, settle_seconds: float) -> dict[str, Outcome]:
-    """Title of each case -> what a new job saw, so long after Prometheus began to say so.
+    """Return title of each case -> answer to a new job, `settle_seconds` after Prometheus' answer changed.
 
     Theirs asks Prometheus within the request; ours once a second beside it.
     """

@@ -1,4 +1,4 @@
-"""The benchmarks on loopback addresses, as a run takes them."""
+"""The suite on loopback."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -32,7 +32,7 @@ KEYS = tuple(_SCENARIOS)
 
 
 def suite(*, only: Sequence[str], quick: bool) -> Suite[Lab]:
-    """Some of the benchmarks, by key; quick, one short pair of blocks each, and without the longest wait."""
+    """Return the suite of these benchmarks; quick, one short pair of blocks each, and without the longest wait."""
     scenarios = [scenario for key in only for make in _SCENARIOS[key] for scenario in make(quick)]
     wait = LongWait() if "B6" in only and not quick else None
 

@@ -56,7 +56,7 @@ class Block:
 
     @property
     def in_time(self) -> dict[str, int]:
-        """Tenant -> requests answered within the SLO, and before the last was sent."""
+        """Tenant -> requests answered within the SLO and before the end of the load."""
         return {
             tenant: sum(
                 sample.ok and sample.latency_seconds <= SLO_SECONDS and sample.ended_seconds <= self.duration_seconds
@@ -137,7 +137,7 @@ def scenarios(quick: bool) -> list[Overload]:
 
 @contextmanager
 def issuer_on_loopback() -> Iterator[tuple[Issuer, Mapping[str, str]]]:
-    """Start an issuer of tokens; gives it, and the files with which an Envoy trusts its certificate."""
+    """Start an issuer of tokens; yield it with the files by which an Envoy trusts its certificate."""
     authority = Authority("the benchmarks' authority")
     with Issuer("https://issuer.benchmark.test", authority.sign_host("localhost")) as issuer:
         yield issuer, files_for_tokens(authority)
@@ -150,7 +150,7 @@ def token(issuer: Issuer, tenant: str) -> str:
 
 
 def shared(issuer: Issuer) -> tuple[TokenClients, AdmissionArgs]:
-    """Two tenants with equal shares, and the limit that they share."""
+    """Return clients of two tenants with equal shares, and the limit for both."""
     tenants = tuple(Tenant(name=tenant, groups=(f"/{tenant}",)) for tenant in OF_TENANT)
     admission = AdmissionArgs(
         declared=Admission(requests_in_flight_per_server_max=IN_FLIGHT_PER_SERVER_MAX),

@@ -12,7 +12,7 @@ from benchmarks.traffic.blocks import Comparison
 
 
 def lost(benchmark: str, event: Event[Any], comparison: Comparison) -> Row:
-    """Requests lost, also as seconds of the full traffic for each stop, which no length of a block changes."""
+    """Return the row of lost requests; seconds of full traffic for each stop do not depend on the length of a block."""
 
     def told(side: Sequence[BlockResult]) -> str:
         failed = sum(block.failed for block in side)
@@ -31,7 +31,7 @@ def lost(benchmark: str, event: Event[Any], comparison: Comparison) -> Row:
 
 
 def latency(benchmark: str, event: Event[Any], comparison: Comparison, worst_ms_max: float | None = None) -> Row:
-    """The median block's p99, and the worst request of all; an aim where one is given."""
+    """Return the row of the median block's p99 and of the worst request, with an aim where one is given."""
 
     def told(side: Sequence[BlockResult]) -> str:
         p99 = sorted(block.p99_ms for block in side)[len(side) // 2]

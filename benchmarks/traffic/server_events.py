@@ -10,12 +10,12 @@ from benchmarks.traffic.fault_injector import FaultInjector
 LEAD_SECONDS = 3.0
 """Traffic before the first event."""
 ENDPOINTS_SECONDS = 0.5
-"""From a pod's deletion until DNS servers know, at best: EndpointSlice and watch."""
+"""Shortest time from a pod's deletion to the change in DNS: EndpointSlice and watch."""
 HANG_SECONDS = 6.0
 _KUBEADM_DNS_TTL_SECONDS = 30
 """TTL in kubeadm's Corefile."""
 _STEP_SECONDS = 6.0
-"""Between two stops of a rollout or a scale-in: longer than any proxy here takes to ask DNS again."""
+"""Between two stops of a rollout or a scale-in: longer than the DNS refresh of each proxy."""
 _SETTLE_SECONDS = 5.0
 
 
@@ -60,7 +60,7 @@ def rollout() -> ServerEvent:
 
 
 def scale_in() -> ServerEvent:
-    """Two of three servers are taken away, behind a DNS cache as kubeadm sets it, filled just before each."""
+    """Stop two of three servers, behind a DNS cache with kubeadm's TTL, filled just before each stop."""
     servers, dns_ttl_seconds = (1, 2, 3), _KUBEADM_DNS_TTL_SECONDS
 
     def happen(injector: FaultInjector) -> None:
@@ -116,6 +116,6 @@ def hang() -> ServerEvent:
 
 
 def _duration(stops: int, dns_ttl_seconds: int) -> float:
-    """Until the last server of ours, which waits longer than theirs, is gone; both sides get the same requests."""
+    """Return the time until our last server has drained, which takes longer than theirs."""
     pre_stop = own_timing(dns_ttl_seconds).pre_stop_seconds
     return LEAD_SECONDS + (stops - 1) * _STEP_SECONDS + pre_stop + _SETTLE_SECONDS

@@ -1,4 +1,4 @@
-"""B3: servers of unequal speed, against the limit that no balancer can beat: one central queue."""
+"""B3: servers of unequal speed, compared with one central queue."""
 
 import statistics
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Mix:
     """Time of each server for one request."""
 
     def rate_per_second(self, load: float) -> float:
-        """Requests per second that are so much of all servers' capacity."""
+        """Return the requests per second at this fraction of all servers' capacity."""
         return load * sum(1000 / pace_ms for pace_ms in self.paces_ms)
 
 

@@ -1,4 +1,4 @@
-"""B3: what a balancer could do at best with servers of such speeds, for the same arrivals."""
+"""B3: p99 of ideal balancers with servers of these speeds, for the same arrivals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from benchmarks.traffic.speed import Server
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """p99 in virtual time, for the very arrivals of a block."""
+    """p99 in virtual time, for the arrivals of one block."""
 
     central_ms: float
     """One queue before all servers."""
     shortest_ms: float
-    """The shortest queue, without delay: what our policy can do at best."""
+    """The shortest queue without delay: the limit of our policy."""
 
 
 def limits_of(samples: Sequence[Sample], servers: Sequence[Server], envoys: int) -> Limits:
-    """Both, with the transport that every request needs anyway."""
+    """Return both limits, with the transport of each request added."""
     arrivals, services = [sample.intended_seconds for sample in samples], [server.busy_seconds for server in servers]
     transport = min(server.latency_seconds - server.busy_seconds for server in servers)
 

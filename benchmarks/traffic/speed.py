@@ -25,7 +25,7 @@ class Server:
 
 
 def measure_speed(lab: Lab, name: str, index: int) -> Server:
-    """A server's speed, by requests that never meet."""
+    """Return a server's speed, from requests without a queue."""
     target = lab.fleet[index].target
     with grpc.insecure_channel(target) as channel:
         statistics_of = grpc_messages.unary(channel, grpc_messages.STATISTICS)

@@ -1,4 +1,4 @@
-"""B2: the highest rate of 1 MB requests that a leg bears before latency suffers."""
+"""B2: the highest rate of 1 MB requests of each leg within a latency limit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _SECONDS = 4.0
 """Of each attempt: some 120 requests."""
 _LATENCY_FACTOR_MAX = 2.0
 _SHARES = tuple(share / 100 for share in range(70, 101, 2))
-"""Rates that are tried, of what a server could do that did nothing but its model."""
+"""Rates to try, as fractions of the rate of a server that only runs its model."""
 
 
 @dataclass(frozen=True, kw_only=True)

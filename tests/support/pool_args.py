@@ -11,7 +11,7 @@ LOCAL = MountedRepository(repository_urls=("/models",))
 
 
 def pool_args(config: StackConfig, *, repository: MountedRepository = LOCAL) -> TritonPoolArgs:
-    """The first pool of a stack, with its models at hand."""
+    """Return the arguments of the first pool of a stack, with mounted models."""
     naming = Naming(instance=config.name, namespace=config.namespace)
     return TritonPoolArgs(
         naming=naming,

@@ -14,7 +14,7 @@ SERVERS = pods({"pool": "gpu"})
 
 
 def proxy_args(config: StackConfig, **changes: Any) -> EnvoyProxyArgs:
-    """The proxy of a stack with one pool."""
+    """Return the arguments of the proxy of a stack with one pool."""
     naming = Naming(instance=config.name, namespace=config.namespace)
     arguments: dict[str, Any] = {
         "naming": naming,

@@ -22,7 +22,7 @@ _SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One registered resource, as the engine would have been asked for it."""
+    """One registered resource, as in the request to the engine."""
 
     urn: str
     type: str
@@ -162,7 +162,7 @@ class Recorder(MockMonitor):
 
 @dataclass(frozen=True)
 class _Echo(Mocks):
-    """A cluster that takes everything as it is given, and names what has no name."""
+    """A cluster that accepts every object and names those without a name."""
 
     cluster_state: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

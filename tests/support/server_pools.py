@@ -8,7 +8,7 @@ from stacks.schema.experiment import Traffic
 
 
 def a_pool(*, host: str, port: int = 8001, **facts: Any) -> ServerPool:
-    """One pool at a host, with fixed servers on the node, unless `facts` say otherwise."""
+    """Return one pool at a host, without an autoscaler unless `facts` set one."""
     defaults: dict[str, Any] = {
         "name": "gpu",
         "priority": 0,

@@ -1,4 +1,4 @@
-"""One request at a time, each as long as this server is told: a server of known speed, without batching."""
+"""A model of known speed: one request at a time, without batching."""
 
 import os
 import time
