@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from benchmarks import peer
+from benchmarks.compared_side import ComparedSide
 from benchmarks.peer.bootstrap import ADMIN_PORT as PEER_ADMIN_PORT
 from benchmarks.peer.bootstrap import CLUSTER as PEER_CLUSTER
 from components import names
@@ -25,13 +26,9 @@ _PEER_REQUESTED_CPU = "20m"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Side:
-    """One of the two."""
+class Side(ComparedSide):
+    """A side in the cluster."""
 
-    name: str
-    """As tables show it."""
-    slug: str
-    """As files are named."""
     namespace: str
     servers: str
     """Deployment of the Triton servers."""

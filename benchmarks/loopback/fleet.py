@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
-from benchmarks.peer import TRITON_EXIT_TIMEOUT_SECONDS
+from benchmarks.peer.shutdown import TRITON_EXIT_TIMEOUT_SECONDS
 from devcluster.paths import MODELS
 from testbed.loopback import http
 from testbed.real_triton import MODELS_FOLDER, copy_models, start_triton

@@ -11,7 +11,7 @@ import random
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -25,7 +25,7 @@ _TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class PairedPlan:
-    """The request."""
+    """Input of the process."""
 
     legs: Mapping[str, str]
     """Name of a leg -> `host:port`."""
@@ -60,7 +60,7 @@ def run_turns(plan: PairedPlan) -> None:
 
 
 def read_turns(path: Path) -> dict[str, list[float]]:
-    """Seconds of each turn, by leg."""
+    """Return leg -> seconds of each turn."""
     turns: dict[str, list[float]] = {}
     with gzip.open(path, "rt", newline="") as file:
         for row in csv.DictReader(file):
@@ -77,11 +77,6 @@ def _turn(call: Unary, body: bytes) -> float:
 def main() -> None:
     """Send the plan's requests, and write the turns."""
     run_turns(PairedPlan(**json.loads(Path(sys.argv[1]).read_text())))
-
-
-def write_plan(plan: PairedPlan, path: Path) -> None:
-    """Write a plan as `main` reads it."""
-    path.write_text(json.dumps(asdict(plan)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import peer
+from benchmarks.compared_side import ComparedSide
 from benchmarks.loopback.fleet import GRPC_PORT as TRITON_GRPC_PORT
+from benchmarks.peer import shutdown
 from benchmarks.peer.bootstrap import ADMIN_PORT as PEER_ADMIN_PORT
 from benchmarks.peer.bootstrap import CLUSTER as PEER_CLUSTER
 from benchmarks.peer.bootstrap import GRPC_PORT as PEER_GRPC_PORT
@@ -39,13 +41,9 @@ _POD_ONLY = ("--config-path", "--service-node", "--service-cluster")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Side:
-    """One of the two."""
+class Side(ComparedSide):
+    """A side on loopback."""
 
-    name: str
-    """As tables show it."""
-    slug: str
-    """As files are named."""
     config: Mapping[str, Any]
     """Envoy's bootstrap, as the pod has it."""
     cluster: str
@@ -75,9 +73,9 @@ def supersonic(policy: peer.Policy = "LEAST_REQUEST") -> Side:
         config=peer.bootstrap(host=SERVICE_NAME, port=TRITON_GRPC_PORT, policy=policy),
         cluster=PEER_CLUSTER,
         ports=(PEER_GRPC_PORT, PEER_ADMIN_PORT),
-        envoy_arguments=peer.ENVOY_ARGUMENTS,
-        triton_pre_stop=peer.TRITON_PRE_STOP,
-        envoy_pre_stop=peer.ENVOY_PRE_STOP,
+        envoy_arguments=shutdown.ENVOY_ARGUMENTS,
+        triton_pre_stop=shutdown.TRITON_PRE_STOP,
+        envoy_pre_stop=shutdown.ENVOY_PRE_STOP,
     )
 
 

@@ -3,27 +3,15 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from benchmarks.bench import Bench
+from benchmarks.compared_side import ComparedSide
 from benchmarks.loopback.samples import Sample
 from benchmarks.results import BlockResult, block_result
 from benchmarks.statistics import Interval, block_orders, drift, ratio, rule_of_three
 
-
-class Side(Protocol):
-    """One of the two that are compared."""
-
-    @property
-    def name(self) -> str:
-        """As tables show it."""
-
-    @property
-    def slug(self) -> str:
-        """As files are named."""
-
-
-OneSide = TypeVar("OneSide", bound=Side)
+OneSide = TypeVar("OneSide", bound=ComparedSide)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,14 @@
 """Blocks in which the same request goes directly, through their Envoy and through ours, in turn."""
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 
 from benchmarks.loopback.fleet import Work
 from benchmarks.loopback.lab import Lab
-from benchmarks.loopback.paired import PairedPlan, read_turns, write_plan
+from benchmarks.loopback.paired import PairedPlan, read_turns
 from benchmarks.loopback.side_envoy import Envoy
 from benchmarks.loopback.sides import ours, supersonic
 from benchmarks.statistics import drift, percentile
@@ -76,7 +77,7 @@ def _run_block(lab: Lab, name: str, exchange: Exchange, envoys: Mapping[str, Env
         output=str(output),
     )
     path = lab.scratch / f"{name}.plan.json"
-    write_plan(plan, path)
+    path.write_text(json.dumps(asdict(plan)))
     before = {leg: envoy.process.usage().cpu_seconds for leg, envoy in envoys.items()}
     client = Process(
         [sys.executable, "-m", "benchmarks.loopback.paired", str(path)],

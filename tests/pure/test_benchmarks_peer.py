@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks import peer
+from benchmarks.peer import shutdown
 
 CONFIGMAPS = "templates/envoy/configmaps.yaml"
 VALUES = "values.yaml"
@@ -200,18 +201,20 @@ FACTS: list[Fact] = [
     (
         "a server's preStop hook fails at once, for `sh -c` takes one word as its script",
         TRITON,
-        lambda: subprocess.run(peer.TRITON_PRE_STOP, stderr=subprocess.DEVNULL, timeout=5, check=False).returncode != 0,
+        lambda: (
+            subprocess.run(shutdown.TRITON_PRE_STOP, stderr=subprocess.DEVNULL, timeout=5, check=False).returncode != 0
+        ),
     ),
-    ("a server has 60 s to end", TRITON, lambda: peer.TRITON_GRACE_SECONDS == 60),
-    ("Triton has 60 s to finish", VALUES, lambda: peer.TRITON_EXIT_TIMEOUT_SECONDS == 60),
-    ("an Envoy has no preStop hook", ENVOY, lambda: peer.ENVOY_PRE_STOP == ()),
+    ("a server has 60 s to end", TRITON, lambda: shutdown.TRITON_GRACE_SECONDS == 60),
+    ("Triton has 60 s to finish", VALUES, lambda: shutdown.TRITON_EXIT_TIMEOUT_SECONDS == 60),
+    ("an Envoy has no preStop hook", ENVOY, lambda: shutdown.ENVOY_PRE_STOP == ()),
     (
         "the pods of servers have that hook and that time",
         TRITON,
         lambda: (
             container("supersonic-triton")["lifecycle"]
-            == {"preStop": {"exec": {"command": list(peer.TRITON_PRE_STOP)}}}
-            and pod("supersonic-triton")["terminationGracePeriodSeconds"] == peer.TRITON_GRACE_SECONDS
+            == {"preStop": {"exec": {"command": list(shutdown.TRITON_PRE_STOP)}}}
+            and pod("supersonic-triton")["terminationGracePeriodSeconds"] == shutdown.TRITON_GRACE_SECONDS
         ),
     ),
     (
