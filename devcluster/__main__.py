@@ -72,16 +72,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _up(toolchain: Toolchain, *, cluster_only: bool) -> None:
-    progress = Progress(lifecycle.UP_STEPS + (0 if cluster_only else deploy.DEPLOY_STEPS))
+    stack_steps = 0 if cluster_only else deploy.DEPLOY_STEPS
+    progress = Progress(lifecycle.START_STEPS + stack_steps + lifecycle.AUTOSCALE_STEPS)
     with lifecycle.alone(progress):
-        lifecycle.up(progress, toolchain)
+        lifecycle.start(progress, toolchain)
         if not cluster_only:
             deploy.deploy(toolchain, progress)
-    if cluster_only:
-        print(f"The cluster is up: {API_URL}, kubeconfig {KUBECONFIG}")
-    else:
-        deploy.check(toolchain, progress)
-    print(NEXT_COMMANDS)
+            deploy.check(toolchain, progress)
+        lifecycle.start_keda(progress, toolchain)
+        if not cluster_only:
+            deploy.wait_for_servers(toolchain, progress)
+    print(f"The cluster is up: {API_URL}, kubeconfig {KUBECONFIG}\n{NEXT_COMMANDS}")
 
 
 if __name__ == "__main__":

@@ -95,6 +95,16 @@ def coredns_manifests(upstream: Sequence[str]) -> str:
     return template.replace("# FORWARD", forward)
 
 
+def apply_keda_resources(kubectl: Kubectl, keda_config: Path) -> None:
+    """Define KEDA's custom resources, so that a stack can be deployed before KEDA runs.
+
+    Args:
+        kubectl: of the cluster.
+        keda_config: the folder `config` of KEDA's module.
+    """
+    kubectl.apply(kubectl.run("kustomize", str(keda_config / "crd")))
+
+
 def apply_keda(kubectl: Kubectl, keda_config: Path) -> None:
     """Install KEDA from its own manifests.
 

@@ -21,19 +21,16 @@ from devcluster.wait import wait_while
 STACK = "dev"
 DEPLOY_STEPS = 2
 SERVERS_TIMEOUT_SECONDS = 300.0
-PULUMI_TOOLS = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec")
+PULUMI_TOOLS = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec", environment.PLUGIN)
 QUIETLY = ("--non-interactive", "--color=never")
 WITHOUT_DOTS = "--suppress-progress"
 
 
 def deploy(toolchain: Toolchain, progress: Progress) -> None:
-    """Bring the stack to what this checkout says, with `pulumi up`; also one whose last update was killed.
-
-    Pulumi is content with the one server that a new Deployment starts with; this is not, before KEDA has made them as
-    many as always stand.
+    """Bring the stack to what this checkout describes, with `pulumi up`; also after an update that was killed.
 
     Raises:
-        DevClusterError: Pulumi failed; the text ends with what it said about it. Or servers are missing after 5 min.
+        DevClusterError: Pulumi failed; the text ends with its error.
     """
     kubectl = Kubectl(toolchain.path("kubectl"))
     with progress.step(f"deploy the stack: pulumi up --stack {STACK}"):
@@ -43,7 +40,16 @@ def deploy(toolchain: Toolchain, progress: Progress) -> None:
         pulumi.run("stack", "select", "--create", STACK)
         pulumi.recover(kubectl)
         pulumi.run("up", "--yes", "--skip-preview", WITHOUT_DOTS, f"--stack={STACK}")
-    with progress.step("wait for the servers that always stand"):
+
+
+def wait_for_servers(toolchain: Toolchain, progress: Progress) -> None:
+    """Return when KEDA has scaled each pool from the one server of a new Deployment to its minimum.
+
+    Raises:
+        DevClusterError: servers are missing after 5 min.
+    """
+    kubectl = Kubectl(toolchain.path("kubectl"))
+    with progress.step("wait for the minimum of servers"):
         wait_while(
             lambda: _missing_servers(kubectl),
             timeout_seconds=SERVERS_TIMEOUT_SECONDS,

@@ -1,23 +1,23 @@
 """The environment in which plain `pulumi`, `kubectl` and `python -m acceptance dev` meet the development cluster."""
 
-import json
 import os
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 from devcluster.credentials import KUBECONFIG
 from devcluster.files import write
 from devcluster.images import envoy_binary
-from devcluster.paths import CHECKOUT, RUN, STATE
+from devcluster.paths import RUN, STATE
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
-
-STAND_IN = CHECKOUT / "devcluster" / "provider" / "bin"
-"""Holds the `pulumi-resource-kubernetes` for machines that cannot have the official one."""
+from devcluster.toolchain.programs import KUBERNETES_PLUGIN_VERSION
 
 PULUMI_STATE = STATE / "pulumi"
+PULUMI_HOME = STATE / "pulumi-home"
+"""Pulumi's home for this cluster, with the one tested plugin; the user's own home is left alone."""
+
+PLUGIN = "pulumi-resource-kubernetes"
 SHELL_START_FILE = RUN / "bashrc"
 
 
@@ -28,12 +28,12 @@ def variables(toolchain: Toolchain, progress: Progress) -> dict[str, str]:
     we can build ignores `runtime.options.virtualenv`.
     """
     own = [Path(sys.prefix) / "bin", *toolchain.bin_directories()]
-    if not has_official_plugin(toolchain.path("pulumi")):
-        own.append(STAND_IN)
+    install_plugin(toolchain)
     inherited = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if Path(folder) not in own]
     return {
         "PATH": os.pathsep.join([*map(str, own), *inherited]),
         "KUBECONFIG": str(KUBECONFIG),
+        "PULUMI_HOME": str(PULUMI_HOME),
         "PULUMI_BACKEND_URL": f"file://{PULUMI_STATE}",
         "PULUMI_CONFIG_PASSPHRASE": "",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -41,10 +41,18 @@ def variables(toolchain: Toolchain, progress: Progress) -> dict[str, str]:
     }
 
 
-def has_official_plugin(pulumi: Path) -> bool:
-    """Whether Pulumi has the official Kubernetes plugin installed, of any version."""
-    listing = subprocess.run([pulumi, "plugin", "ls", "--json"], capture_output=True, text=True, check=True).stdout
-    return any(plugin["name"] == "kubernetes" and plugin["kind"] == "resource" for plugin in json.loads(listing))
+def install_plugin(toolchain: Toolchain) -> None:
+    """Put the Kubernetes plugin that the toolchain built where `pulumi plugin ls` finds it.
+
+    Raises:
+        DevClusterError: it is not built yet.
+    """
+    installed = PULUMI_HOME / "plugins" / f"resource-kubernetes-{KUBERNETES_PLUGIN_VERSION}" / PLUGIN
+    built = toolchain.path(PLUGIN)
+    if not installed.is_symlink() or installed.readlink() != built:
+        installed.parent.mkdir(parents=True, exist_ok=True)
+        installed.unlink(missing_ok=True)
+        installed.symlink_to(built)
 
 
 def export_lines(environment: dict[str, str]) -> str:

@@ -13,7 +13,16 @@ from devcluster.errors import DevClusterError
 from devcluster.health import wait_until_ready
 from devcluster.image_store import import_missing
 from devcluster.images import ensure_images
-from devcluster.images.catalog import COREDNS, PAUSE
+from devcluster.images.catalog import (
+    COREDNS,
+    ENVOY,
+    KEDA_METRICS_APISERVER,
+    KEDA_OPERATOR,
+    PAUSE,
+    PROMETHEUS,
+    PYTHON,
+    TRITON,
+)
 from devcluster.kubectl import Kubectl
 from devcluster.node import write_node_configuration
 from devcluster.preflight import check_machine
@@ -26,29 +35,38 @@ NODE_TOOLS = (
     *("ip", "iptables", "conntrack", "ethtool", "socat", "containerd", "ctr", "runc", "cni-plugins", "etcd"),
     *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"),
 )
-"""What a Ready node needs; without it nothing can be started."""
+"""A Ready node needs them; nothing starts without them."""
 
 LATER_TOOLS = (
     *("buildah", "debootstrap", "pause", "coredns", *deploy.PULUMI_TOOLS),
-    *("prometheus", "promtool", "keda-manifests", "keda-operator", "keda-metrics-apiserver"),
+    *("prometheus", "keda-manifests", "promtool", "keda-operator", "keda-metrics-apiserver"),
 )
-"""What is built while the node is already starting, in the order in which it is needed."""
+"""Built while the node starts, in the order in which they are needed."""
 
 FIRST_IMAGES = (PAUSE.reference, COREDNS.reference)
-"""What the first pod needs."""
+"""Images of the first pod."""
+
+STACK_IMAGES = (ENVOY.reference, PYTHON.reference, TRITON.reference, PROMETHEUS.reference)
+"""Images of the stack `dev`: it serves while KEDA is still compiled."""
+
+KEDA_IMAGES = (KEDA_OPERATOR.reference, KEDA_METRICS_APISERVER.reference)
+"""Images of the autoscaler."""
 
 LOCK = "\0sonic-devcluster"
 """Abstract address held by the one `up` or `down` at work."""
 
-UP_STEPS = 11
+START_STEPS = 10
+AUTOSCALE_STEPS = 2
 DOWN_STEPS = 4
 
 
-def up(progress: Progress, toolchain: Toolchain) -> None:
-    """Bring the cluster up, or to what this checkout says it should be; quick if it is that already.
+def start(progress: Progress, toolchain: Toolchain) -> None:
+    """Bring the cluster so far that it can serve a stack; quick if it is up already.
+
+    It then knows the custom resources of KEDA, and nothing acts on them before `start_keda`.
 
     Args:
-        progress: gets `UP_STEPS` steps, with that of `alone`.
+        progress: gets `START_STEPS` steps, with that of `alone`.
         toolchain: the programs to run, built or installed here if they are missing.
 
     Raises:
@@ -82,8 +100,25 @@ def up(progress: Progress, toolchain: Toolchain) -> None:
         addons.wait_for_deployment(kubectl, "kube-system", "coredns", progress)
     with progress.step("start the S3 server of the models"):
         _start([processes.s3()], supervisor, progress)
-    with progress.step("build and import the other images"):
-        import_missing(toolchain.path("ctr"), ensure_images(toolchain, progress), progress)
+    with progress.step("build and import the images of the stack"):
+        import_missing(toolchain.path("ctr"), ensure_images(toolchain, progress, STACK_IMAGES), progress)
+    with progress.step("define KEDA's resources"):
+        addons.apply_keda_resources(kubectl, toolchain.wait("keda-manifests", progress))
+
+
+def start_keda(progress: Progress, toolchain: Toolchain) -> None:
+    """Build the autoscaler and start it.
+
+    Args:
+        progress: gets `AUTOSCALE_STEPS` steps.
+        toolchain: builds it, or is about to.
+
+    Raises:
+        DevClusterError: it did not build or did not become ready.
+    """
+    kubectl = Kubectl(toolchain.path("kubectl"))
+    with progress.step("build and import KEDA's images"):
+        import_missing(toolchain.path("ctr"), ensure_images(toolchain, progress, KEDA_IMAGES), progress)
     with progress.step("start KEDA"):
         addons.apply_keda(kubectl, toolchain.wait("keda-manifests", progress))
         addons.wait_for_deployment(kubectl, "keda", "keda-operator", progress)

@@ -22,7 +22,7 @@ from devcluster.paths import CACHE, STATE
 from devcluster.pids import describe, is_own
 from devcluster.toolchain import Toolchain
 from devcluster.toolchain.found import find
-from devcluster.toolchain.table import TOOLS, DebianProgram
+from devcluster.toolchain.programs import TOOLS, DebianProgram
 
 GIB = 2**30
 

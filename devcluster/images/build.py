@@ -11,8 +11,8 @@ from devcluster.images.debian_root import ensure_root
 from devcluster.images.wheels import ensure_wheels
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
+from devcluster.toolchain.programs import TOOLS
 from devcluster.toolchain.store import key_of
-from devcluster.toolchain.table import TOOLS
 
 # The vfs driver mounts nothing. All images start from scratch, so its copying of layers costs nothing either.
 _BUILDAH = ("buildah", "--storage-driver=vfs")

@@ -5,7 +5,7 @@ import sys
 from devcluster.errors import DevClusterError
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
-from devcluster.toolchain.table import TOOLS
+from devcluster.toolchain.programs import TOOLS
 
 
 def main(names: list[str]) -> int:

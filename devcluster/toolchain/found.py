@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from devcluster.toolchain.table import PathRule
+from devcluster.toolchain.programs import PathRule
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 _VERSION_TIMEOUT_SECONDS = 20

@@ -2,18 +2,20 @@
 
 import functools
 import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from devcluster.errors import DevClusterError
 from devcluster.toolchain.found import find, parse_version
 from devcluster.toolchain.process import run_logged
+from devcluster.toolchain.programs import GoBuild, GoPart, GoProgram, ModuleFiles, ModuleFolder
 from devcluster.toolchain.store import key_of
-from devcluster.toolchain.table import GoBuild, GoPart, GoProgram, ModuleFiles
 
 # The person's own settings must not change what is built: `go env -w GOFLAGS=-mod=mod` would rewrite go.mod,
 # GOTOOLCHAIN=auto would download another Go, a go.work in a parent folder would replace modules.
@@ -47,35 +49,51 @@ def produce(build: GoBuild, directory: Path, log: Path, waiting: Callable[[str],
     environment = {**_environment(), "GOTMPDIR": str(scratch)}
     for part in build.parts:
         go = _go(part)
+
+        def run(title: str, *arguments: str, go: str = go, part: GoPart = part) -> None:
+            run_logged(
+                [go, *arguments],
+                title=title,
+                log=log,
+                waiting=waiting,
+                environment=environment,
+                interruptible=True,
+                directory=part.directory,
+            )
+
+        def source_of(module: str, go: str = go, part: GoPart = part) -> Path:
+            run(f"download of {module}", "mod", "download", module)
+            listing = [go, "list", "-m", "-f", "{{.Dir}}", module]
+            return Path(subprocess.check_output(listing, cwd=part.directory, env=environment, text=True).strip())
+
         match part:
-            case GoProgram():
-                title, arguments = f"build of {part.name}", _build_arguments(part, directory / part.name)
+            case GoProgram(embeds=None):
+                run(f"build of {part.name}", *_build_arguments(part, directory / part.name))
+            case GoProgram(embeds=ModuleFolder() as embeds):
+                overlay = scratch / "overlay.json"
+                overlay.write_text(_overlay(part, source_of(embeds.source) / embeds.folder, embeds.files))
+                command, *flags = _build_arguments(part, directory / part.name)
+                run(f"build of {part.name}", command, f"-overlay={overlay}", *flags)
             case ModuleFiles():
-                title, arguments = f"download of {part.source}", ["mod", "download", part.source]
-        run_logged(
-            [go, *arguments],
-            title=title,
-            log=log,
-            waiting=waiting,
-            environment=environment,
-            interruptible=True,
-            directory=part.directory,
-        )
-        if isinstance(part, ModuleFiles):
-            listing = [go, "list", "-m", "-f", "{{.Dir}}", part.source]
-            root = subprocess.check_output(listing, cwd=part.directory, env=environment, text=True).strip()
-            _copy_writable(Path(root) / part.path, directory / part.name)
+                _copy_writable(source_of(part.source) / part.path, directory / part.name)
     shutil.rmtree(scratch)
+
+
+def _overlay(program: GoProgram, folder: Path, files: Sequence[str]) -> str:
+    """Lay files of a module into the program's package, as `go build -overlay` wants it told."""
+    package = program.directory / program.package
+    return json.dumps({"Replace": {str(package.resolve() / name): str(folder / name) for name in files}})
 
 
 def _inputs(part: GoPart) -> Mapping[str, object]:
     what = _build_arguments(part, Path(part.name)) if isinstance(part, GoProgram) else [part.source, part.path]
+    embeds = asdict(part.embeds) if isinstance(part, GoProgram) and part.embeds else None
     files = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(part.directory.iterdir())
+        str(path.relative_to(part.directory)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(part.directory.rglob("*"))
         if path.is_file()
     }
-    return {"what": what, "files": files}
+    return {"what": what, "embeds": embeds, "files": files}
 
 
 def _build_arguments(program: GoProgram, output: Path) -> list[str]:

@@ -12,8 +12,8 @@ from devcluster.paths import CACHE
 from devcluster.progress import Progress
 from devcluster.toolchain import debian, golang
 from devcluster.toolchain.found import find, objection, version_of
+from devcluster.toolchain.programs import TOOLS, DebianProgram, GoBuild, Tool
 from devcluster.toolchain.store import Store
-from devcluster.toolchain.table import TOOLS, DebianProgram, GoBuild, Tool
 
 Source = Literal["PATH", "cache", "to build", "to install"]
 

@@ -12,7 +12,7 @@ from devcluster.images.build import Inputs, image_key
 from devcluster.images.catalog import IMAGES, Image
 from devcluster.images.host import chroot_command
 from devcluster.toolchain.store import Store
-from devcluster.toolchain.table import TOOLS
+from devcluster.toolchain.programs import TOOLS
 
 
 @pytest.fixture

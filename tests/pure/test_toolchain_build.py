@@ -12,7 +12,7 @@ import pytest
 from devcluster.errors import DevClusterError
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain, golang
-from devcluster.toolchain.table import TOOLS, DebianProgram, GoBuild, GoPart, GoProgram, ModuleFiles, by_name
+from devcluster.toolchain.programs import TOOLS, DebianProgram, GoBuild, GoPart, GoProgram, ModuleFiles, by_name
 
 GO_VERSION = "go version go1.26.8 linux/amd64"
 HELLO = 'package main\n\nfunc main() { println("hello") }\n'

@@ -8,7 +8,7 @@ import pytest
 from devcluster.errors import DevClusterError
 from devcluster.toolchain import Toolchain
 from devcluster.toolchain.found import objection, parse_version
-from devcluster.toolchain.table import TOOLS, GoBuild, PathRule
+from devcluster.toolchain.programs import TOOLS, GoBuild, PathRule
 
 
 def _program(path: Path, prints: str) -> Path:

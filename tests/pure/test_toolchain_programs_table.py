@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.toolchain.table import TOOLS, TOOLS_DIRECTORY, GoBuild, GoProgram, ModuleFiles
+from devcluster.toolchain.programs import TOOLS, TOOLS_DIRECTORY, GoBuild, GoProgram, ModuleFiles
 
 PARTS = {part.name: part for tool in TOOLS.values() if isinstance(tool, GoBuild) for part in tool.parts}.values()
 FOREIGN_PROGRAMS = [part for part in PARTS if isinstance(part, GoProgram) and part.package != "."]

@@ -1,8 +1,9 @@
-"""Every program the development cluster needs, and where it is to be had.
+"""Every program that the development cluster needs, and its source.
 
-Versions of Go programs stand in the `go.mod` beside each of them in `devcluster/tools/`; `go.sum` holds the
-hashes. A Go program is taken from PATH only where a `PathRule` says which version will do: what goes into an
-image must be our static build, and Debian's Prometheus lacks Kubernetes service discovery.
+`devcluster/tools/<module>/go.mod` pins the versions of Go programs, `go.sum` their hashes. Programs that can agree on
+the versions of what they import share a module, so that it is compiled once. A Go program on PATH is used only where a
+`PathRule` accepts its version: images need our static builds, and Debian's Prometheus lacks Kubernetes service
+discovery.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,9 +44,10 @@ class GoProgram:
 
     Args:
         module: the folder with `go.mod` and `go.sum`, under `devcluster/tools/`.
-        package: the Go package to build; `.` for our own source in that folder.
+        package: the Go package to build; a path for our own source in that folder.
         tags: build tags.
         stamps: string variables set by the linker, such as the version that the program reports.
+        embeds: files that our own source embeds out of a pinned module; the build overlays them on the package.
     """
 
     name: str
@@ -53,11 +55,27 @@ class GoProgram:
     package: str
     tags: tuple[str, ...] = ()
     stamps: Mapping[str, str] = field(default_factory=dict)
+    embeds: "ModuleFolder | None" = None
 
     @property
     def directory(self) -> Path:
         """The folder of the Go module."""
         return TOOLS_DIRECTORY / self.module
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleFolder:
+    """Files in one folder of a pinned Go module.
+
+    Args:
+        source: the Go module that holds the files.
+        folder: their folder, relative to that module's root.
+        files: their names.
+    """
+
+    source: str
+    folder: str
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,12 +131,12 @@ def _debian(package: str, *programs: str) -> list[DebianProgram]:
 
 def _kubernetes(name: str, path_rule: PathRule, *, command: bool = False) -> GoBuild:
     stamps = {
-        "k8s.io/client-go/pkg/version.gitVersion": "v1.36.3",
-        "k8s.io/component-base/version.gitVersion": "v1.36.3",
+        "k8s.io/client-go/pkg/version.gitVersion": "v1.36.4",
+        "k8s.io/component-base/version.gitVersion": "v1.36.4",
         "k8s.io/component-base/version.gitMajor": "1",
         "k8s.io/component-base/version.gitMinor": "36",
     }
-    program = GoProgram(name=name, module="kubernetes", package=f"k8s.io/kubernetes/cmd/{name}", stamps=stamps)
+    program = GoProgram(name=name, module="cluster", package=f"k8s.io/kubernetes/cmd/{name}", stamps=stamps)
     return GoBuild(parts=(program,), path_rule=path_rule, command=command)
 
 
@@ -137,12 +155,20 @@ def _prometheus(name: str, *, command: bool = False) -> GoBuild:
 def _keda(name: str, package: str) -> GoBuild:
     program = GoProgram(
         name=name,
-        module="keda",
+        module="cluster",
         package=f"github.com/kedacore/keda/v2/{package}",
         stamps={"github.com/kedacore/keda/v2/version.Version": "2.21.0"},
     )
     return GoBuild(parts=(program,))
 
+
+PULUMI_VERSION = "v3.246.0"
+"""The last one that `pulumi-kubernetes` 4.25.0 compiles with: one version lets both share what they compile."""
+
+KUBERNETES_PLUGIN_VERSION = "v4.25.0"
+"""Release of the official plugin, as `pulumi plugin ls` tells it; `pulumi-kubernetes` in the lock is the same."""
+
+_PLUGIN_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 
 _SAME_MINOR = PathRule(version_arguments=("--version",), at_least=(1, 36), below=(1, 37))
 
@@ -171,7 +197,7 @@ _ALL: list[Tool] = [
     _kubernetes("kubelet", _SAME_MINOR),
     _kubernetes("kube-proxy", _SAME_MINOR),
     GoBuild(parts=(GoProgram(name="pause", module="pause", package="."),)),
-    GoBuild(parts=(GoProgram(name="coredns", module="coredns", package="github.com/coredns/coredns"),)),
+    GoBuild(parts=(GoProgram(name="coredns", module="cluster", package="github.com/coredns/coredns"),)),
     GoBuild(
         parts=(
             GoProgram(
@@ -179,7 +205,7 @@ _ALL: list[Tool] = [
                 module="pulumi",
                 package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
                 # Without it `pulumi version` prints nothing and the Automation API refuses the program.
-                stamps={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": "v3.250.0"},
+                stamps={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": PULUMI_VERSION},
             ),
             GoProgram(
                 name="pulumi-language-python",
@@ -197,10 +223,27 @@ _ALL: list[Tool] = [
         path_rule=PathRule(version_arguments=("version",), at_least=(3, 200), below=(4, 0)),
         command=True,
     ),
+    GoBuild(
+        parts=(
+            GoProgram(
+                name="pulumi-resource-kubernetes",
+                module="pulumi",
+                package="./pulumi-resource-kubernetes",
+                stamps={f"{_PLUGIN_MODULE}/pkg/version.Version": KUBERNETES_PLUGIN_VERSION},
+                embeds=ModuleFolder(
+                    source=_PLUGIN_MODULE,
+                    folder="cmd/pulumi-resource-kubernetes",
+                    files=("schema.json", "terraform-mapping.json"),
+                ),
+            ),
+        )
+    ),
     _prometheus("prometheus"),
     _prometheus("promtool", command=True),
     GoBuild(
-        parts=(ModuleFiles(name="keda-manifests", module="keda", source="github.com/kedacore/keda/v2", path="config"),)
+        parts=(
+            ModuleFiles(name="keda-manifests", module="cluster", source="github.com/kedacore/keda/v2", path="config"),
+        )
     ),
     _keda("keda-operator", "cmd/operator"),
     _keda("keda-metrics-apiserver", "cmd/adapter"),
