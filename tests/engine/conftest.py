@@ -5,17 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.credentials import KUBECONFIG
 from tests.support.dev_cluster import Cluster, cluster
-from tests.support.provider_stack import ProviderStack
+from tests.support.plugin_stack import PluginStack
 
 __all__ = ["cluster"]
 
 
 @pytest.fixture
-def stack(cluster: Cluster, tmp_path: Path) -> Iterator[ProviderStack]:  # noqa: ARG001  it only has to be up
+def stack(cluster: Cluster, tmp_path: Path) -> Iterator[PluginStack]:
     """A stack of bare resources with a namespace of its own, which is deleted with everything in it."""
-    made = ProviderStack(tmp_path, KUBECONFIG)
-    made.create_namespace()
+    made = PluginStack(tmp_path, cluster.kubectl)
+    cluster.kubectl.run("create", "namespace", made.namespace)
     yield made
-    made.delete_namespace()
+    made.delete("namespace", made.namespace)

@@ -5,7 +5,7 @@ import pytest
 from components.triton import TritonPool
 from tests.support.configs import stack_config
 from tests.support.pool_args import pool_args
-from tests.support.provider_stack import ProviderStack, Resource, resource
+from tests.support.plugin_stack import PluginStack, Resource, resource
 from tests.support.recorder import Recorder
 
 pytestmark = pytest.mark.engine
@@ -41,28 +41,21 @@ def autoscaled(image_tag: str = "1") -> Resource:
     return deployment(servers_min=2, servers_max=8, image_tag=image_tag)
 
 
-def replicas(stack: ProviderStack) -> int:
-    found: int = stack.live("apps/v1", "Deployment", NAME)["spec"]["replicas"]
+def replicas(stack: PluginStack) -> int:
+    found: int = stack.live("Deployment", NAME)["spec"]["replicas"]
     return found
 
 
-def scale_as_autoscaler(stack: ProviderStack, number: int) -> None:
-    path = f"/apis/apps/v1/namespaces/{stack.namespace}/deployments/{NAME}/scale"
-    scale = stack.api.request("GET", path)
-    scale["spec"]["replicas"] = number
-    stack.api.request("PUT", path, scale, query={"fieldManager": "kube-controller-manager"})
-
-
-def image(stack: ProviderStack) -> str:
-    (container,) = stack.live("apps/v1", "Deployment", NAME)["spec"]["template"]["spec"]["containers"]
+def image(stack: PluginStack) -> str:
+    (container,) = stack.live("Deployment", NAME)["spec"]["template"]["spec"]["containers"]
     found: str = container["image"]
     return found
 
 
-def test_an_update_leaves_the_autoscalers_number_alone(stack: ProviderStack) -> None:
+def test_an_update_leaves_the_autoscalers_number_alone(stack: PluginStack) -> None:
     project = stack.declare(autoscaled())
     project.up()
-    scale_as_autoscaler(stack, 5)
+    stack.scale_as_autoscaler(NAME, 5)
     project.run("preview", "--refresh", "--expect-no-changes")
     for image_tag in ("2", "3"):  # the first update takes over what the creation owned, the second does not
         stack.declare(autoscaled(image_tag))
@@ -70,7 +63,7 @@ def test_an_update_leaves_the_autoscalers_number_alone(stack: ProviderStack) -> 
         assert (image(stack), replicas(stack)) == (f"example.org/triton:{image_tag}", 5)
 
 
-def test_autoscaling_begins_with_the_number_that_stands(stack: ProviderStack) -> None:
+def test_autoscaling_begins_with_the_number_that_stands(stack: PluginStack) -> None:
     project = stack.declare(fixed(4))
     project.up()
     stack.declare(fixed(4, "2"))
@@ -78,16 +71,16 @@ def test_autoscaling_begins_with_the_number_that_stands(stack: ProviderStack) ->
     stack.declare(autoscaled("3"))
     project.up()
     assert replicas(stack) == 4
-    scale_as_autoscaler(stack, 6)
+    stack.scale_as_autoscaler(NAME, 6)
     stack.declare(autoscaled("4"))
     project.up()
     assert (image(stack), replicas(stack)) == ("example.org/triton:4", 6)
 
 
-def test_a_fixed_number_is_taken_back_from_the_autoscaler_that_was(stack: ProviderStack) -> None:
+def test_a_fixed_number_is_taken_back_from_the_autoscaler_that_was(stack: PluginStack) -> None:
     project = stack.declare(autoscaled())
     project.up()
-    scale_as_autoscaler(stack, 5)
+    stack.scale_as_autoscaler(NAME, 5)
     stack.declare(autoscaled("2"))
     project.up()
     stack.declare(fixed(3, "2"))

@@ -23,7 +23,7 @@ from devcluster.supervisor import Supervisor
 from testbed.polling import eventually
 from tests.support.chaos import Fault
 from tests.support.dev_cluster import Cluster
-from tests.support.provider_stack import ProviderStack, resource
+from tests.support.plugin_stack import PluginStack, resource
 from tests.support.pulumi_cli import PulumiProject
 
 pytestmark = pytest.mark.engine
@@ -36,9 +36,9 @@ PROVIDER_NOTICES_SECONDS = 3
 class Volume:
     """The volume of the claim: `make` lets `up` go on."""
 
-    def __init__(self, stack: ProviderStack) -> None:
+    def __init__(self, stack: PluginStack) -> None:
         self.name = f"volume-{stack.namespace}"
-        self._api = stack.api
+        self._stack = stack
 
     def make(self) -> None:
         spec = {
@@ -48,21 +48,21 @@ class Volume:
             "hostPath": {"path": "/nonexistent"},
         }
         body = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": self.name}, "spec": spec}
-        self._api.request("POST", "/api/v1/persistentvolumes", body)
+        self._stack.create(body)
 
     def remove(self) -> None:
-        self._api.request("DELETE", f"/api/v1/persistentvolumes/{self.name}")
+        self._stack.delete("persistentvolume", self.name)
 
 
 @pytest.fixture
-def volume(stack: ProviderStack) -> Iterator[Volume]:
+def volume(stack: PluginStack) -> Iterator[Volume]:
     made = Volume(stack)
     yield made
     made.remove()
 
 
 @pytest.fixture
-def project(stack: ProviderStack, volume: Volume) -> PulumiProject:
+def project(stack: PluginStack, volume: Volume) -> PulumiProject:
     claim = {
         "accessModes": ["ReadWriteOnce"],
         "storageClassName": "none",
@@ -76,14 +76,14 @@ def project(stack: ProviderStack, volume: Volume) -> PulumiProject:
     )
 
 
-def converges(stack: ProviderStack, project: PulumiProject) -> None:
+def converges(stack: PluginStack, project: PulumiProject) -> None:
     """The next `up` makes what is missing, and nothing is there twice or left over."""
     project.up()
     project.run("preview", "--refresh", "--expect-no-changes")
     found = [
         item["metadata"]["name"].partition("-")[0]
         for kind in ("configmaps", "persistentvolumeclaims")
-        for item in stack.api.request("GET", f"/api/v1/namespaces/{stack.namespace}/{kind}")["items"]
+        for item in stack.kubectl.get(kind, f"--namespace={stack.namespace}")["items"]
         if item["metadata"]["name"] != "kube-root-ca.crt"
     ]
     assert sorted(found) == ["after", "before", "claim"]
@@ -99,7 +99,7 @@ def forget_what_was_half_created(project: PulumiProject, cluster: Cluster) -> No
 @pytest.mark.chaos(Fault.ENGINE_KILLED)
 @pytest.mark.parametrize("step", ["ConfigMap before creating", WAITING, "ConfigMap after creating"])
 def test_an_engine_killed_at_any_step(
-    stack: ProviderStack, project: PulumiProject, volume: Volume, cluster: Cluster, step: str
+    stack: PluginStack, project: PulumiProject, volume: Volume, cluster: Cluster, step: str
 ) -> None:
     if step != WAITING:
         volume.make()
@@ -117,7 +117,7 @@ def test_an_engine_killed_at_any_step(
 
 
 @pytest.mark.chaos(Fault.PROVIDER_KILLED)
-def test_a_provider_killed(stack: ProviderStack, project: PulumiProject, volume: Volume, cluster: Cluster) -> None:
+def test_a_provider_killed(stack: PluginStack, project: PulumiProject, volume: Volume, cluster: Cluster) -> None:
     """The engine takes it for a failure and records nothing: the object that was being made is not in the state."""
 
     def kill_provider(engine: "subprocess.Popen[str]") -> None:
@@ -151,7 +151,7 @@ def small_disk(project: PulumiProject) -> Iterator[Path]:
 
 @pytest.mark.chaos(Fault.STATE_UNWRITABLE)
 def test_a_state_that_cannot_be_written(
-    stack: ProviderStack, project: PulumiProject, volume: Volume, cluster: Cluster, small_disk: Path
+    stack: PluginStack, project: PulumiProject, volume: Volume, cluster: Cluster, small_disk: Path
 ) -> None:
     filling = small_disk / "filling"
 
@@ -171,7 +171,7 @@ def test_a_state_that_cannot_be_written(
 
 
 @pytest.mark.chaos(Fault.TWO_UPS)
-def test_the_second_of_two_ups_is_refused_at_once(stack: ProviderStack, project: PulumiProject, volume: Volume) -> None:
+def test_the_second_of_two_ups_is_refused_at_once(stack: PluginStack, project: PulumiProject, volume: Volume) -> None:
     refusals: list[str] = []
 
     def second(first: "subprocess.Popen[str]") -> None:
@@ -186,7 +186,7 @@ def test_the_second_of_two_ups_is_refused_at_once(stack: ProviderStack, project:
 
 @pytest.mark.chaos(Fault.API_SERVER)
 def test_an_api_server_that_restarts(
-    stack: ProviderStack, project: PulumiProject, volume: Volume, cluster: Cluster
+    stack: PluginStack, project: PulumiProject, volume: Volume, cluster: Cluster
 ) -> None:
     def restart(_: object) -> None:
         before = Supervisor().states()["kube-apiserver"].pid

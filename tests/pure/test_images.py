@@ -11,8 +11,8 @@ from devcluster.images import build_cache
 from devcluster.images.build import Inputs, image_key
 from devcluster.images.catalog import IMAGES, Image
 from devcluster.images.host import chroot_command
-from devcluster.toolchain.store import Store
 from devcluster.toolchain.programs import TOOLS
+from devcluster.toolchain.store import Store
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@
     project.up()
     message = project.up(fails=True).output                # AssertionError unless the CLI fails
 
-State, passphrase and home of the project stay in its directory. Any unexpected outcome is an AssertionError with the
-command and the CLI's whole output.
+State and passphrase of the project stay in its directory; Pulumi's home, with the plugin, is the cluster's. Any
+unexpected outcome is an AssertionError with the command and the CLI's whole output.
 """
 
 import json
@@ -15,17 +15,16 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from devcluster import environment
 from devcluster.paths import CHECKOUT
+from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
-from testbed.real_envoy import binary
 
-_STAND_IN = CHECKOUT / "devcluster" / "provider" / "bin"
 _PROGRAM = ("Pulumi.yaml", "__main__.py", "access", "components", "stacks")
 _TIMEOUT_SECONDS = 300
 _MACHINE_KEYS = frozenset({"sourcePosition", "stackTrace"})
@@ -33,10 +32,9 @@ _MACHINE_KEYS = frozenset({"sourcePosition", "stackTrace"})
 
 
 def engine_environment(kubeconfig: Path) -> dict[str, str]:
-    """Pulumi, our Python and always the provider stand-in on PATH; the cluster of `kubeconfig`; a real Envoy."""
-    own = (_STAND_IN, Path(sys.prefix) / "bin", *Toolchain().bin_directories())
-    path = os.pathsep.join((*map(str, own), os.environ.get("PATH", os.defpath)))
-    return {"PATH": path, "KUBECONFIG": str(kubeconfig), "SONIC_ENVOY": binary()}
+    """Give the environment of `make shell`, with this kubeconfig instead of the cluster's."""
+    variables = environment.variables(Toolchain(), Progress(total=0))
+    return variables | {"KUBECONFIG": str(kubeconfig)}
 
 
 def copy_of_the_program(directory: Path) -> None:
@@ -99,14 +97,13 @@ class PulumiProject:
     def __init__(self, directory: Path, environment: Mapping[str, str], stack: str = "test"):
         self.directory = directory
         self.stack = stack
-        backend, home = directory / ".state", directory / ".pulumi-home"
+        backend = directory / ".state"
         backend.mkdir(exist_ok=True)
         self._environment = {
             **os.environ,
             **environment,
             "PULUMI_BACKEND_URL": f"file://{backend}",
             "PULUMI_CONFIG_PASSPHRASE": "",
-            "PULUMI_HOME": str(home),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PYTHONDONTWRITEBYTECODE": "1",
         }

@@ -1,10 +1,11 @@
-"""Until what an update through the provider stand-in waits, seen with real Pods."""
+"""The official plugin: `up` ends when pods are ready, and names the reason when they are not."""
 
+import time
 from typing import Any
 
 import pytest
 
-from tests.support.provider_stack import ProviderStack, Resource, resource
+from tests.support.plugin_stack import PluginStack, Resource, resource
 
 pytestmark = pytest.mark.engine
 
@@ -42,7 +43,7 @@ def service(**spec: Any) -> Resource:
     )
 
 
-def test_a_deployment_is_up_when_its_pods_are_ready(stack: ProviderStack) -> None:
+def test_a_deployment_is_up_when_its_pods_are_ready(stack: PluginStack) -> None:
     project = stack.declare(workload())
 
     project.up()
@@ -51,7 +52,7 @@ def test_a_deployment_is_up_when_its_pods_are_ready(stack: ProviderStack) -> Non
     assert (status["readyReplicas"], status["observedGeneration"]) == (1, 1)
 
 
-def test_a_roll_out_is_waited_for_until_the_new_revision_is_ready(stack: ProviderStack) -> None:
+def test_a_roll_out_is_waited_for_until_the_new_revision_is_ready(stack: PluginStack) -> None:
     project = stack.declare(workload())
     project.up()
     stack.declare(workload(env=[{"name": "GENERATION", "value": "2"}]))
@@ -63,31 +64,30 @@ def test_a_roll_out_is_waited_for_until_the_new_revision_is_ready(stack: Provide
     assert (outputs["status"]["updatedReplicas"], outputs["status"]["readyReplicas"]) == (1, 1)
 
 
-def test_a_deployment_whose_pods_cannot_start_fails_with_their_reason_and_heals(stack: ProviderStack) -> None:
+def test_a_deployment_whose_pods_cannot_start_fails_with_their_reason_and_heals(stack: PluginStack) -> None:
     project = stack.declare(workload("localhost/sonic-dev/no-such-image:1", annotations=SHORT_TIMEOUT))
 
     output = project.up(fails=True).output
 
-    assert "'workload' timed out waiting to be Ready" in output
-    assert "[ErrImageNeverPull]" in output
+    assert "ErrImageNeverPull" in output
     assert project.export()["workload"]["initErrors"]
     stack.declare(workload())
     project.up()
     assert "initErrors" not in project.export()["workload"]
 
 
-def test_refresh_reports_a_deployment_that_does_not_work(stack: ProviderStack) -> None:
+def test_refresh_reports_a_deployment_that_does_not_work(stack: PluginStack) -> None:
     project = stack.declare(workload("localhost/sonic-dev/no-such-image:1", annotations=SHORT_TIMEOUT))
     project.up(fails=True)
 
     output = project.refresh().output
 
-    assert "Refreshed resource is in an unhealthy state" in output
-    assert "[ErrImageNeverPull]" in output
+    assert "unhealthy" in output
+    assert "ErrImageNeverPull" in output
     assert project.preview().operations == {"workload": "update"}
 
 
-def test_a_deployment_that_is_not_awaited_is_not_judged_either(stack: ProviderStack) -> None:
+def test_a_deployment_that_is_not_awaited_is_not_judged_either(stack: PluginStack) -> None:
     skipping = {"pulumi.com/skipAwait": "true"}
     project = stack.declare(workload("localhost/sonic-dev/no-such-image:1", annotations=skipping))
 
@@ -97,14 +97,14 @@ def test_a_deployment_that_is_not_awaited_is_not_judged_either(stack: ProviderSt
     assert "initErrors" not in project.export()["workload"]
 
 
-def test_a_service_waits_for_endpoints_that_are_getting_ready(stack: ProviderStack) -> None:
+def test_a_service_waits_for_endpoints_that_are_getting_ready(stack: PluginStack) -> None:
     skipping = {"pulumi.com/skipAwait": "true"}
     project = stack.declare(workload(annotations=skipping, readinessProbe=NEVER_READY), service())
 
     output = project.up(fails=True).output
 
-    assert "'front' timed out waiting to be Ready" in output
-    assert "Service does not target any Pods" in output
+    assert "front" in output
+    assert "not target any Pods" in output
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_service_waits_for_endpoints_that_are_getting_ready(stack: ProviderSta
     [{}, {"clusterIP": "None"}, {"selector": {"app": "nobody"}}],
     ids=["with ready endpoints", "headless", "matching no Pod"],
 )
-def test_a_service_with_nothing_getting_ready_is_up(stack: ProviderStack, spec: dict[str, Any]) -> None:
+def test_a_service_with_nothing_getting_ready_is_up(stack: PluginStack, spec: dict[str, Any]) -> None:
     project = stack.declare(workload(), service(**spec))
 
     project.up()
@@ -120,20 +120,21 @@ def test_a_service_with_nothing_getting_ready_is_up(stack: ProviderStack, spec: 
     assert project.export()["front"]["outputs"]["spec"]["clusterIP"]
 
 
-def test_a_custom_timeout_wins_over_the_annotation(stack: ProviderStack) -> None:
+def test_a_custom_timeout_wins_over_the_annotation(stack: PluginStack) -> None:
     unready = workload(annotations={"pulumi.com/timeoutSeconds": "600"}, readinessProbe=NEVER_READY)
     unready.options["custom_timeouts"] = {"create": "3s"}
     project = stack.declare(unready)
 
-    assert "'workload' timed out" in project.up(fails=True).output
+    started = time.monotonic()
+    assert "workload" in project.up(fails=True).output
+    assert time.monotonic() - started < 120, "the annotation allows 600 s"
 
 
-def test_an_interrupted_wait_ends_at_once_and_the_state_is_complete(stack: ProviderStack) -> None:
+def test_an_interrupted_wait_ends_at_once_and_the_state_is_complete(stack: PluginStack) -> None:
     unready = workload(annotations={"pulumi.com/timeoutSeconds": "86400"}, readinessProbe=NEVER_READY)
     project = stack.declare(unready)
 
-    output = project.interrupted_up(after="waiting for app ReplicaSet").output
+    project.interrupted_up(after="workload creating")
 
-    assert 'Resource operation was cancelled for "workload"' in output
     assert project.export()["workload"]["initErrors"]
-    assert stack.exists("apps/v1", "Deployment", "workload")
+    assert stack.live("Deployment", "workload")

@@ -1,11 +1,12 @@
-"""What the provider stand-in does to objects, and what it keeps of them in the state."""
+"""The official plugin: replacement, secrets, partial failure, refresh and deletion."""
 
 import base64
+import json
 from typing import Any
 
 import pytest
 
-from tests.support.provider_stack import ProviderStack, Resource, resource
+from tests.support.plugin_stack import PluginStack, Resource, resource
 
 pytestmark = pytest.mark.engine
 
@@ -26,7 +27,7 @@ def claim(capacity: str) -> Resource:
     )
 
 
-def test_the_state_holds_the_live_object_the_inputs_and_their_manager(stack: ProviderStack) -> None:
+def test_the_state_holds_the_live_object_the_inputs_and_their_manager(stack: PluginStack) -> None:
     project = stack.declare(config_map("1"))
     project.up()
 
@@ -37,12 +38,12 @@ def test_the_state_holds_the_live_object_the_inputs_and_their_manager(stack: Pro
     assert state["outputs"]["__inputs"] == state["inputs"]
     assert state["outputs"]["__initialApiVersion"] == "v1"
     assert state["outputs"]["__fieldManager"].startswith("pulumi-kubernetes-")
-    live = stack.live("v1", "ConfigMap", name)
+    live = stack.live("ConfigMap", name)
     assert state["outputs"]["metadata"]["uid"] == live["metadata"]["uid"]
     assert [entry["manager"] for entry in live["metadata"]["managedFields"]] == ["pulumi-kubernetes"]
 
 
-def test_changed_data_of_an_autonamed_config_map_makes_a_new_one_before_the_old_goes(stack: ProviderStack) -> None:
+def test_changed_data_of_an_autonamed_config_map_makes_a_new_one_before_the_old_goes(stack: PluginStack) -> None:
     project = stack.declare(config_map("1"))
     project.up()
     old_name = project.export()["settings"]["outputs"]["metadata"]["name"]
@@ -56,11 +57,11 @@ def test_changed_data_of_an_autonamed_config_map_makes_a_new_one_before_the_old_
     new_name = project.export()["settings"]["outputs"]["metadata"]["name"]
     assert new_name != old_name
     assert new_name.startswith("settings-")
-    assert stack.live("v1", "ConfigMap", new_name)["data"] == {"a": "2"}
-    assert not stack.exists("v1", "ConfigMap", old_name)
+    assert stack.live("ConfigMap", new_name)["data"] == {"a": "2"}
+    assert not stack.live("ConfigMap", old_name)
 
 
-def test_an_update_in_place_keeps_the_autoname_and_takes_the_fields_over(stack: ProviderStack) -> None:
+def test_an_update_in_place_keeps_the_autoname_and_takes_the_fields_over(stack: PluginStack) -> None:
     project = stack.declare(config_map("1"))
     project.up()
     before = project.export()["settings"]["outputs"]
@@ -69,27 +70,27 @@ def test_an_update_in_place_keeps_the_autoname_and_takes_the_fields_over(stack: 
     assert project.preview().operations == {"settings": "update"}
     project.up()
 
-    live = stack.live("v1", "ConfigMap", before["metadata"]["name"])
+    live = stack.live("ConfigMap", before["metadata"]["name"])
     assert live["metadata"]["uid"] == before["metadata"]["uid"]
     assert live["metadata"]["labels"] == {"tier": "front"}
     owners = [(entry["manager"], entry["operation"]) for entry in live["metadata"]["managedFields"]]
     assert owners == [(before["__fieldManager"], "Apply")]
 
 
-def test_changed_data_of_a_named_config_map_deletes_it_before_making_it_again(stack: ProviderStack) -> None:
+def test_changed_data_of_a_named_config_map_deletes_it_before_making_it_again(stack: PluginStack) -> None:
     project = stack.declare(config_map("1", metadata={"name": "fixed"}))
     project.up()
-    old_uid = stack.live("v1", "ConfigMap", "fixed")["metadata"]["uid"]
+    old_uid = stack.live("ConfigMap", "fixed")["metadata"]["uid"]
     stack.declare(config_map("2", metadata={"name": "fixed"}))
 
     project.up()
 
-    live = stack.live("v1", "ConfigMap", "fixed")
+    live = stack.live("ConfigMap", "fixed")
     assert live["metadata"]["uid"] != old_uid
     assert live["data"] == {"a": "2"}
 
 
-def test_with_mutable_config_maps_changed_data_is_an_update(stack: ProviderStack) -> None:
+def test_with_mutable_config_maps_changed_data_is_an_update(stack: PluginStack) -> None:
     stack.provider["enableConfigMapMutable"] = True
     project = stack.declare(config_map("1"))
     project.up()
@@ -98,7 +99,7 @@ def test_with_mutable_config_maps_changed_data_is_an_update(stack: ProviderStack
     assert project.preview().operations == {"settings": "update"}
 
 
-def test_a_secret_is_stored_encoded_and_never_shown(stack: ProviderStack) -> None:
+def test_a_secret_is_stored_encoded_and_never_shown(stack: PluginStack) -> None:
     project = stack.declare(resource("token", "v1", "Secret", stringData={"token": "swordfish"}, secret=["stringData"]))
 
     shown = [project.run("preview", "--diff").output, project.up().output]
@@ -111,7 +112,7 @@ def test_a_secret_is_stored_encoded_and_never_shown(stack: ProviderStack) -> Non
         assert encoded not in text
 
 
-def test_an_object_that_fails_to_work_is_kept_in_the_state_and_tried_again(stack: ProviderStack) -> None:
+def test_an_object_that_fails_to_work_is_kept_in_the_state_and_tried_again(stack: PluginStack) -> None:
     project = stack.declare(claim("1Gi"))
 
     output = project.up(fails=True).output
@@ -130,7 +131,7 @@ def test_an_object_that_fails_to_work_is_kept_in_the_state_and_tried_again(stack
     assert project.preview().operations == {}
 
 
-def test_refresh_sees_drift_of_declared_fields_only(stack: ProviderStack) -> None:
+def test_refresh_sees_drift_of_declared_fields_only(stack: PluginStack) -> None:
     project = stack.declare(config_map("1", metadata={"name": "drifting", "labels": {"tier": "front"}}))
     project.up()
     stack.apply_as(
@@ -146,17 +147,17 @@ def test_refresh_sees_drift_of_declared_fields_only(stack: ProviderStack) -> Non
     assert project.preview().step("settings").changes == {"metadata.labels.tier": "update"}
 
 
-def test_refresh_forgets_what_was_deleted_elsewhere(stack: ProviderStack) -> None:
+def test_refresh_forgets_what_was_deleted_elsewhere(stack: PluginStack) -> None:
     project = stack.declare(config_map("1", metadata={"name": "gone"}))
     project.up()
-    stack.api.request("DELETE", f"/api/v1/namespaces/{stack.namespace}/configmaps/gone")
+    stack.delete("configmap", "gone")
 
     project.refresh()
 
     assert project.preview().operations == {"settings": "create"}
 
 
-def test_deletion_waits_until_the_object_is_gone(stack: ProviderStack) -> None:
+def test_deletion_waits_until_the_object_is_gone(stack: PluginStack) -> None:
     held = config_map("1", metadata={"name": "held", "finalizers": ["example.org/hold"]})
     held.options["custom_timeouts"] = {"delete": "2s"}
     project = stack.declare(held)
@@ -166,13 +167,13 @@ def test_deletion_waits_until_the_object_is_gone(stack: ProviderStack) -> None:
 
     assert "settings" in project.export()
     release = [{"op": "remove", "path": "/metadata/finalizers"}]
-    path = f"/api/v1/namespaces/{stack.namespace}/configmaps/held"
-    stack.api.request("PATCH", path, release, content_type="application/json-patch+json")
+    scope = f"--namespace={stack.namespace}"
+    stack.kubectl.run("patch", "configmap", "held", "--type=json", f"--patch={json.dumps(release)}", scope)
     project.destroy()
     assert project.export() == {}
 
 
-def test_a_custom_resource_waits_for_its_definition(stack: ProviderStack) -> None:
+def test_a_custom_resource_waits_for_its_definition(stack: PluginStack) -> None:
     group = f"{stack.namespace}.example.org"
     schema = {"type": "object", "x_kubernetes_preserve_unknown_fields": True}
     definition = resource(
@@ -192,22 +193,6 @@ def test_a_custom_resource_waits_for_its_definition(stack: ProviderStack) -> Non
 
     project.up()
 
-    assert stack.live(f"{group}/v1", "Thing", "thing")["spec"] == {"free": {"form": 1}}
+    assert stack.live("Thing", "thing")["spec"] == {"free": {"form": 1}}
     assert project.preview().operations == {}
     project.destroy()
-
-
-def test_manifests_are_rendered_without_any_cluster(stack: ProviderStack) -> None:
-    stack.provider = {"renderYamlToDirectory": "rendered"}
-    project = stack.declare(config_map("1", metadata={"name": "written"}))
-    project.set_environment("KUBECONFIG", "/nowhere")
-    file = project.directory / "rendered/1-manifest" / f"v1-configmap-{stack.namespace}-written.yaml"
-
-    project.preview()
-    assert not file.exists()
-    project.up()
-
-    assert "a: '1'" in file.read_text()
-    assert project.preview().operations == {}
-    project.destroy()
-    assert not file.exists()
