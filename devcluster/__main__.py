@@ -65,9 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
         case "logs":
             logs.show(arguments.part, follow=arguments.follow, toolchain=toolchain)
         case "env":
-            print(environment.export_lines(environment.variables(toolchain, Progress(0))))
+            print(environment.export_lines(environment.variables(toolchain)))
         case "shell":
-            environment.become_shell(environment.variables(toolchain, Progress(0)))
+            environment.become_shell(environment.variables(toolchain))
     return 0
 
 

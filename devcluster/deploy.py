@@ -19,7 +19,7 @@ from devcluster.toolchain.process import run_logged
 from devcluster.wait import wait_while
 
 STACK = "dev"
-DEPLOY_STEPS = 2
+DEPLOY_STEPS = 3
 SERVERS_TIMEOUT_SECONDS = 300.0
 PULUMI_TOOLS = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec", environment.PLUGIN)
 QUIETLY = ("--non-interactive", "--color=never")
@@ -36,7 +36,7 @@ def deploy(toolchain: Toolchain, progress: Progress) -> None:
     with progress.step(f"deploy the stack: pulumi up --stack {STACK}"):
         toolchain.ensure(PULUMI_TOOLS, progress)
         environment.PULUMI_STATE.mkdir(parents=True, exist_ok=True)
-        pulumi = Pulumi(environment.variables(toolchain, progress), progress.waiting)
+        pulumi = Pulumi(environment.variables(toolchain), progress.waiting)
         pulumi.run("stack", "select", "--create", STACK)
         pulumi.recover(kubectl)
         pulumi.run("up", "--yes", "--skip-preview", WITHOUT_DOTS, f"--stack={STACK}")
@@ -77,8 +77,9 @@ def check(toolchain: Toolchain, progress: Progress) -> None:
     Raises:
         DevClusterError: not every row of the table is right.
     """
-    variables = {**os.environ, **environment.variables(toolchain, progress)}
-    result = subprocess.run([sys.executable, "-m", "acceptance", STACK], cwd=CHECKOUT, env=variables, check=False)
+    variables = {**os.environ, **environment.variables(toolchain)}
+    with progress.step(f"ask the servers as a client would: python -m acceptance {STACK}"):
+        result = subprocess.run([sys.executable, "-m", "acceptance", STACK], cwd=CHECKOUT, env=variables, check=False)
     if result.returncode != 0:
         msg = (
             f"the stack {STACK} is deployed but does not answer as it should: see the table above, "
@@ -97,7 +98,7 @@ def destroy(toolchain: Toolchain, progress: Progress) -> None:
     """
     if not environment.PULUMI_STATE.exists() or not all(answers(url) for url in (API_HEALTH_URL, KUBELET_HEALTH_URL)):
         return
-    pulumi = Pulumi(environment.variables(toolchain, progress), progress.waiting)
+    pulumi = Pulumi(environment.variables(toolchain), progress.waiting)
     if STACK in {stack["name"].rpartition("/")[2] for stack in json.loads(pulumi.output("stack", "ls", "--json"))}:
         pulumi.recover(Kubectl(toolchain.path("kubectl")))
         pulumi.run("state", "unprotect", "--all", "--yes", f"--stack={STACK}")

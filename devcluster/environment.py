@@ -7,9 +7,7 @@ from pathlib import Path
 
 from devcluster.credentials import KUBECONFIG
 from devcluster.files import write
-from devcluster.images import envoy_binary
 from devcluster.paths import RUN, STATE
-from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
 from devcluster.toolchain.programs import KUBERNETES_PLUGIN_VERSION
 
@@ -21,11 +19,14 @@ PLUGIN = "pulumi-resource-kubernetes"
 SHELL_START_FILE = RUN / "bashrc"
 
 
-def variables(toolchain: Toolchain, progress: Progress) -> dict[str, str]:
-    """The variables by name.
+def variables(toolchain: Toolchain) -> dict[str, str]:
+    """Return the variables by name, and install the plugin where they lead Pulumi to.
 
-    Our `.venv/bin` comes first on PATH, because that is where Pulumi's language host looks for Python: the one that
-    we can build ignores `runtime.options.virtualenv`.
+    Our `.venv/bin` comes first on PATH, because Pulumi's language host looks for Python there: the one that we can
+    build ignores `runtime.options.virtualenv`.
+
+    Raises:
+        DevClusterError: a program is not built yet.
     """
     own = [Path(sys.prefix) / "bin", *toolchain.bin_directories()]
     install_plugin(toolchain)
@@ -37,7 +38,6 @@ def variables(toolchain: Toolchain, progress: Progress) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{PULUMI_STATE}",
         "PULUMI_CONFIG_PASSPHRASE": "",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "SONIC_ENVOY": os.environ.get("SONIC_ENVOY") or str(envoy_binary(progress)),
     }
 
 

@@ -1,16 +1,14 @@
 """The real Envoy on loopback, from any bootstrap: only ports and folders are changed."""
 
-import functools
 import json
-import os
 import re
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from components.envoy.ports import ADMIN_PORT, GRPC_PORT, STATS_PORT
+from components.envoy.validate import find_envoy
 from testbed.child_process import Process
 from testbed.dns_stub import with_resolver
 from testbed.loopback import LOOPBACK, free_ports, http
@@ -26,18 +24,6 @@ ARGUMENTS = ("--disable-hot-restart", "--concurrency", "2", *NODE)
 _ANYWHERE = ("0.0.0.0", LOOPBACK)  # noqa: S104  replaced, not listened on
 
 
-@functools.cache
-def binary() -> str:
-    """Return the Envoy named by SONIC_ENVOY, that on PATH, or the development cluster's, downloaded once."""
-    found = os.environ.get("SONIC_ENVOY") or shutil.which("envoy")
-    if found:
-        return found
-    from devcluster.images import envoy_binary
-    from devcluster.progress import Progress
-
-    return str(envoy_binary(Progress(1)))
-
-
 class RealEnvoy:
     """An Envoy that runs and is ready while it is entered.
 
@@ -45,7 +31,7 @@ class RealEnvoy:
         bootstrap: the configuration.
         directory: gets configuration and log.
         arguments: command line, but for the configuration.
-        executable: Envoy; by default `binary()`.
+        executable: Envoy; by default the one that previews validate with.
         ports: its ports in the configuration, gRPC and admin first; each is replaced by a free one of 127.0.0.1.
         files: path in the pod -> content of the file. Its folder is made below `directory`.
         dns_port: UDP port of the DNS stub that it asks; None: the machine's DNS.
@@ -80,7 +66,7 @@ class RealEnvoy:
         path = directory / f"envoy-{self.grpc_port}.json"
         path.write_text(self._in_root(json.dumps(config)))
         self.log = log or path.with_suffix(".log")
-        self._command = [executable or binary(), "--config-path", str(path), *arguments]
+        self._command = [executable or find_envoy(), "--config-path", str(path), *arguments]
 
     def mount(self, folder: str, files: Mapping[str, str]) -> None:
         """Give a folder of the pod its files, or new ones, as the kubelet does: by moving the one link to them all."""

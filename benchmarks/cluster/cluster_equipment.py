@@ -33,7 +33,7 @@ _PAUSE_PATIENCE_SECONDS = 60.0
 
 def steps() -> int:
     """Steps of progress that `open_cluster` takes."""
-    up = lifecycle.UP_STEPS + deploy.DEPLOY_STEPS
+    up = lifecycle.START_STEPS + deploy.DEPLOY_STEPS + lifecycle.AUTOSCALE_STEPS
     return up + _OWN_STEPS + (0 if Supervisor().is_running() else lifecycle.DOWN_STEPS)
 
 
@@ -52,8 +52,10 @@ def open_cluster(progress: Progress, results: Results, seed: int) -> Iterator[Cl
         if not Supervisor().is_running():
             stack.callback(_down, progress, toolchain)
         with lifecycle.alone(progress):
-            lifecycle.up(progress, toolchain)
+            lifecycle.start(progress, toolchain)
             deploy.deploy(toolchain, progress)
+            lifecycle.start_keda(progress, toolchain)
+            deploy.wait_for_servers(toolchain, progress)
         kubectl = Kubectl(toolchain.path("kubectl"))
         config = resolve(deploy.STACK).config
         values = peer_values(config)

@@ -14,7 +14,8 @@ from benchmarks.loopback.lab import Lab
 from benchmarks.loopback.side_envoy import digest
 from benchmarks.loopback.sides import SERVICE_NAME, ours, supersonic
 from benchmarks.results import Results
-from devcluster.images import envoy_binary, triton_root
+from components.envoy.validate import find_envoy
+from devcluster.images import triton_root
 from devcluster.images.catalog import TRITON
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
@@ -52,7 +53,7 @@ def open_lab(progress: Progress, results: Results, seed: int) -> Iterator[Lab]:
                 logs=scratch,
                 core=cores.servers,
             )
-            envoy = envoy_binary(progress)
+            envoy = Path(find_envoy())
         fleet = Fleet(installation)
         stack.callback(fleet.close)
         yield Lab(

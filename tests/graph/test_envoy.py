@@ -11,8 +11,8 @@ import pytest
 
 import components.envoy
 from components.envoy import EnvoyProxy, network_policy_spec
+from components.envoy.validate import find_envoy
 from components.network import pods
-from testbed.real_envoy import binary
 from tests.support.configs import stack_config
 from tests.support.fields import unknown_fields
 from tests.support.proxy_args import HOST, SERVERS, proxy_args
@@ -22,7 +22,7 @@ from tests.support.server_pools import a_pool
 
 @pytest.fixture
 def proxy(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    monkeypatch.setenv("SONIC_ENVOY", binary())
+    monkeypatch.setenv("SONIC_ENVOY", find_envoy())
     recorder.run(lambda: EnvoyProxy("envoy", proxy_args(stack_config())))
     return recorder
 
@@ -121,7 +121,7 @@ CERTIFICATES = {"kind": "certificate", "authorities_secret": "grid", "names": ["
 
 def secured(recorder: Recorder, monkeypatch: pytest.MonkeyPatch, clients: Mapping[str, object]) -> Recorder:
     """The proxy, with TLS, for clients that say who they are."""
-    monkeypatch.setenv("SONIC_ENVOY", binary())
+    monkeypatch.setenv("SONIC_ENVOY", find_envoy())
     exposure = {"kind": "cluster-ip", "client_cidrs": ["10.0.0.0/8"], "tls_secret": "sonic-tls"}
     config = stack_config(site={"exposure": exposure}, experiment={"clients": clients})
     proxies: list[EnvoyProxy] = []
@@ -161,7 +161,7 @@ def test_keys_of_tokens_are_fetched_through_the_policy(recorder: Recorder, monke
 def test_what_cannot_run_is_refused_before_anything_is_made(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SONIC_ENVOY", binary())
+    monkeypatch.setenv("SONIC_ENVOY", find_envoy())
     nowhere = a_pool(host="")
     refusal = r"^Envoy refuses the configuration that was made for it: .*Address: value length must be at least 1"
     with pytest.raises(pulumi.RunError, match=refusal):

@@ -10,7 +10,6 @@ from acceptance.__main__ import main
 from acceptance.client import TritonClient
 from acceptance.kserve import CallError
 from devcluster.environment import variables
-from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
 from stacks.resolve import ROOT
 from tests.support.dev_stack import DevStack
@@ -27,7 +26,7 @@ def test_every_row_is_right_at_the_address_that_pulumi_puts_out(dev: DevStack) -
     run = subprocess.run(
         [sys.executable, "-m", "acceptance", "dev"],
         cwd=ROOT,
-        env={**os.environ, **variables(Toolchain(), Progress(total=0))},
+        env={**os.environ, **variables(Toolchain())},
         capture_output=True,
         text=True,
         check=False,

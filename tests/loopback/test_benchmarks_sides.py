@@ -16,10 +16,10 @@ from benchmarks.traffic.limiter_decisions import ask_for_index, decisions, super
 from benchmarks.traffic.overload import issuer_on_loopback, shared, token
 from benchmarks.traffic.refusals import refusals_of
 from components.envoy.admission.controller import refuse_key
+from components.envoy.validate import find_envoy
 from testbed.dns_stub import DnsStub, Zone
 from testbed.prometheus_stub import PrometheusStub
 from testbed.proxy_client import channel, outcomes
-from testbed.real_envoy import binary
 from testbed.stand_in import StandIn
 
 SERVER = "127.0.1.21"  # no address of the other tests in this ring
@@ -32,7 +32,7 @@ def dns() -> Iterator[DnsStub]:
 
 
 def started(side: Side, dns: DnsStub, directory: Path) -> Envoy:
-    return Envoy(binary=Path(binary()), side=side, dns_port=dns.port, directory=directory, core=None)
+    return Envoy(binary=Path(find_envoy()), side=side, dns_port=dns.port, directory=directory, core=None)
 
 
 @pytest.mark.parametrize("side", [supersonic(), supersonic("ROUND_ROBIN"), ours()], ids=lambda side: side.name)

@@ -8,12 +8,11 @@ import pytest
 
 from components.envoy.bootstrap import bootstrap
 from components.envoy.deployment import arguments
-from components.envoy.validate import InvalidBootstrapError, validate_bootstrap
+from components.envoy.validate import InvalidBootstrapError, find_envoy, validate_bootstrap
 from components.server_pool import ServerPool
 from components.timing import Timing
 from stacks.schema.experiment import Traffic
 from stacks.schema.site import Proxy
-from testbed.real_envoy import binary
 from tests.support.chaos import Fault
 from tests.support.configs import stack_config
 from tests.support.proxy_args import proxy_args
@@ -40,11 +39,11 @@ def test_envoy_accepts_the_configuration_without_a_warning(
     """Envoy warns of deprecated fields and unlimited connections. 256, 384 and 4224 MiB are the schema's minima."""
     proxy = Proxy(memory_mib=memory_mib)
     config = bootstrap(proxy_args(stack_config(), pools=pools, proxy=proxy, traffic=traffic, timing=Timing.of(traffic)))
-    validate_bootstrap(config, envoy=binary(), files={})
+    validate_bootstrap(config, envoy=find_envoy(), files={})
 
     path = tmp_path / "envoy.json"
     path.write_text(json.dumps(config))
-    command = [binary(), "--mode", "validate", "-c", str(path), "--log-level", "warning"]
+    command = [find_envoy(), "--mode", "validate", "-c", str(path), "--log-level", "warning"]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == ""
 
 
@@ -53,7 +52,7 @@ def test_envoy_accepts_the_command_line_of_its_pod(tmp_path: Path) -> None:
     path = tmp_path / "envoy.json"
     path.write_text(json.dumps(bootstrap(args)))
     words = [str(path) if word.endswith("/envoy.json") else word for word in arguments(args)]
-    run = subprocess.run([binary(), "--mode", "validate", *words], capture_output=True, text=True, check=False)
+    run = subprocess.run([find_envoy(), "--mode", "validate", *words], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
 
 
@@ -72,7 +71,7 @@ def test_an_invalid_configuration_is_refused_in_one_sentence_with_envoys_reason(
     config: dict[str, object], reason: str
 ) -> None:
     with pytest.raises(InvalidBootstrapError, match=reason) as raised:
-        validate_bootstrap(config, envoy=binary(), files={})
+        validate_bootstrap(config, envoy=find_envoy(), files={})
     sentence = str(raised.value)
     assert sentence.startswith("Envoy refuses the configuration that was made for it: ")
     assert "\n" not in sentence

@@ -22,7 +22,6 @@ from typing import Any
 
 from devcluster import environment
 from devcluster.paths import CHECKOUT
-from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain
 
 _PROGRAM = ("Pulumi.yaml", "__main__.py", "access", "components", "stacks")
@@ -33,7 +32,7 @@ _MACHINE_KEYS = frozenset({"sourcePosition", "stackTrace"})
 
 def engine_environment(kubeconfig: Path) -> dict[str, str]:
     """Give the environment of `make shell`, with this kubeconfig instead of the cluster's."""
-    variables = environment.variables(Toolchain(), Progress(total=0))
+    variables = environment.variables(Toolchain())
     return variables | {"KUBECONFIG": str(kubeconfig)}
 
 
