@@ -72,7 +72,7 @@ def imported(places: tuple[str, ...]) -> frozenset[str]:
     ids=["program", "devcluster", "everything"],
 )
 def test_each_imported_package_is_declared(places: tuple[str, ...], declared: Mapping[str, Requirement]) -> None:
-    brought_along = {"pydantic-core", "protobuf", "googleapis-common-protos"}  # the last two share `google`
+    brought_along = {"pydantic-core", "googleapis-common-protos"}  # the latter shares `google` with protobuf
     assert imported(places) - set(declared) - brought_along == set()
 
 

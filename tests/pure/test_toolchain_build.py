@@ -12,9 +12,19 @@ import pytest
 from devcluster.errors import DevClusterError
 from devcluster.progress import Progress
 from devcluster.toolchain import Toolchain, golang
-from devcluster.toolchain.programs import TOOLS, DebianProgram, GoBuild, GoPart, GoProgram, ModuleFiles, by_name
+from devcluster.toolchain.programs import (
+    TOOLS,
+    DebianProgram,
+    GoBuild,
+    GoPart,
+    GoProgram,
+    ModuleFiles,
+    ModuleFolder,
+    by_name,
+)
 
 GO_VERSION = "go version go1.26.8 linux/amd64"
+PRINT_S = "func main() { print(s) }\n"
 HELLO = 'package main\n\nfunc main() { println("hello") }\n'
 
 
@@ -58,8 +68,9 @@ def _write(name: str, text: str) -> Callable[[GoProgram], GoProgram]:
         lambda tool: dataclasses.replace(tool, package="./other"),
         lambda tool: dataclasses.replace(tool, tags=("netgo",)),
         lambda tool: dataclasses.replace(tool, stamps={"main.version": "2"}),
+        lambda tool: dataclasses.replace(tool, embeds=ModuleFolder(source="example.com/x", folder=".", files=("y",))),
     ],
-    ids=["go.mod", "go.sum", "source", "package", "tags", "stamps"],
+    ids=["go.mod", "go.sum", "source", "package", "tags", "stamps", "embeds"],
 )
 def test_the_key_follows_every_input(hello: GoProgram, change: Callable[[GoProgram], GoProgram]) -> None:
     before = _key(hello)
@@ -164,6 +175,23 @@ def test_files_of_a_module_are_copied_writable(hello: GoProgram, tmp_path: Path)
     copy = toolchain.path("manifests") / "default"
     assert (copy / "kustomization.yaml").read_text() == "resources: []\n"
     assert all(path.stat().st_mode & 0o200 for path in (copy, copy / "kustomization.yaml"))
+
+
+def test_files_of_a_module_are_embedded_without_a_copy_in_the_checkout(hello: GoProgram, tmp_path: Path) -> None:
+    schema = tmp_path / "files/data/schema.json"
+    schema.parent.mkdir(parents=True)
+    schema.write_text('{"from": "the module"}')
+    (tmp_path / "files/go.mod").write_text("module example.com/files\n\ngo 1.26.0\n")
+    (hello.directory / "go.mod").write_text(
+        "module hello\n\ngo 1.26.0\n\nrequire example.com/files v0.0.0\n\nreplace example.com/files => ../files\n"
+    )
+    _write("main.go", 'package main\n\nimport _ "embed"\n\n//go:embed schema.json\nvar s string\n\n' + PRINT_S)(hello)
+    embeds = ModuleFolder(source="example.com/files", folder="data", files=("schema.json",))
+    toolchain = _toolchain(tmp_path, dataclasses.replace(hello, embeds=embeds))
+    toolchain.ensure(["hello-tool"], _silent())
+    told = subprocess.run([toolchain.path("hello-tool")], capture_output=True, check=True).stderr
+    assert told == b'{"from": "the module"}'
+    assert not (hello.directory / "schema.json").exists()
 
 
 def test_background_builds_are_there_when_waited_for(hello: GoProgram, tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.toolchain.programs import TOOLS, TOOLS_DIRECTORY, GoBuild, GoProgram, ModuleFiles
+from devcluster.toolchain.programs import PULUMI_VERSION, TOOLS, TOOLS_DIRECTORY, GoBuild, GoProgram, ModuleFiles
 
 PARTS = {part.name: part for tool in TOOLS.values() if isinstance(tool, GoBuild) for part in tool.parts}.values()
-FOREIGN_PROGRAMS = [part for part in PARTS if isinstance(part, GoProgram) and part.package != "."]
+FOREIGN_PROGRAMS = [part for part in PARTS if isinstance(part, GoProgram) and not part.package.startswith(".")]
 
 
 def _go_mod(directory: Path) -> str:
@@ -44,8 +44,23 @@ def test_the_version_a_program_reports_is_the_one_pinned(tool: GoProgram) -> Non
     assert {value.removeprefix("v") for value in full} == {pinned.removeprefix("v")}
 
 
+def test_the_kubernetes_plugin_is_the_one_that_its_module_pins_and_its_files_are_there_to_embed() -> None:
+    plugin = next(part for part in PARTS if isinstance(part, GoProgram) and part.embeds)
+    assert plugin.embeds is not None
+    version = _pinned(_go_mod(plugin.directory), plugin.embeds.source)
+    assert f"{plugin.embeds.source} {version} h1:" in (plugin.directory / "go.sum").read_text()
+    source = (plugin.directory / plugin.package / "main.go").read_text()
+    assert re.findall(r"^//go:embed (\S+)$", source, re.MULTILINE) == list(plugin.embeds.files)
+
+
+def test_programs_of_pulumi_share_one_version_of_what_they_import() -> None:
+    go_mod = _go_mod(TOOLS_DIRECTORY / "pulumi")
+    pinned = {_pinned(go_mod, f"github.com/pulumi/pulumi/{part}/v3") for part in ("pkg", "sdk")}
+    assert pinned == {PULUMI_VERSION}
+
+
 def test_every_staging_module_of_kubernetes_is_replaced_by_its_release() -> None:
-    go_mod = _go_mod(TOOLS_DIRECTORY / "kubernetes")
+    go_mod = _go_mod(TOOLS_DIRECTORY / "cluster")
     staging = set(re.findall(r"^\s+(k8s\.io/\S+) v0\.0\.0 ", go_mod, re.MULTILINE))
     replaced = dict(re.findall(r"^\s+(k8s\.io/\S+) => \S+ (\S+)$", go_mod, re.MULTILINE))
     assert staging
