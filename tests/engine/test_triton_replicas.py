@@ -4,8 +4,8 @@ import pytest
 
 from components.triton import TritonPool
 from tests.support.configs import stack_config
-from tests.support.pool_args import pool_args
 from tests.support.plugin_stack import PluginStack, Resource, resource
+from tests.support.pool_args import pool_args
 from tests.support.recorder import Recorder
 
 pytestmark = pytest.mark.engine
