@@ -55,7 +55,7 @@ KEDA_IMAGES = (KEDA_OPERATOR.reference, KEDA_METRICS_APISERVER.reference)
 LOCK = "\0sonic-devcluster"
 """Abstract address held by the one `up` or `down` at work."""
 
-START_STEPS = 10
+START_STEPS = 11
 AUTOSCALE_STEPS = 2
 DOWN_STEPS = 4
 

@@ -134,7 +134,7 @@ def test_an_interrupted_wait_ends_at_once_and_the_state_is_complete(stack: Plugi
     unready = workload(annotations={"pulumi.com/timeoutSeconds": "86400"}, readinessProbe=NEVER_READY)
     project = stack.declare(unready)
 
-    project.interrupted_up(after="workload creating")
+    project.interrupted_up(after="app ReplicaSet")
 
     assert project.export()["workload"]["initErrors"]
     assert stack.live("Deployment", "workload")

@@ -49,7 +49,9 @@ def test_an_object_that_exists_is_previewed_as_create_and_fails_the_update(stack
     project = stack.declare(resource("cm", "v1", "ConfigMap", metadata={"name": "taken"}, data={"a": "ours"}))
 
     assert project.preview().operations["cm"] == "create"
-    assert "already exists" in project.up(fails=True).output
+    message = project.up(fails=True).output
+    assert "someone" in message
+    assert ".data.a" in message
     assert stack.live("ConfigMap", "taken")["data"] == {"a": "theirs"}
 
 

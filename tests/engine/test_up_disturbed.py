@@ -1,7 +1,7 @@
 """`up` when its engine, its provider, its state or the API server fails half-way, and when there are two.
 
-The program is a ConfigMap, a claim that is ready only once the test makes its volume, and a ConfigMap after it: while
-the engine waits for the claim, it has done one thing, is doing another, and has the third before it.
+The program is a ConfigMap, a Deployment whose pod is scheduled only once the test opens a gate, and a ConfigMap after
+it: while the engine waits for the Deployment, it has done one thing, is doing another, and has the third before it.
 """
 
 import json
@@ -17,7 +17,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from devcluster.addresses import NODE_NAME
 from devcluster.errors import DevClusterError
+from devcluster.images.catalog import PAUSE
 from devcluster.pulumi_recovery import delete_half_created
 from devcluster.supervisor import Supervisor
 from testbed.polling import eventually
@@ -28,51 +30,48 @@ from tests.support.pulumi_cli import PulumiProject
 
 pytestmark = pytest.mark.engine
 
-WAITING = "waiting for the claim to be bound"
+WAITING = "app ReplicaSet"
+"""In the plugin's message while it waits for the pods of a Deployment."""
+
 PROVIDER_NOTICES_SECONDS = 3
 """Until a provider whose engine was killed has ended, and makes nothing more."""
 
 
-class Volume:
-    """The volume of the claim: `make` lets `up` go on."""
+class Gate:
+    """A label of the node that lets the held Deployment be scheduled: `open` lets `up` go on."""
 
     def __init__(self, stack: PluginStack) -> None:
-        self.name = f"volume-{stack.namespace}"
-        self._stack = stack
+        self.label = f"gate-{stack.namespace}"
+        self._kubectl = stack.kubectl
 
-    def make(self) -> None:
-        spec = {
-            "capacity": {"storage": "1Mi"},
-            "accessModes": ["ReadWriteOnce"],
-            "storageClassName": "none",
-            "hostPath": {"path": "/nonexistent"},
-        }
-        body = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": self.name}, "spec": spec}
-        self._stack.create(body)
+    def open(self) -> None:
+        self._kubectl.run("label", "node", NODE_NAME, f"{self.label}=open", "--overwrite")
 
     def remove(self) -> None:
-        self._stack.delete("persistentvolume", self.name)
+        self._kubectl.run("label", "node", NODE_NAME, f"{self.label}-")
 
 
 @pytest.fixture
-def volume(stack: PluginStack) -> Iterator[Volume]:
-    made = Volume(stack)
+def gate(stack: PluginStack) -> Iterator[Gate]:
+    made = Gate(stack)
     yield made
     made.remove()
 
 
 @pytest.fixture
-def project(stack: PluginStack, volume: Volume) -> PulumiProject:
-    claim = {
-        "accessModes": ["ReadWriteOnce"],
-        "storageClassName": "none",
-        "volumeName": volume.name,
-        "resources": {"requests": {"storage": "1Mi"}},
+def project(stack: PluginStack, gate: Gate) -> PulumiProject:
+    labels = {"app": "held"}
+    pod = {
+        "nodeSelector": {gate.label: "open"},
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{"name": "main", "image": PAUSE.reference, "imagePullPolicy": "Never"}],
     }
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    held = {"selector": {"matchLabels": labels}, "template": template}
     return stack.declare(
         resource("before", "v1", "ConfigMap", data={"a": "1"}),
-        resource("claim", "v1", "PersistentVolumeClaim", metadata={"name": "claim"}, spec=claim, depends_on=["before"]),
-        resource("after", "v1", "ConfigMap", data={"a": "2"}, depends_on=["claim"]),
+        resource("held", "apps/v1", "Deployment", metadata={"name": "held"}, spec=held, depends_on=["before"]),
+        resource("after", "v1", "ConfigMap", data={"a": "2"}, depends_on=["held"]),
     )
 
 
@@ -82,11 +81,11 @@ def converges(stack: PluginStack, project: PulumiProject) -> None:
     project.run("preview", "--refresh", "--expect-no-changes")
     found = [
         item["metadata"]["name"].partition("-")[0]
-        for kind in ("configmaps", "persistentvolumeclaims")
+        for kind in ("configmaps", "deployments")
         for item in stack.kubectl.get(kind, f"--namespace={stack.namespace}")["items"]
         if item["metadata"]["name"] != "kube-root-ca.crt"
     ]
-    assert sorted(found) == ["after", "before", "claim"]
+    assert sorted(found) == ["after", "before", "held"]
 
 
 def forget_what_was_half_created(project: PulumiProject, cluster: Cluster) -> None:
@@ -99,10 +98,10 @@ def forget_what_was_half_created(project: PulumiProject, cluster: Cluster) -> No
 @pytest.mark.chaos(Fault.ENGINE_KILLED)
 @pytest.mark.parametrize("step", ["ConfigMap before creating", WAITING, "ConfigMap after creating"])
 def test_an_engine_killed_at_any_step(
-    stack: PluginStack, project: PulumiProject, volume: Volume, cluster: Cluster, step: str
+    stack: PluginStack, project: PulumiProject, gate: Gate, cluster: Cluster, step: str
 ) -> None:
     if step != WAITING:
-        volume.make()
+        gate.open()
     killed = project.disturbed_up(step, lambda engine: engine.kill())
     assert killed.returncode == -signal.SIGKILL
     told = project.up(fails=True).output
@@ -112,24 +111,20 @@ def test_an_engine_killed_at_any_step(
     time.sleep(PROVIDER_NOTICES_SECONDS)
     forget_what_was_half_created(project, cluster)
     if step == WAITING:
-        volume.make()
+        gate.open()
     converges(stack, project)
 
 
 @pytest.mark.chaos(Fault.PROVIDER_KILLED)
-def test_a_provider_killed(stack: PluginStack, project: PulumiProject, volume: Volume, cluster: Cluster) -> None:
-    """The engine takes it for a failure and records nothing: the object that was being made is not in the state."""
+def test_a_provider_killed(stack: PluginStack, project: PulumiProject, gate: Gate) -> None:
+    """The engine records nothing of the object that was being created; the next `up` adopts it."""
 
     def kill_provider(engine: "subprocess.Popen[str]") -> None:
-        (provider,) = [
-            pid for pid in children(engine.pid) if "devcluster.provider" in " ".join(psutil.Process(pid).cmdline())
-        ]
+        (provider,) = [pid for pid in children(engine.pid) if psutil.Process(pid).name().startswith("pulumi-resource")]
         os.kill(provider, signal.SIGKILL)
 
     assert project.disturbed_up(WAITING, kill_provider).returncode != 0
-    assert 'persistentvolumeclaims "claim" already exists' in project.up(fails=True).output
-    cluster.kubectl.run("delete", "persistentvolumeclaim", "claim", f"--namespace={stack.namespace}")
-    volume.make()
+    gate.open()
     converges(stack, project)
 
 
@@ -151,7 +146,7 @@ def small_disk(project: PulumiProject) -> Iterator[Path]:
 
 @pytest.mark.chaos(Fault.STATE_UNWRITABLE)
 def test_a_state_that_cannot_be_written(
-    stack: PluginStack, project: PulumiProject, volume: Volume, cluster: Cluster, small_disk: Path
+    stack: PluginStack, project: PulumiProject, gate: Gate, cluster: Cluster, small_disk: Path
 ) -> None:
     filling = small_disk / "filling"
 
@@ -159,7 +154,7 @@ def test_a_state_that_cannot_be_written(
         with suppress(OSError), filling.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(4096))
-        volume.make()
+        gate.open()
 
     failed = project.disturbed_up(WAITING, fill_and_go_on)
     assert failed.returncode != 0
@@ -171,13 +166,13 @@ def test_a_state_that_cannot_be_written(
 
 
 @pytest.mark.chaos(Fault.TWO_UPS)
-def test_the_second_of_two_ups_is_refused_at_once(stack: PluginStack, project: PulumiProject, volume: Volume) -> None:
+def test_the_second_of_two_ups_is_refused_at_once(stack: PluginStack, project: PulumiProject, gate: Gate) -> None:
     refusals: list[str] = []
 
     def second(first: "subprocess.Popen[str]") -> None:
         refusals.append(project.up(fails=True).output)
         assert f"@{socket.gethostname()} (pid {first.pid})" in refusals[0]
-        volume.make()
+        gate.open()
 
     assert project.disturbed_up(WAITING, second).returncode == 0
     assert "the stack is currently locked by 1 lock(s)" in refusals[0]
@@ -185,15 +180,13 @@ def test_the_second_of_two_ups_is_refused_at_once(stack: PluginStack, project: P
 
 
 @pytest.mark.chaos(Fault.API_SERVER)
-def test_an_api_server_that_restarts(
-    stack: PluginStack, project: PulumiProject, volume: Volume, cluster: Cluster
-) -> None:
+def test_an_api_server_that_restarts(stack: PluginStack, project: PulumiProject, gate: Gate, cluster: Cluster) -> None:
     def restart(_: object) -> None:
         before = Supervisor().states()["kube-apiserver"].pid
         os.kill(before, signal.SIGKILL)
         eventually(lambda: Supervisor().states()["kube-apiserver"].pid not in {0, before}, "another API server")
         eventually(answers, "it answers", timeout_seconds=120)
-        volume.make()
+        gate.open()
 
     def answers() -> bool:
         with suppress(DevClusterError):
