@@ -42,7 +42,7 @@ def uids(dev: DevStack, instance: str) -> dict[str, str]:
     What is being deleted is left out: an earlier test may have restarted an Envoy.
     """
     label = f"app.kubernetes.io/instance={instance}"
-    objects = dev.get(KINDS, f"--selector={label}")["items"]
+    objects = dev.get(KINDS, f"--selector={label}").get("items", [])
     for part in STEADY_PARTS:
         objects += dev.get("pods", f"--selector={label},app.kubernetes.io/component={part}")["items"]
     kept = [item for item in objects if "deletionTimestamp" not in item["metadata"]]
