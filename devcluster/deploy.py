@@ -1,4 +1,4 @@
-"""The stack `dev` on the cluster: deploy it, check it, take it away; by the commands that a person would type."""
+"""Deployment, acceptance check and removal of the stack `dev`, by the commands that a person would type."""
 
 import json
 import os
@@ -27,7 +27,7 @@ WITHOUT_DOTS = "--suppress-progress"
 
 
 def deploy(toolchain: Toolchain, progress: Progress) -> None:
-    """Bring the stack to what this checkout describes, with `pulumi up`; also after an update that was killed.
+    """Deploy this checkout with `pulumi up`, also after an update that was killed.
 
     Raises:
         DevClusterError: Pulumi failed; the text ends with its error.
@@ -43,7 +43,7 @@ def deploy(toolchain: Toolchain, progress: Progress) -> None:
 
 
 def wait_for_servers(toolchain: Toolchain, progress: Progress) -> None:
-    """Return when KEDA has scaled each pool from the one server of a new Deployment to its minimum.
+    """Wait until KEDA has scaled each pool from one server to its minimum.
 
     Raises:
         DevClusterError: servers are missing after 5 min.
@@ -60,7 +60,7 @@ def wait_for_servers(toolchain: Toolchain, progress: Progress) -> None:
 
 
 def _missing_servers(kubectl: Kubectl) -> str:
-    """What a ScaledObject still lacks of its minimum, in words; empty if none lacks any."""
+    """Return a sentence on a pool below its minimum; empty if there is none."""
     for scaled_object in kubectl.get("scaledobjects", "--all-namespaces")["items"]:
         namespace, spec = scaled_object["metadata"]["namespace"], scaled_object["spec"]
         name, wanted = spec["scaleTargetRef"]["name"], spec.get("minReplicaCount", 0)
@@ -72,10 +72,10 @@ def _missing_servers(kubectl: Kubectl) -> str:
 
 
 def check(toolchain: Toolchain, progress: Progress) -> None:
-    """Speak to the stack as a client would, and show the table of what was right and wrong.
+    """Run the acceptance check, which prints its table.
 
     Raises:
-        DevClusterError: not every row of the table is right.
+        DevClusterError: a row of the table failed.
     """
     variables = {**os.environ, **environment.variables(toolchain)}
     with progress.step(f"ask the servers as a client would: python -m acceptance {STACK}"):
@@ -89,7 +89,7 @@ def check(toolchain: Toolchain, progress: Progress) -> None:
 
 
 def destroy(toolchain: Toolchain, progress: Progress) -> None:
-    """Take the stack away as Pulumi would; does nothing where there is no stack, or no cluster that could let it go.
+    """Destroy the stack with Pulumi; do nothing without a stack or a cluster that answers.
 
     What the stack protects (the model repository) goes too: on this cluster it is a copy of what the checkout holds.
 
@@ -109,8 +109,8 @@ class Pulumi:
     """Runs Pulumi on this checkout.
 
     Args:
-        variables: the environment in which it meets the cluster.
-        waiting: told once a second what it is at.
+        variables: environment variables that name the cluster.
+        waiting: called once a second with the present step.
     """
 
     def __init__(self, variables: Mapping[str, str], waiting: Callable[[str], None]) -> None:
@@ -118,17 +118,17 @@ class Pulumi:
         self._waiting = waiting
 
     def recover(self, kubectl: Kubectl) -> None:
-        """Get past what an update of the stack that was killed left: locks, and objects of which nobody knows."""
+        """Remove locks and half-created objects that a killed update left."""
         pulumi_recovery.clear_locks(STACK, self._waiting)
         export = json.loads(self.output("stack", "export", f"--stack={STACK}"))
         if pulumi_recovery.delete_half_created(export, kubectl):
             self.run("refresh", "--yes", "--skip-preview", WITHOUT_DOTS, "--clear-pending-creates", f"--stack={STACK}")
 
     def output(self, *arguments: str) -> str:
-        """What a quick command prints.
+        """Return the output of a quick command.
 
         Raises:
-            DevClusterError: it failed; the text holds Pulumi's own words.
+            DevClusterError: Pulumi failed; the text holds its own error.
         """
         result = subprocess.run(
             ["pulumi", *arguments, *QUIETLY],
@@ -144,10 +144,10 @@ class Pulumi:
         return result.stdout
 
     def run(self, *arguments: str) -> None:
-        """Run a command that may take long, its output to `make logs PART=pulumi`.
+        """Run a command that may take long; `make logs PART=pulumi` shows its output.
 
         Raises:
-            DevClusterError: it failed; the text ends with Pulumi's diagnostics.
+            DevClusterError: Pulumi failed; the text ends with its diagnostics.
         """
         log = log_of("pulumi")
         try:
@@ -169,6 +169,6 @@ class Pulumi:
 
 
 def errors_in(log: str) -> str:
-    """The errors among the diagnostics at the end of Pulumi's output, one a line; empty if there are none."""
+    """Return the errors in Pulumi's diagnostics, one a line; empty if there are none."""
     _, _, diagnostics = log.partition("\nDiagnostics:\n")
     return "\n".join(line.strip() for line in diagnostics.splitlines() if line.strip().startswith("error: "))

@@ -1,4 +1,4 @@
-"""`up` and `down`: bring the cluster to what it should be, from whatever state it is found in."""
+"""`up` and `down` of the dev cluster. Both work from any state, such as that after a kill."""
 
 import errno
 import socket
@@ -35,7 +35,7 @@ NODE_TOOLS = (
     *("ip", "iptables", "conntrack", "ethtool", "socat", "containerd", "ctr", "runc", "cni-plugins", "etcd"),
     *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"),
 )
-"""A Ready node needs them; nothing starts without them."""
+"""Programs without which the node is not Ready."""
 
 LATER_TOOLS = (
     *("buildah", "debootstrap", "pause", "coredns", *deploy.PULUMI_TOOLS),
@@ -53,7 +53,7 @@ KEDA_IMAGES = (KEDA_OPERATOR.reference, KEDA_METRICS_APISERVER.reference)
 """Images of the autoscaler."""
 
 LOCK = "\0sonic-devcluster"
-"""Abstract address held by the one `up` or `down` at work."""
+"""Abstract socket address that a running `up` or `down` binds."""
 
 START_STEPS = 11
 AUTOSCALE_STEPS = 2
@@ -61,9 +61,7 @@ DOWN_STEPS = 4
 
 
 def start(progress: Progress, toolchain: Toolchain) -> None:
-    """Bring the cluster so far that it can serve a stack; quick if it is up already.
-
-    It then knows the custom resources of KEDA, and nothing acts on them before `start_keda`.
+    """Start the cluster, with the CRDs of KEDA but not KEDA itself; quick if it is up already.
 
     Args:
         progress: gets `START_STEPS` steps, with that of `alone`.
@@ -111,7 +109,7 @@ def start_keda(progress: Progress, toolchain: Toolchain) -> None:
 
     Args:
         progress: gets `AUTOSCALE_STEPS` steps.
-        toolchain: builds it, or is about to.
+        toolchain: builds KEDA.
 
     Raises:
         DevClusterError: it did not build or did not become ready.
@@ -142,9 +140,9 @@ def _start(group: Sequence[Process], supervisor: Supervisor, progress: Progress)
 
 
 def down(progress: Progress, toolchain: Toolchain) -> None:
-    """Take the stack and the cluster away, put the machine's settings back, and prove that nothing is left.
+    """Remove the stack and the cluster, restore the machine's settings, and check that nothing is left.
 
-    Only the cache of builds stays. A cluster that is down already, or half of one, is no error.
+    Only the build cache stays. A cluster that is down already, or only half up, is no error.
 
     Args:
         progress: gets `DOWN_STEPS` steps, with that of `alone`.
@@ -171,9 +169,9 @@ def down(progress: Progress, toolchain: Toolchain) -> None:
 
 @contextmanager
 def alone(progress: Progress) -> Iterator[None]:
-    """Hold off every other `up` and `down` on this machine, after the one that is at work has finished.
+    """Wait until no other `up` or `down` runs on this machine, then exclude them.
 
-    The lock is an abstract Unix socket: no file to leave behind, and it is free again however its holder ends.
+    The lock is an abstract Unix socket. It leaves no file, and a killed holder releases it.
 
     Args:
         progress: gets one step.

@@ -1,4 +1,4 @@
-"""What the proxy is made from."""
+"""Arguments of the proxy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from stacks.schema.site import Proxy
 
 @dataclass(frozen=True, kw_only=True)
 class AdmissionArgs:
-    """What is let in, where something is declared."""
+    """Limits on accepted work, if the experiment declares any."""
 
     declared: Admission
-    """The experiment's words."""
+    """Limits that the experiment declares."""
     servers_max: int
-    """Servers at most: with all of them up the limit is as high as it ever gets."""
+    """Most servers; the limit is highest when all of them are healthy."""
     query: str
-    """The wait in the servers' queues in milliseconds, in PromQL."""
+    """PromQL for the wait in the servers' queues, in milliseconds."""
     prometheus_url: str
-    """Who is asked it."""
+    """Prometheus that evaluates the query."""
     prometheus_peers: Sequence[Mapping[str, Any]]
-    """NetworkPolicy peers that it stands for; empty: anywhere."""
+    """NetworkPolicy peers of that Prometheus; empty: any address."""
     tenants: Sequence[Tenant] = ()
-    """Who shares the capacity while there is too little, besides all others."""
+    """Tenants that share an overloaded pool by weight, besides all other clients."""
     image: str
     """Image with python3 on PATH, 3.11 or later."""
 
@@ -41,25 +41,25 @@ class EnvoyProxyArgs:
     naming: Naming
     """Instance and namespace of the stack."""
     pools: tuple[ServerPool, ...]
-    """Where the servers are."""
+    """Pools of servers."""
     proxy: Proxy
-    """Number and size."""
+    """Number and size of the Envoys."""
     traffic: Traffic
-    """What the clients' requests are like."""
+    """Properties of the clients' requests."""
     clients: Clients
-    """Who may call."""
+    """Clients that may call."""
     timing: Timing
-    """Every time."""
+    """Time-outs and intervals."""
     exposure: Exposure
-    """How clients reach it."""
+    """The site's exposure of the proxy."""
     image: str
-    """Envoy, with bash and sleep beside it, which the drain needs: not a distroless image."""
+    """Image of Envoy. The drain needs bash and sleep, so it is not a distroless image."""
     prometheus_peer: Mapping[str, Any]
     """NetworkPolicy peer that reads the metrics."""
     admission: AdmissionArgs | None = None
-    """What is let in; None: all that fits into the memory."""
+    """Limits on accepted work; None: Envoy accepts all that fits into its memory."""
     stateful: bool = False
-    """Whether a model keeps state between requests."""
+    """True if a model keeps state between requests."""
 
     @property
     def name(self) -> str:
@@ -68,7 +68,7 @@ class EnvoyProxyArgs:
 
     @property
     def tls_secret(self) -> str | None:
-        """Secret with the certificate that clients are shown; none where Envoy speaks plain text."""
+        """Secret with the certificate that Envoy shows to clients; None: it speaks plain text."""
         return self.exposure.pod_tls_secret
 
     @property

@@ -1,13 +1,13 @@
 #!/bin/bash
-# preStop hook of the Envoy container: leave the balancers, tell clients to move, end when nothing is in progress.
+# preStop hook of the Envoy container. It fails the health check, sends GOAWAY, and waits for requests in progress.
 #
 # Usage: drain.sh ADMIN_PORT LEAVE_SECONDS GOAWAY_SECONDS DRAIN_SECONDS
 #
-# It needs nothing but bash and sleep: Envoy's image has no curl.
+# It uses only bash and sleep, since Envoy's image has no curl.
 set -u
 admin_port=$1 leave_seconds=$2 goaway_seconds=$3 drain_seconds=$4
 
-# admin METHOD PATH: the answer of Envoy's admin interface; fails where there is none any more.
+# admin METHOD PATH: print the answer of Envoy's admin interface; fail if Envoy is gone.
 admin() {
   local connection line
   { exec {connection}<>"/dev/tcp/127.0.0.1/$admin_port"; } 2>/dev/null || return
@@ -16,18 +16,18 @@ admin() {
   exec {connection}>&-
 }
 
-# gauge NAME: its value.
+# gauge NAME: print the value of http.clients.NAME.
 gauge() {
   local answer
   answer=$(admin GET "/stats?filter=^http.clients.$1\$") || return
   [[ $answer =~ http\.clients\.$1:\ ([0-9]+) ]] && printf '%s' "${BASH_REMATCH[1]}"
 }
 
-# Not ready any more, for the kubelet and for balancers that ask; all goes on until they have seen it.
+# Fail readiness and the health check of balancers. Envoy serves on until they have noticed.
 admin POST /healthcheck/fail >/dev/null || exit 0
 sleep "$leave_seconds"
 
-# From now on each answer carries a GOAWAY, and clients connect anew, elsewhere.
+# Each answer now carries a GOAWAY, and its client connects to another Envoy.
 admin POST '/drain_listeners?graceful&skip_exit' >/dev/null
 SECONDS=0
 while ((SECONDS < drain_seconds)); do

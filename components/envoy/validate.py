@@ -1,4 +1,4 @@
-"""The real Envoy's word on a bootstrap, before anything is changed."""
+"""Validation of a bootstrap by the real Envoy, at preview."""
 
 import json
 import os
@@ -19,11 +19,11 @@ BINARY_VARIABLE = "SONIC_ENVOY"
 
 _TIMEOUT_SECONDS = 60
 _NODE = ("--service-node", "validation", "--service-cluster", "validation")
-"""Envoy wants to be named where it reads secrets, as its pod names it."""
+"""Envoy refuses secrets from files without a node name; the pod gives it one."""
 
 
 class EnvoyMissingError(ValueError):
-    """This machine has no Envoy to validate with."""
+    """No Envoy is installed on this machine."""
 
 
 class InvalidBootstrapError(ValueError):
@@ -31,10 +31,10 @@ class InvalidBootstrapError(ValueError):
 
 
 def find_envoy() -> str:
-    """Return the path of an Envoy: SONIC_ENVOY, else the one that `make install` put beside Python, else PATH's.
+    """Return the path of Envoy: from SONIC_ENVOY, else the one that `make install` installed, else from PATH.
 
     Raises:
-        EnvoyMissingError: there is none.
+        EnvoyMissingError: no Envoy is found.
     """
     installed = shutil.which("envoy", path=sysconfig.get_path("scripts"))
     found = os.environ.get(BINARY_VARIABLE) or installed or shutil.which("envoy")
@@ -48,15 +48,15 @@ def find_envoy() -> str:
 
 
 def validate_bootstrap(bootstrap: Mapping[str, Any], *, envoy: str, files: Mapping[str, str]) -> None:
-    """Load the bootstrap as Envoy would at its start, without listening or connecting. It takes about 0.2 s.
+    """Let Envoy load the bootstrap without listening or connecting. It takes about 0.2 s.
 
     Args:
         bootstrap: the configuration.
         envoy: path of the binary.
-        files: name -> content of the files that it finds beside the bootstrap in the pod.
+        files: name -> content of the files beside the bootstrap in the pod.
 
     Raises:
-        InvalidBootstrapError: Envoy refuses it, or the binary cannot be run; with the reason, in one sentence.
+        InvalidBootstrapError: Envoy refuses it, or the binary cannot be run. The text is one sentence.
     """
     with tempfile.TemporaryDirectory(prefix="sonic-envoy-") as directory:
         path = Path(directory, "envoy.json")
@@ -75,7 +75,7 @@ def validate_bootstrap(bootstrap: Mapping[str, Any], *, envoy: str, files: Mappi
 
 
 def _reason(log: str, path: Path) -> str:
-    """What Envoy says, without time stamp, source file and the path of the temporary file."""
+    """Return Envoy's error without time stamp, source file and temporary path."""
     lines = [re.sub(r"^(\[[^\]]*\]\s*)+", "", line) for line in log.splitlines()]
     wrong = [line for line in lines if line.startswith("error initializing config")]
     reason = " ".join(lines if not wrong else lines[lines.index(wrong[0]) :])

@@ -1,4 +1,4 @@
-"""The programs that the development cluster runs: what is on PATH is used, what is missing is built.
+"""Programs of the development cluster, found on PATH or built.
 
     toolchain = Toolchain()
     toolchain.ensure(["etcd", "kube-apiserver"], progress)

@@ -9,7 +9,7 @@ from devcluster.toolchain.programs import TOOLS
 
 
 def main(names: list[str]) -> int:
-    """Provide the tools named (`all`: every one), then list them; without names, list all as they stand."""
+    """Provide the tools named (`all`: every one), then list them; without names, list all."""
     toolchain = Toolchain()
     wanted = list(TOOLS) if not names or names == ["all"] else names
     try:

@@ -1,4 +1,4 @@
-"""Installs Debian packages without letting them start their services."""
+"""Installation of Debian packages whose services are not started."""
 
 import os
 import shutil
@@ -23,10 +23,10 @@ _APT_GET = (
 
 
 def install(packages: Sequence[str], log: Path, waiting: Callable[[str], None]) -> None:
-    """Install packages with apt-get; no service of theirs is started.
+    """Install packages with apt-get, without starting their services.
 
     Args:
-        packages: names, as Debian has them.
+        packages: names of Debian packages.
         log: where apt-get's output goes.
         waiting: told what is going on, about once a second.
 

@@ -1,4 +1,4 @@
-"""Looks programs up on PATH and judges whether the version found will do."""
+"""Programs on PATH, and the test of their versions."""
 
 import functools
 import os
@@ -17,7 +17,7 @@ _MORE_DIRECTORIES = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/go/bin
 
 
 def find(program: str, *, outside: Path | None = None) -> Path | None:
-    """The first executable of this name on PATH, or the absolute path itself if it is there.
+    """Return the first executable of this name on PATH, or the absolute path itself if it exists.
 
     Args:
         program: a name or an absolute path.
@@ -32,7 +32,7 @@ def find(program: str, *, outside: Path | None = None) -> Path | None:
 
 @functools.cache
 def version_of(program: Path, arguments: tuple[str, ...]) -> tuple[int, int] | None:
-    """(major, minor) as the program prints it first; None if it prints none or does not run."""
+    """Return the first (major, minor) that the program prints; None if it prints none or does not run."""
     try:
         result = subprocess.run(
             [program, *arguments],
@@ -49,13 +49,13 @@ def version_of(program: Path, arguments: tuple[str, ...]) -> tuple[int, int] | N
 
 
 def parse_version(text: str) -> tuple[int, int] | None:
-    """(major, minor) of the first version in a text such as `Client Version: v1.36.3`."""
+    """Return (major, minor) of the first version in a text such as `Client Version: v1.36.3`."""
     match = _VERSION.search(text)
     return (int(match[1]), int(match[2])) if match else None
 
 
 def objection(version: tuple[int, int] | None, rule: PathRule) -> str | None:
-    """Why a version found on PATH will not do; None if it will."""
+    """Return the reason against a version found on PATH; None if it fits."""
     if version is None:
         return "prints no version"
     if rule.at_least <= version < rule.below:

@@ -1,4 +1,4 @@
-"""Builds programs of pinned Go modules, reaching out for nothing but the modules in their `go.sum`."""
+"""Builds of programs from pinned Go modules. Only modules of their `go.sum` are fetched."""
 
 import functools
 import hashlib
@@ -29,7 +29,7 @@ _FLAGS = ("-trimpath", "-buildvcs=false")
 
 
 def key(build: GoBuild, go_version: str) -> str:
-    """The key of a build: its arguments, our settings, the Go version, every file of its modules' folders."""
+    """Return the key of a build, over its arguments, settings, Go version and all files of its modules' folders."""
     return key_of({"settings": dict(_SETTINGS), "go": go_version, "parts": [_inputs(part) for part in build.parts]})
 
 
@@ -80,7 +80,7 @@ def produce(build: GoBuild, directory: Path, log: Path, waiting: Callable[[str],
 
 
 def _overlay(program: GoProgram, folder: Path, files: Sequence[str]) -> str:
-    """Lay files of a module into the program's package, as `go build -overlay` wants it told."""
+    """Return the JSON for `go build -overlay` that puts files of a module into the program's package."""
     package = program.directory / program.package
     return json.dumps({"Replace": {str(package.resolve() / name): str(folder / name) for name in files}})
 
@@ -106,7 +106,7 @@ def _build_arguments(program: GoProgram, output: Path) -> list[str]:
 
 @functools.cache
 def version() -> str:
-    """What `go version` prints: version and platform; empty if there is no Go."""
+    """Return version and platform as `go version` prints them; empty without Go."""
     go = find("go")
     return subprocess.check_output([go, "version"], env=_environment(), text=True).strip() if go else ""
 

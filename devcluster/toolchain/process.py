@@ -1,4 +1,4 @@
-"""Runs a long program: its output to a log, its last line shown, and the reason if it fails."""
+"""Runs of long programs, with a log, the last line as progress, and the reason of a failure."""
 
 import os
 import signal
@@ -69,7 +69,7 @@ def run_logged(
 
 
 def last_lines(log: Path, count: int) -> str:
-    """The last lines of a log, without trailing blank ones."""
+    """Return the last lines of a log, without trailing blank ones."""
     return "\n".join(log.read_text(errors="replace").rstrip().splitlines()[-count:])
 
 

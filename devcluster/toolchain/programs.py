@@ -1,4 +1,4 @@
-"""Every program that the development cluster needs, and its source.
+"""Table of the programs of the development cluster, with their sources.
 
 `devcluster/tools/<module>/go.mod` pins the versions of Go programs, `go.sum` their hashes. Programs that can agree on
 the versions of what they import share a module, so that it is compiled once. A Go program on PATH is used only where a
@@ -18,7 +18,7 @@ TOOLS_DIRECTORY = CHECKOUT / "devcluster" / "tools"
 
 @dataclass(frozen=True, kw_only=True)
 class PathRule:
-    """Which version of a program found on PATH will do: `at_least` <= (major, minor) < `below`."""
+    """Versions that fit of a program on PATH: `at_least` <= (major, minor) < `below`."""
 
     version_arguments: tuple[str, ...]
     at_least: tuple[int, int]
@@ -104,7 +104,7 @@ GoPart = GoProgram | ModuleFiles
 
 @dataclass(frozen=True, kw_only=True)
 class GoBuild:
-    """What is built, and found on PATH, as one folder: a program, and what it expects beside it.
+    """A program, and the files that it expects in its folder.
 
     Args:
         parts: the program first.
@@ -163,7 +163,7 @@ def _keda(name: str, package: str) -> GoBuild:
 
 
 PULUMI_VERSION = "v3.246.0"
-"""The last one that `pulumi-kubernetes` 4.25.0 compiles with: one version lets both share what they compile."""
+"""Newest version that `pulumi-kubernetes` 4.25.0 compiles with. The CLI and the plugin share one build of it."""
 
 KUBERNETES_PLUGIN_VERSION = "v4.25.0"
 """Release of the official plugin, as `pulumi plugin ls` tells it; `pulumi-kubernetes` in the lock is the same."""

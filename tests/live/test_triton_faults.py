@@ -113,7 +113,7 @@ def test_a_server_without_its_models_never_counts_and_the_old_one_serves(
 
 @pytest.mark.chaos(Fault.TRITON_REFUSES)
 def test_what_finds_a_full_queue_is_refused_with_tritons_own_word(models: Path, envoy: Envoys, triton: Start) -> None:
-    """One runs, two wait, and the others hear UNAVAILABLE: "try elsewhere". The server is not held to be broken."""
+    """One runs, two wait, the others are UNAVAILABLE. Envoy goes on calling the server."""
     config = models / "sleep_identity" / "config.pbtxt"
     text = config.read_text().replace("max_batch_size: 8", "max_batch_size: 1")
     queue = "dynamic_batching { default_queue_policy { max_queue_size: 2 } }"

@@ -1,7 +1,7 @@
-"""Load shedding: who decides (a controller beside each Envoy), who refuses (Envoy), and with which words.
+"""Load shedding. Envoy rejects requests by runtime keys that a controller beside it sets.
 
-Envoy refuses by two runtime keys, without asking anybody; `controller` sets them once a second and holds the policy as
-a table; `supervisor` withdraws them when it fails. docs/admission.md is the page for operators.
+`controller` holds the policy as a table and sets the keys once a second. `supervisor` resets them when the controller
+fails. docs/admission.md is the page for operators.
 """
 
 import json
@@ -24,7 +24,7 @@ from components.pod import CONTAINER_SECURITY
 from stacks.schema.clients import OTHERS
 
 PROBE_PORT = 9903
-"""Where the supervisor answers the kubelet."""
+"""Port on which the supervisor answers the kubelet's probes."""
 
 POLICY_FILE = "admission.json"
 CONTROLLER_FILE, SUPERVISOR_FILE = "controller.py", "supervisor.py"
@@ -34,14 +34,14 @@ _LOGS_MIB = 16
 
 
 def feature(args: EnvoyProxyArgs) -> Feature:
-    """Return load shedding, with its controller; off where the experiment declares nothing."""
+    """Return the feature, with its controller; empty if the experiment declares no limit."""
     if args.admission is None:
         return Feature()
     envoys, memory_max = args.proxy.replicas, requests_max(args.proxy)
     return Feature(
-        # Calls of inference are more frequent, and before it.
+        # After the routes of inference, which match most calls.
         patch_routes=lambda routes: replaced(routes, STREAM_PATH, lambda stream: [stream, _refusal_of_new_jobs()]),
-        # Instead of "upstream connect error ... overflow", for the same status.
+        # Replaces Envoy's text "upstream connect error ... overflow"; the status is the same.
         local_replies=[
             local_reply(
                 {"response_flag_filter": {"flags": ["UO"]}},
@@ -57,11 +57,11 @@ def feature(args: EnvoyProxyArgs) -> Feature:
 
 
 def limit_of_configuration(args: AdmissionArgs, *, envoys: int, memory_max: int) -> int:
-    """Requests that one Envoy lets in while no controller tells it otherwise: what all servers could take, if declared.
+    """Return the requests in flight that one Envoy accepts without a controller: its share of what all servers take.
 
     Args:
-        args: what is declared.
-        envoys: how many share the servers.
+        args: the declared limits.
+        envoys: number of Envoys that share the servers.
         memory_max: requests that fit into an Envoy's memory.
     """
     if args.declared.requests_in_flight_per_server_max is None:
@@ -70,7 +70,7 @@ def limit_of_configuration(args: AdmissionArgs, *, envoys: int, memory_max: int)
 
 
 def _refusal_of_new_jobs() -> Config:
-    """Return the route of a job's first call that refuses it."""
+    """Return the route that rejects a new job's first call, the repository index."""
     return {
         "match": {
             "path": INDEX_PATH,
@@ -92,7 +92,7 @@ def _refusal_of_new_jobs() -> Config:
 
 
 def files(args: AdmissionArgs, *, envoys: int, memory_max: int, admin_port: int) -> dict[str, str]:
-    """Name -> content of the files that the container runs and reads."""
+    """Return the files that the container runs and reads, by name."""
     policy = controller.Policy(
         requests_in_flight_per_server_max=args.declared.requests_in_flight_per_server_max,
         envoys=envoys,
@@ -111,14 +111,14 @@ def files(args: AdmissionArgs, *, envoys: int, memory_max: int, admin_port: int)
 
 
 def weights(args: AdmissionArgs) -> dict[str, int]:
-    """Tenant -> its share of the capacity, to that of the others; empty where nobody is told apart."""
+    """Return the weight of each tenant and of all other clients; empty without tenants."""
     return {**{tenant.name: tenant.weight for tenant in args.tenants}, OTHERS: 1} if args.tenants else {}
 
 
 def command(
     args: AdmissionArgs, *, folder: str, admin_port: int, probe_port: int = PROBE_PORT, python: str = "python3"
 ) -> list[str]:
-    """Command line of the container; `-I` keeps Python to its own folders, `-B` from writing."""
+    """Return the command line of the container. Python runs isolated (`-I`) and writes no bytecode (`-B`)."""
     told = [controller.LIMIT_KEY, controller.REFUSE_NEW_JOBS_KEY, *map(controller.refuse_key, weights(args))]
     keys = urllib.parse.urlencode(dict.fromkeys(told, ""))
     run = [python, "-I", "-B"]
@@ -134,7 +134,7 @@ def command(
 
 
 def container(args: AdmissionArgs, *, admin_port: int) -> Manifest:
-    """The container beside Envoy's. Probes check only the supervisor, which restarts the rest."""
+    """Return the container. Its probes ask the supervisor, which restarts the controller by itself."""
 
     def probe(path: str, **numbers: int) -> Manifest:
         return {"httpGet": {"path": path, "port": "admission"}, "timeoutSeconds": 5, **numbers}
@@ -157,7 +157,7 @@ def container(args: AdmissionArgs, *, admin_port: int) -> Manifest:
 
 
 def egress(args: AdmissionArgs) -> list[Edge]:
-    """Prometheus, where the wait is asked for."""
+    """Return the edge to Prometheus, if a limit on the wait is declared."""
     if args.declared.queue_refuse_new_jobs_ms is None:
         return []
     url = urllib.parse.urlsplit(args.prometheus_url)
