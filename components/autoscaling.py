@@ -28,10 +28,10 @@ Blind spot: busy servers with short queues. A server that executes without a pau
   queue_target_ms, the number overshoots towards servers_max.
 
 Without a metric. With `ignoreNullValues: "false"`, KEDA takes a missing series (the servers start), a lost Prometheus
-and NaN for errors and not for "no load", and the HPA leaves the number as it is. From the fourth error in a row on,
-within a minute, the fallback reports the current number of servers, and the ScaledObject says FALLBACK. The HPA raises
-a Deployment to servers_min before it looks at a metric, so a fresh stack does not wait for one.
-`fallback.behavior` needs KEDA 2.17 or later.
+and NaN for errors and not for "no load". The HPA leaves the number as it is while its only metric is an error, and the
+ScaledObject says `Ready: False`, TriggerError. There is no `fallback`, whose number KEDA 2.16 would set at the first
+error (docs/adr, "An autoscaler without a metric does nothing"). The HPA raises a Deployment to servers_min before it looks at
+a metric, so a fresh stack does not wait for one.
 
 `pollingInterval` and `cooldownPeriod` are left out. With at least one server the HPA takes every decision, and each
 time that it asks KEDA for the metric, KEDA queries Prometheus.
@@ -54,8 +54,6 @@ SCALE_UP_PERIOD_SECONDS = 15
 
 SCALE_DOWN_PERIOD_SECONDS = 60
 """From the removal of one server to the next: four decisions of the HPA, enough to see the queue without the first."""
-
-ERRORS_BEFORE_FALLBACK = 3
 
 _THRESHOLD_MIN = 0.001  # a Kubernetes quantity of thousandths holds nothing finer, and the HPA refuses 0
 
@@ -98,12 +96,6 @@ def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
         "scaleTargetRef": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
         "minReplicaCount": target.servers_min,
         "maxReplicaCount": target.servers_max,
-        "fallback": {
-            "failureThreshold": ERRORS_BEFORE_FALLBACK,
-            "behavior": "currentReplicas",
-            # Required by the CRD and not used by this behaviour.
-            "replicas": target.servers_min,
-        },
         "advanced": {"horizontalPodAutoscalerConfig": {"behavior": _behavior(args.scaling)}},
         "triggers": [
             {

@@ -126,7 +126,9 @@ class Schema:
                     if isinstance(found, str)
                     else "write one item a line, each after `- `"
                 )
-            case "string" if isinstance(found, bool | int | float):
+            case "string" if isinstance(found, float):
+                return "put it in quotes as it is written, since a number loses zeros at its end"
+            case "string" if isinstance(found, bool | int):
                 return f'put it in quotes: "{json.dumps(found)}"'
             case "string":
                 return f"write one such as {node['examples'][0]}" if "examples" in node else "write it as text"

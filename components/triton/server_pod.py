@@ -59,8 +59,8 @@ def _container(args: TritonPoolArgs) -> dict[str, Any]:
         "resources": _resources(args),
         **probes(args.server),
         # Kubernetes removes the pod from the Service at the same moment. The server goes on serving until every Envoy
-        # has seen that.
-        "lifecycle": {"preStop": {"sleep": {"seconds": args.timing.pre_stop_seconds}}},
+        # has seen that. Kubernetes 1.29 drops the field `preStop.sleep`, so the image's `sleep` does it.
+        "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(args.timing.pre_stop_seconds)]}}},
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
             *args.repository.volume_mounts,

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic.fields import FieldInfo
 
 from stacks.origin import KeyPath
+from stacks.releases import KUBERNETES_OLDEST, parts
 
 
 class BrokenRule(NamedTuple):
@@ -73,6 +74,13 @@ def _network(cidr: str) -> str:
         msg = f"must be a range of IP addresses ({error}): write one such as 10.0.0.0/8"
         raise ValueError(msg) from error
     return cidr
+
+
+def _supported(release: str) -> str:
+    if parts(release) < parts(KUBERNETES_OLDEST):
+        msg = f"the oldest supported release of Kubernetes is {KUBERNETES_OLDEST}: upgrade the cluster first"
+        raise ValueError(msg)
+    return release
 
 
 RESERVED_KEYS = frozenset({"site", "experiment", "instance", "override"})
@@ -185,6 +193,13 @@ Cidr = Annotated[
     AfterValidator(_network),
 ]
 """A range of IP addresses."""
+
+KubernetesRelease = Annotated[
+    str,
+    _text("a release of Kubernetes, in quotes", r"^1\.[0-9]+$", example='"1.29"', length_max=6),
+    AfterValidator(_supported),
+]
+"""A minor release of Kubernetes that is not older than the oldest supported one."""
 
 Md5 = Annotated[
     str,

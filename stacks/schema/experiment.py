@@ -54,7 +54,8 @@ class Server(Model):
     """One Triton server."""
 
     image: ImageReference
-    """Image with tritonserver and the backends of the experiment."""
+    """Image with tritonserver, the backends of the experiment, and `sleep`, with which a stopping server waits for the
+    Envoys. NVIDIA's images have it."""
     gpus: Annotated[int, Field(ge=0)] = 1
     """Number of GPUs of each server; 0: it computes on CPUs."""
     gpu_products: tuple[Text, ...] = ()

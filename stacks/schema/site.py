@@ -13,6 +13,7 @@ from stacks.schema.base import (
     DnsLabel,
     Hostname,
     ImageReference,
+    KubernetesRelease,
     LabelKey,
     LabelValue,
     Model,
@@ -35,6 +36,8 @@ class Access(Model):
     on a deployed stack replaces every object."""
     kubeconfig: AbsolutePath | None = None
     """Path of the kubeconfig; by default the files of KUBECONFIG, merged as by kubectl, else ~/.kube/config."""
+    kubernetes_version: KubernetesRelease | None = None
+    """Minor release of the cluster, such as "1.29", for the checks that need no cluster; none: not known."""
     namespace: DnsLabel
     """Namespace of the stack, such as `sonic-{experiment}`."""
     create_namespace: bool = False

@@ -34,6 +34,7 @@ READ_BY_NOBODY: Mapping[Place, str] = {
     ("site", "description", None): FOR_PEOPLE,
     ("site", "security.exception_reason", None): FOR_PEOPLE,
     ("experiment", "description", None): FOR_PEOPLE,
+    ("site", "access.kubernetes_version", None): "compared with the oldest supported release when it is read",
     **dict.fromkeys(
         [
             ("site", f"pools[].{key}", "interlink")

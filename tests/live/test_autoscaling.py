@@ -27,7 +27,7 @@ def dev() -> DevStack:
 
 @pytest.fixture(scope="module", autouse=True)
 def fresh_pool() -> Iterator[None]:
-    """Stands from the first test on, so that the minutes until its fallback pass beside those of the others."""
+    """Stands from the first test on, so that the minute until KEDA asks for its metric passes beside the others'."""
     dev = DevStack()
     pool = dev.server_pool
     assert pool.scale_target
@@ -77,14 +77,13 @@ def test_servers_come_with_the_load_and_stay_while_nothing_is_known_of_it(dev: D
             eventually(lambda: dev.replicas() == scaling.servers_max, "the maximum, under load", timeout_seconds=120)
             dev.scale(PROMETHEUS, 0)
         unloaded = time.monotonic()
-        eventually(lambda: dev.condition("Fallback") == "True", "the fallback", timeout_seconds=150)
-        assert dev.condition("Ready") == "True"
+        eventually(lambda: dev.condition("Ready") == "False", "KEDA says that it has no metric", timeout_seconds=150)
         # Had silence been taken for no load, servers would go within this time.
         time.sleep(max(0.0, unloaded + scaling.scale_down_wait_seconds + 2 * DECISION_SECONDS - time.monotonic()))
         assert dev.replicas() == scaling.servers_max
     finally:
         dev.scale(PROMETHEUS, 1)
-    eventually(lambda: dev.condition("Fallback") == "False", "the end of the fallback", timeout_seconds=150)
+    eventually(lambda: dev.condition("Ready") == "True", "KEDA has the metric again", timeout_seconds=150)
     known = time.monotonic()
     eventually(lambda: dev.replicas() < scaling.servers_max, "one server less", timeout_seconds=180)
     assert dev.replicas() == scaling.servers_max - 1
@@ -99,5 +98,6 @@ def test_without_any_metric_the_minimum_stands(dev: DevStack) -> None:
         return int(dev.kubectl.get("deployment", FRESH, f"--namespace={FRESH}")["spec"]["replicas"])
 
     eventually(lambda: replicas() == 3, "the minimum", timeout_seconds=120)
-    eventually(lambda: dev.condition("Fallback", FRESH, FRESH) == "True", "the fallback", timeout_seconds=180)
+    eventually(lambda: dev.condition("Ready", FRESH, FRESH) == "False", "KEDA says so", timeout_seconds=180)
+    time.sleep(2 * DECISION_SECONDS)
     assert replicas() == 3

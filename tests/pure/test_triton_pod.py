@@ -88,9 +88,10 @@ def test_the_grace_period_is_longer_than_pre_stop_and_exit_timeout() -> None:
     args = pool_args(stack_config())
     pod = pod_spec(args)
     (container,) = pod["containers"]
-    pre_stop_seconds = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    program, pre_stop_seconds = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert program == "sleep"
     exit_seconds = int(next(a for a in container["args"] if "exit-timeout" in a).partition("=")[2])
-    assert pod["terminationGracePeriodSeconds"] > pre_stop_seconds + exit_seconds
+    assert pod["terminationGracePeriodSeconds"] > int(pre_stop_seconds) + exit_seconds
 
 
 def test_resources_are_whole_numbers_and_limits_equal_requests() -> None:
