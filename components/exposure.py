@@ -93,10 +93,11 @@ def service_metadata(args: ClientEndpointArgs) -> Manifest:
 def service_spec(args: ClientEndpointArgs) -> Manifest:
     """Return the spec of the Service.
 
-    From outside, `externalTrafficPolicy: Local` keeps the client's address, which the NetworkPolicy then checks. With
-    `Cluster` every client would come from a node's address, and the policy could only let in all or none. The price is
-    that only nodes with a ready proxy answer. A load balancer finds them by its health checks. Where clients use a node
-    port, the host name must be that of nodes that proxies run on.
+    From outside, `externalTrafficPolicy: Local` keeps the client's address, which the NetworkPolicy then checks. The
+    price is that only nodes with a ready proxy answer. A load balancer finds them by its health checks. Where clients
+    use a node port, the host name must be that of nodes that proxies run on. With `Cluster` every client comes from a
+    node's address. kube-proxy compares the client's with `loadBalancerSourceRanges` before that, for the address of the
+    balancer and not for a node port; so node ports have `Local`.
     """
     port: Manifest = {
         "name": "grpc",
@@ -110,11 +111,12 @@ def service_spec(args: ClientEndpointArgs) -> Manifest:
         case NodePortExposure(port=node_port):
             port["nodePort"] = node_port
             return spec | {"type": "NodePort", "externalTrafficPolicy": "Local"}
-        case LoadBalancerExposure(client_cidrs=cidrs):
+        case LoadBalancerExposure() as balancer:
             return spec | {
                 "type": "LoadBalancer",
-                "externalTrafficPolicy": "Local",
-                "loadBalancerSourceRanges": list(cidrs),
+                "externalTrafficPolicy": balancer.traffic_policy.capitalize(),
+                "allocateLoadBalancerNodePorts": balancer.node_ports,
+                "loadBalancerSourceRanges": list(balancer.client_cidrs),
             }
         case _:
             return spec | {"type": "ClusterIP"}
@@ -123,7 +125,7 @@ def service_spec(args: ClientEndpointArgs) -> Manifest:
 def client_peers(exposure: Exposure) -> Sequence[Mapping[str, Any]]:
     """Return the NetworkPolicy peers that may call: the clients' addresses, or the pods that pass their calls on."""
     if exposure.proxy_namespace is None:
-        return network.addresses(exposure.client_cidrs)
+        return network.addresses(exposure.caller_cidrs)
     return [network.namespace_pods(exposure.proxy_namespace)]
 
 

@@ -1,15 +1,16 @@
 """Kinds of exposure: the ways in which clients reach the one address of a stack at a site.
 
 Each kind answers for itself, so that other modules need not ask which one it is: `hostname`, `ends_at_pods`,
-`pod_tls_secret`, `clients_speak_tls`, `client_cidrs`, `client_port`, `hostname_from_status`, `proxy_namespace` and
-`entrance`.
+`pod_tls_secret`, `clients_speak_tls`, `client_cidrs`, `caller_cidrs`, `client_port`, `hostname_from_status`,
+`proxy_namespace` and `entrance`.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from stacks.schema.base import Cidr, DnsLabel, Hostname, LabelKey, LabelValue, Model, Text
+from stacks.schema.base import BrokenRule, Cidr, DnsLabel, Hostname, LabelKey, LabelValue, Model, Text
 
 
 class _DirectExposure(Model):
@@ -35,6 +36,11 @@ class _DirectExposure(Model):
         """Clients must speak TLS to the address."""
         return self.tls_secret is not None
 
+    @property
+    def caller_cidrs(self) -> tuple[str, ...]:
+        """Addresses from which calls reach the pods."""
+        return self.client_cidrs
+
 
 class _ProxiedExposure(Model):
     ends_at_pods: ClassVar[bool] = False
@@ -45,6 +51,8 @@ class _ProxiedExposure(Model):
     """Clients must speak TLS to that proxy."""
     client_cidrs: ClassVar[tuple[str, ...]] = ()
     """That proxy decides which addresses may call."""
+    caller_cidrs: ClassVar[tuple[str, ...]] = ()
+    """Calls reach the pods from that proxy."""
     client_port: ClassVar[int] = 443
     """Clients call the HTTPS port of that proxy."""
     hostname_from_status: ClassVar[bool] = False
@@ -97,6 +105,15 @@ class LoadBalancerExposure(_DirectExposure):
     """Annotations of the Service, such as the address pool."""
     labels: dict[LabelKey, LabelValue] = {}
     """Further labels of the Service."""
+    traffic_policy: Literal["local", "cluster"] = "local"
+    """`externalTrafficPolicy` of the Service. `local`: only nodes with an Envoy take calls, and Envoy sees the clients'
+    addresses. `cluster`: every node does and passes calls on from its own address. docs/traffic.md says which one a
+    drain needs."""
+    node_cidrs: tuple[Cidr, ...] = ()
+    """Address ranges from which the nodes pass calls on: their own and, with an overlay network, those of their
+    tunnels. Required with `cluster`."""
+    node_ports: bool = False
+    """true: the Service has a port on each node too, for a balancer outside the cluster. MetalLB needs none."""
     client_port: ClassVar[None] = None
     """Clients use the Service's own port."""
     entrance: ClassVar[str] = "the load balancers"
@@ -106,6 +123,32 @@ class LoadBalancerExposure(_DirectExposure):
     def hostname_from_status(self) -> bool:
         """The cluster gives the Service an address; its status tells it."""
         return self.hostname is None
+
+    @property
+    def caller_cidrs(self) -> tuple[str, ...]:
+        """Addresses from which calls reach the pods."""
+        return (*self.client_cidrs, *self.node_cidrs)
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """Nodes that pass calls on may reach Envoy, and clients' addresses are checked somewhere."""
+        if self.traffic_policy == "cluster" and not self.node_cidrs:
+            yield BrokenRule(
+                "traffic_policy is `cluster` but node_cidrs is empty, and calls come from the nodes' addresses then: "
+                "write the address ranges of the nodes in node_cidrs, or set traffic_policy to `local`",
+                ("traffic_policy", "node_cidrs"),
+            )
+        if self.traffic_policy == "local" and self.node_cidrs:
+            yield BrokenRule(
+                "node_cidrs is set but traffic_policy is `local`, and no call comes from a node's address then: "
+                "remove node_cidrs, or set traffic_policy to `cluster`",
+                ("node_cidrs", "traffic_policy"),
+            )
+        if self.traffic_policy == "cluster" and self.node_ports:
+            yield BrokenRule(
+                "traffic_policy is `cluster` and node_ports is true, and nothing would compare the address of a client "
+                "at a node port with client_cidrs: set node_ports to false, or traffic_policy to `local`",
+                ("traffic_policy", "node_ports"),
+            )
 
 
 class IngressExposure(_ProxiedExposure):

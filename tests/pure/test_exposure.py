@@ -41,6 +41,8 @@ GATEWAY = {
     "gateway": "public",
     "gateway_namespace": "gateways",
 }
+NODES = ["192.0.2.0/24"]
+BALANCER_BEHIND_NODES = BALANCER | {"traffic_policy": "cluster", "node_cidrs": NODES}
 ADDRESSES = [{"ipBlock": {"cidr": cidr}} for cidr in CIDRS]
 
 
@@ -98,6 +100,7 @@ def test_clients_speak_tls_to_a_proxy_and_to_pods_with_a_certificate(
         (IN_CLUSTER, ADDRESSES),
         (NODE_PORT, ADDRESSES),
         (BALANCER, ADDRESSES),
+        (BALANCER_BEHIND_NODES, [*ADDRESSES, {"ipBlock": {"cidr": NODES[0]}}]),
         (INGRESS, [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "haproxy-controller"}}}]),
         (GATEWAY, [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateways"}}}]),
     ],
@@ -109,6 +112,17 @@ def test_the_proxy_lets_in_whoever_its_calls_come_from(exposure: dict[str, Any],
 @pytest.mark.parametrize("exposure", [NODE_PORT, BALANCER])
 def test_where_addresses_decide_the_clients_own_address_arrives(exposure: dict[str, Any]) -> None:
     assert service_spec(args_of(exposure))["externalTrafficPolicy"] == "Local"
+
+
+def test_behind_nodes_kube_proxy_compares_the_clients_address() -> None:
+    spec = service_spec(args_of(BALANCER_BEHIND_NODES))
+    assert (spec["externalTrafficPolicy"], spec["loadBalancerSourceRanges"]) == ("Cluster", CIDRS)
+
+
+@pytest.mark.parametrize("node_ports", [False, True])
+def test_a_balancer_has_node_ports_only_where_the_site_asks_for_them(node_ports: bool) -> None:
+    spec = service_spec(args_of(BALANCER | {"node_ports": node_ports}))
+    assert spec["allocateLoadBalancerNodePorts"] is node_ports
 
 
 def test_the_node_port_is_the_sites() -> None:
