@@ -33,6 +33,9 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     rendering.add_argument(
         "directory", metavar="DIR", type=Path, help="empty, or what this stack was rendered to before"
     )
+    fit = commands.add_parser("fit", help="prove that a stack fits its cluster, before anything is changed")
+    fit.add_argument("stack", metavar="STACK")
+    fit.add_argument("--offline", action="store_true", help="ask no cluster; say what is not looked at")
     schema = commands.add_parser("schema", help="the JSON Schema of the configuration")
     schema.add_argument("--write", action="store_true", help="write the generated files instead: schemas, reference")
     chosen = parser.parse_args(arguments)
@@ -45,6 +48,8 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
             return _show(chosen.stack, root, with_origins=chosen.origin)
         case "render":
             return _render(chosen.stack, chosen.directory, root)
+        case "fit":
+            return _fit(chosen.stack, root, offline=chosen.offline)
         case _:
             return _schema(root, write=chosen.write)
 
@@ -121,6 +126,13 @@ def _render(stack: str, directory: Path, root: Path) -> int:
     """Run the components in a process of their own: they need Pulumi, and nothing else of this program does."""
     command = [sys.executable, "-m", "rendering", stack, str(directory.absolute())]
     return subprocess.run(command, cwd=root, check=False).returncode
+
+
+def _fit(stack: str, root: Path, *, offline: bool) -> int:
+    """Ask the cluster. It is imported here: no other command needs a cluster."""
+    from fit.command import fit
+
+    return fit(stack, root, offline=offline)
 
 
 def _schema(root: Path, *, write: bool) -> int:

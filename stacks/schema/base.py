@@ -201,6 +201,16 @@ KubernetesRelease = Annotated[
 ]
 """A minor release of Kubernetes that is not older than the oldest supported one."""
 
+Uid = Annotated[
+    str,
+    _text(
+        "the uid of an object of Kubernetes",
+        r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        example="5f0c1d2e-6a7b-4c8d-9e0f-1a2b3c4d5e6f",
+    ),
+]
+"""The identity of an object, which no other object of any cluster has."""
+
 Md5 = Annotated[
     str,
     _text(

@@ -19,6 +19,7 @@ from stacks.schema.base import (
     Model,
     Port,
     Text,
+    Uid,
     twice,
 )
 from stacks.schema.exposure import Exposure
@@ -34,6 +35,9 @@ class Access(Model):
     """Context of the kubeconfig. The current context is never used, since other work changes it. The environment
     variable SONIC_KUBE_CONTEXT names another one to use. To Pulumi this key is the identity of the cluster: changing it
     on a deployed stack replaces every object."""
+    cluster_uid: Uid | None = None
+    """Uid of the cluster's namespace kube-system, by which `python -m stacks fit` and every preview know the cluster
+    again. `python -m stacks fit STACK` shows it."""
     kubeconfig: AbsolutePath | None = None
     """Path of the kubeconfig; by default the files of KUBECONFIG, merged as by kubectl, else ~/.kube/config."""
     kubernetes_version: KubernetesRelease | None = None

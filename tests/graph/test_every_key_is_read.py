@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from acceptance.__main__ import expected
 from acceptance.errors import CheckError
 from access.kubeconfig import find_context
+from fit.questions import unasked
 from rendering.manifests import manifests
 from stacks.errors import ConfigurationError
 from stacks.json_schema import Property, Schema
@@ -157,7 +158,8 @@ def effects(config: StackConfig, directory: Path) -> str:
     except ConfigurationError as error:
         cluster = str(error)
     outputs = {urn: recorder.outputs[urn] for urn in recorder.resources_by_urn if urn in recorder.outputs}
-    return json.dumps((resources, outputs, secrets, check, cluster), sort_keys=True, default=plain)
+    fit = unasked(config)
+    return json.dumps((resources, outputs, secrets, check, cluster, fit), sort_keys=True, default=plain)
 
 
 def plain(value: object) -> object:

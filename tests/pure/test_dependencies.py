@@ -18,7 +18,7 @@ from devcluster.images.catalog import ENVOY
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
-PROGRAM = ("__main__.py", "components", "stacks", "access", "rendering", "acceptance")
+PROGRAM = ("__main__.py", "components", "stacks", "access", "rendering", "fit", "acceptance")
 CLUSTER = (*PROGRAM, "devcluster")
 EVERYTHING = (*CLUSTER, "testbed", "benchmarks", "tests")
 

@@ -34,7 +34,8 @@ def of(module: str, *packages: str) -> bool:
         ("stacks", ("pulumi", "pulumi_kubernetes", "components", "acceptance", "devcluster")),
         ("components", ("yaml", "devcluster", "acceptance")),
         ("access", ("pulumi", "pulumi_kubernetes", "components", "acceptance", "devcluster")),
-        ("rendering", ("access", "devcluster", "acceptance")),
+        ("rendering", ("access", "fit", "devcluster", "acceptance")),
+        ("fit", ("pulumi", "pulumi_kubernetes", "yaml", "acceptance", "devcluster")),
         ("acceptance", ("devcluster",)),
         ("__main__.py", ("yaml", "devcluster", "acceptance")),
     ],
@@ -45,7 +46,7 @@ def test_a_place_does_not_import_what_it_must_not_know(place: str, forbidden: tu
     assert [(file, module) for file, module in found if of(module, *forbidden)] == []
 
 
-PROGRAM = ("stacks", "components", "access", "rendering", "acceptance", "__main__.py")
+PROGRAM = ("stacks", "components", "access", "rendering", "fit", "acceptance", "__main__.py")
 
 
 @pytest.mark.parametrize(

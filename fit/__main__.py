@@ -1,0 +1,30 @@
+"""`python -m fit STACK`, which a preview starts: print each misfit in a line, and nothing where there is none."""
+
+import sys
+from collections.abc import Sequence
+
+from fit.cluster import UnreachableError
+from fit.command import MISFIT, UNREACHED, reach_and_judge, unreached
+from fit.row import Result
+from stacks.errors import ConfigurationError
+from stacks.resolve import resolve
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Ask the cluster of one stack, and return the exit status."""
+    (stack,) = arguments
+    try:
+        rows = reach_and_judge(resolve(stack))
+    except ConfigurationError as error:
+        print(error)
+        return MISFIT
+    except UnreachableError as error:
+        print(unreached(stack, error))
+        return UNREACHED
+    misfits = [f"{row.subject}: {row.detail}" for row in rows if row.result is Result.MISFIT]
+    print("\n".join(misfits), end="")
+    return MISFIT if misfits else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,152 @@
+"""Demand of a stack: its objects, its pods at their largest number, and the lines that ask for them."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from components.labels import POOL_LABEL
+from fit.quantity import Amounts, quantity, summed
+from stacks.assemble import Resolved
+from stacks.origin import KeyPath, dotted
+from stacks.schema import StackConfig
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A Deployment of the stack."""
+
+    manifest: Manifest
+    """The Deployment."""
+    pods_max: int
+    """Pods at most, outside a rollout."""
+    labels: Mapping[str, str]
+    """Its labels."""
+
+    @property
+    def name(self) -> str:
+        """Name of the Deployment."""
+        return str(self.manifest["metadata"]["name"])
+
+    @property
+    def component(self) -> str:
+        """Part of the stack, such as `triton`."""
+        return self.labels["app.kubernetes.io/component"]
+
+    @property
+    def pool(self) -> str | None:
+        """Pool of the site, for servers."""
+        return self.labels.get(POOL_LABEL)
+
+    @property
+    def template(self) -> Mapping[str, Any]:
+        """Template of its pods: `metadata` and `spec`."""
+        template: Mapping[str, Any] = self.manifest["spec"]["template"]
+        return template
+
+    @property
+    def pod(self) -> Mapping[str, Any]:
+        """Spec of its pods."""
+        pod: Mapping[str, Any] = self.template["spec"]
+        return pod
+
+    @property
+    def containers(self) -> list[Mapping[str, Any]]:
+        """All its containers, those that initialize too."""
+        return [*self.pod["containers"], *self.pod.get("initContainers", ())]
+
+    @property
+    def surge(self) -> int:
+        """Pods that a rollout adds."""
+        strategy = self.manifest["spec"].get("strategy", {})
+        if strategy.get("type") == "Recreate":
+            return 0
+        surge = strategy.get("rollingUpdate", {}).get("maxSurge", "25%")
+        return surge if isinstance(surge, int) else math.ceil(self.pods_max * int(surge.rstrip("%")) / 100)
+
+    def amounts(self, side: str) -> Amounts:
+        """Return what one pod asks for; `side` is `requests` or `limits`."""
+        return amounts_of(self.pod, side)
+
+
+def amounts_of(pod: Mapping[str, Any], side: str) -> Amounts:
+    """Return what a pod asks for: its containers together, or more if one that initializes asks for more."""
+    total = dict(summed(each for container in pod["containers"] for each in stated(container, side).items()))
+    for container in pod.get("initContainers", ()):
+        for resource, amount in stated(container, side).items():
+            total[resource] = max(total.get(resource, amount), amount)
+    return total
+
+
+def stated(container: Mapping[str, Any], side: str) -> Amounts:
+    """Return the `requests` or `limits` of a container. A limit without a request is also the request."""
+    resources = container.get("resources", {})
+    amounts = {**resources.get("limits", {}), **resources.get(side, {})}
+    return {resource: quantity(amount) for resource, amount in amounts.items()}
+
+
+@dataclass(frozen=True)
+class Demand:
+    """A stack that is to fit."""
+
+    resolved: Resolved
+    """Its configuration, with the lines of its values."""
+    manifests: Sequence[Manifest]
+    """Its objects; empty where the cluster is not asked."""
+
+    @property
+    def config(self) -> StackConfig:
+        """Its configuration."""
+        return self.resolved.config
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace."""
+        return self.config.namespace
+
+    @property
+    def site_file(self) -> str:
+        """File of the site, from the root of the repository."""
+        return f"stacks/sites/{self.config.site_name}.yaml"
+
+    def at(self, *path: str | int) -> str:
+        """Return file, line and name of a key, such as `stacks/sites/purdue.yaml:12 site.access.namespace`."""
+        return f"{self.resolved.tree.nearest_origin(path).place} {dotted(path)}"
+
+    def of_kind(self, *kinds: str) -> Iterator[Manifest]:
+        """Yield the objects of some kinds."""
+        return (each for each in self.manifests if each["kind"] in kinds)
+
+    def makes(self, kind: str, name: str) -> bool:
+        """Return True if the stack makes an object in its namespace itself."""
+        return any(each["metadata"]["name"] == name for each in self.of_kind(kind))
+
+    @cached_property
+    def workloads(self) -> Sequence[Workload]:
+        """Its Deployments."""
+        scaled = {
+            each["spec"]["scaleTargetRef"]["name"]: each["spec"]["maxReplicaCount"]
+            for each in self.of_kind("ScaledObject")
+        }
+        return [
+            Workload(
+                each,
+                scaled.get(each["metadata"]["name"], each["spec"].get("replicas", 1)),
+                each["metadata"]["labels"],
+            )
+            for each in sorted(self.of_kind("Deployment"), key=lambda each: str(each["metadata"]["name"]))
+        ]
+
+    def pool_path(self, name: str | None) -> KeyPath:
+        """Return the path of a pool in the configuration."""
+        names = [pool.name for pool in self.config.site.pools]
+        return ("site", "pools", names.index(name)) if name in names else ("site", "pools")
+
+    def placement_path(self, workload: Workload) -> KeyPath:
+        """Return the path of the keys that say on which nodes the pods go."""
+        if workload.pool is not None:
+            return self.pool_path(workload.pool)
+        return ("site", "proxy") if workload.component == "envoy" else ("site", "monitoring")

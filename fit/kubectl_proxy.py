@@ -1,0 +1,191 @@
+"""The Kubernetes API through `kubectl proxy`, which logs in as kubectl does."""
+
+import contextlib
+import http.client
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from access.kubeconfig import KubeContext
+from fit.cluster import CONFIG_MAPS, SECRETS, DryRun, NotAllowedError, Object, Resource, Right, Served, UnreachableError
+
+_TIMEOUT_SECONDS = 10
+_NO_RIGHT = "cannot "
+"""In a 403: RBAC's own words `User "x" cannot create resource "pods"`. Admission has others."""
+
+
+@contextlib.contextmanager
+def kubectl_proxy(context: KubeContext) -> Iterator["ApiServer"]:
+    """Give the API server of a context, through a kubectl that listens on a socket that only this user can open.
+
+    Raises:
+        UnreachableError: there is no kubectl, or it does not take the context.
+    """
+    program = shutil.which("kubectl")
+    if program is None:
+        msg = "kubectl is not on PATH: install it, since it knows how to log in to the cluster"
+        raise UnreachableError(msg)
+    with tempfile.TemporaryDirectory(prefix="sonic-") as folder:
+        path = Path(folder) / "api"
+        kubeconfig = [] if context.kubeconfig is None else [f"--kubeconfig={context.kubeconfig}"]
+        command = [program, *kubeconfig, f"--context={context.name}", "proxy", f"--unix-socket={path}"]
+        errors = Path(folder) / "errors"
+        with (
+            errors.open("w") as stream,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stream, text=True) as process,
+        ):
+            try:
+                if process.stdout and not process.stdout.readline():  # it says when it listens
+                    msg = f"kubectl proxy did not start: {_one_line(errors.read_text())}"
+                    raise UnreachableError(msg)
+                yield ApiServer(path)
+            finally:
+                process.terminate()
+
+
+class _Answer(NamedTuple):
+    status: int
+    body: Any
+    """JSON, else text."""
+
+    @property
+    def message(self) -> str:
+        """The API server's own words."""
+        return _one_line(self.body.get("message", "") if isinstance(self.body, dict) else str(self.body))
+
+    @property
+    def allowed(self) -> bool:
+        """False where the user lacks a right; True for any other answer, also for admission's refusal."""
+        return self.status != HTTPStatus.FORBIDDEN or _NO_RIGHT not in self.message.partition(":")[2]
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        """Open the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class ApiServer:
+    """A ClusterView that asks each question once. Threads may share it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.version = cache(self._version)
+        self.served = cache(self._served)
+        self.get = cache(self._get)
+        self.list = cache(self._list)
+        self.may = cache(self._may)
+
+    def _version(self) -> str:
+        return str(self._ask("GET", "/version").body["gitVersion"])
+
+    def _served(self, api_version: str) -> Mapping[str, Served]:
+        answer = self._ask("GET", _root(api_version))
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return {}
+        resources = [each for each in answer.body["resources"] if "/" not in each["name"]]
+        return {each["kind"]: Served(each["name"], each["namespaced"]) for each in resources}
+
+    def _get(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
+        answer = self._ask("GET", f"{_collection(resource, namespace)}/{quote(name)}")
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return None
+        found: dict[str, Any] = answer.body
+        return _without_values(found) if resource in (SECRETS, CONFIG_MAPS) else found
+
+    def _list(self, resource: Resource, namespace: str | None = None, labels: str = "") -> Sequence[Object]:
+        query = f"?{urlencode({'labelSelector': labels})}" if labels else ""
+        answer = self._ask("GET", f"{_collection(resource, namespace)}{query}")
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return []
+        items: list[Object] = answer.body["items"]
+        return items
+
+    def _may(self, right: Right) -> bool:
+        asked = {"verb": right.verb, "group": right.resource.group, "resource": right.resource.plural}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {**asked, "namespace": right.namespace or ""}},
+        }
+        answer = self._ask("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+        return bool(answer.body["status"]["allowed"])
+
+    def dry_run(self, resource: Resource, manifest: Object, namespace: str | None) -> DryRun:
+        """Have an object validated and admitted as if it were created, with unknown fields refused."""
+        query = urlencode({"dryRun": "All", "fieldValidation": "Strict", "fieldManager": "sonic-fit"})
+        answer = self._send("POST", f"{_collection(resource, namespace)}?{query}", manifest)
+        if not answer.allowed:
+            raise NotAllowedError(answer.message)
+        if answer.status == HTTPStatus.CONFLICT:  # there is one already: it was validated and admitted before that
+            return DryRun(None, {})
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            return DryRun(answer.message, {})
+        return DryRun(None, answer.body)
+
+    def _ask(self, method: str, path: str, body: Object | None = None) -> _Answer:
+        answer = self._send(method, path, body)
+        if answer.status == HTTPStatus.FORBIDDEN:
+            raise NotAllowedError(answer.message)
+        if answer.status >= HTTPStatus.BAD_REQUEST and answer.status != HTTPStatus.NOT_FOUND:
+            raise UnreachableError(answer.message)
+        return answer
+
+    def _send(self, method: str, path: str, body: Object | None) -> _Answer:
+        connection = _Connection(self._path)
+        try:
+            text = None if body is None else json.dumps(body)
+            connection.request(method, path, text, {"Content-Type": "application/json", "Accept": "application/json"})
+            response = connection.getresponse()
+            return _answer(response.status, response.read().decode(errors="replace"))
+        except (OSError, http.client.HTTPException) as error:
+            msg = f"{type(error).__name__} while the cluster was asked for {path.partition('?')[0]}"
+            raise UnreachableError(msg) from error
+        finally:
+            connection.close()
+
+
+def _answer(status: int, text: str) -> _Answer:
+    try:
+        answer = _Answer(status, json.loads(text))
+    except ValueError:
+        answer = _Answer(status, text)
+    if status == HTTPStatus.UNAUTHORIZED:
+        msg = "the cluster does not accept these credentials: log in to it again"
+        raise UnreachableError(msg)
+    if isinstance(answer.body, str) and status != HTTPStatus.NOT_FOUND:  # kubectl's own words, or those of a proxy
+        raise UnreachableError(answer.message)
+    return answer
+
+
+def _root(api_version: str) -> str:
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
+def _collection(resource: Resource, namespace: str | None) -> str:
+    place = f"/namespaces/{quote(namespace)}" if namespace else ""
+    return f"{_root(resource.api_version)}{place}/{resource.plural}"
+
+
+def _without_values(found: dict[str, Any]) -> Object:
+    return {**found, "data": dict.fromkeys(found.get("data") or {}, "")}
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

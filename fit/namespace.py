@@ -1,0 +1,86 @@
+"""Questions on the namespace: whether it is there, which pods it takes, and at which level of security."""
+
+from collections.abc import Iterator, Mapping
+
+from fit.cluster import NAMESPACES, PODS, ClusterView, Object
+from fit.demand import Demand, Workload
+from fit.pod_security import LEVELS, needed_level
+from fit.row import Finding, misfit, ok
+
+_ENFORCE = "pod-security.kubernetes.io/enforce"
+
+
+def namespace(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
+    """Find the namespace, or see that nobody else has made it."""
+    access = demand.config.site.access
+    found = cluster.get(NAMESPACES, access.namespace)
+    where = demand.at("site", "access", "namespace")
+    creates = demand.at("site", "access", "create_namespace")
+    if found is None:
+        if access.create_namespace:
+            yield ok(f"`{access.namespace}` does not exist, and the stack creates it")
+        else:
+            yield misfit(
+                f"{where} is `{access.namespace}`, which does not exist: correct it, have it created, or write "
+                f"`create_namespace: true` under `access` in {demand.site_file}"
+            )
+    elif found.get("status", {}).get("phase") == "Terminating":
+        yield misfit(f"{where} is `{access.namespace}`, which is being deleted: wait until it is gone")
+    elif access.create_namespace and not _is_ours(found, demand):
+        yield misfit(
+            f"{creates} is true, and `{access.namespace}` exists and was not made by this stack: write "
+            "`create_namespace: false`, or name another namespace"
+        )
+    else:
+        yield ok(f"`{access.namespace}` exists")
+
+
+def _is_ours(found: Object, demand: Demand) -> bool:
+    labels: Mapping[str, str] = found["metadata"].get("labels", {})
+    return labels.get("app.kubernetes.io/instance") == demand.config.name
+
+
+def pod_security(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
+    """Compare the Pod Security level that the namespace enforces with the one that the pods need."""
+    found = cluster.get(NAMESPACES, demand.namespace)
+    if found is None:
+        return
+    enforced = found["metadata"].get("labels", {}).get(_ENFORCE)
+    if demand.config.site.access.create_namespace and _is_ours(found, demand):
+        return  # the stack sets the label
+    refused = [
+        (workload.name, level, reason)
+        for workload in demand.workloads
+        for level, reason in [needed_level(workload.pod)]
+        if enforced in LEVELS and LEVELS.index(level) > LEVELS.index(enforced)
+    ]
+    for name, level, reason in refused:
+        yield misfit(
+            f"namespace `{demand.namespace}` enforces `{enforced}`, and the pods of {name} need `{level}` "
+            f"({reason}): use a "
+            f"kind of storage that needs less, or kubectl label namespace {demand.namespace} --overwrite "
+            f"{_ENFORCE}={level}"
+        )
+    if not refused:
+        yield ok(f"`{demand.namespace}` enforces {f'`{enforced}`' if enforced else 'no level'}, which the pods pass")
+
+
+def admission(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
+    """Have one pod of each Deployment admitted: by quota, LimitRange, Pod Security and the site's own webhooks."""
+    if cluster.get(NAMESPACES, demand.namespace) is None:
+        return
+    refused = 0
+    for workload in demand.workloads:
+        refusal = cluster.dry_run(PODS, _pod(workload), demand.namespace).refusal
+        if refusal is not None:
+            refused += 1
+            yield misfit(f"the cluster refuses the pods of {workload.name}: {refusal}")
+    if not refused:
+        yield ok(f"`{demand.namespace}` admits a pod of each of {len(demand.workloads)} Deployments")
+
+
+def _pod(workload: Workload) -> Object:
+    """Return a pod of the default account: that of the stack does not exist before it is deployed."""
+    spec = {key: value for key, value in workload.pod.items() if key != "serviceAccountName"}
+    metadata = {**workload.template["metadata"], "generateName": f"{workload.name}-fit-"[:50]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

@@ -1,0 +1,108 @@
+"""Questions on the nodes: whether the pods find one, and how many servers they hold."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from fit.cluster import NODES, ClusterView, Object
+from fit.demand import Demand, Workload
+from fit.quantity import quantity, written
+from fit.row import Finding, misfit, ok
+from fit.scheduling import Expression, is_open, matches, room, scarcest, selector_terms, untolerated
+
+_SHOWN_MAX = 4
+"""Names that a sentence lists."""
+
+
+def capacity(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
+    """Compare the pods of each part with what its nodes would hold if they were empty."""
+    nodes = cluster.list(NODES)
+    for workload in demand.workloads:
+        found = _matching(nodes, workload)
+        candidates = [node for node in found if not untolerated(node, workload.pod.get("tolerations", ()))]
+        usable = [node for node in candidates if is_open(node)]
+        if usable:
+            yield _held(demand, workload, usable)
+        else:
+            yield misfit(f"no node takes the pods of {workload.name}: {_reason(demand, workload, nodes)}")
+
+
+def _matching(nodes: Iterable[Object], workload: Workload) -> list[Object]:
+    terms = selector_terms(workload.pod)
+    return [node for node in nodes if any(all(matches(node, each) for each in term) for term in terms)]
+
+
+def _reason(demand: Demand, workload: Workload, nodes: Sequence[Object]) -> str:
+    where = demand.at(*demand.placement_path(workload))
+    for term in selector_terms(workload.pod):
+        for expression in term:
+            if not any(matches(node, expression) for node in nodes):
+                return (
+                    f"{where} wants {_words(expression)}, and {_others(nodes, expression)}: correct it, or label nodes"
+                )
+    found = _matching(nodes, workload)
+    if not found:
+        return f"{where} wants labels that no node has together: correct node_selector or the GPU products"
+    taints = {
+        f"{taint['key']}={taint.get('value', '')}:{taint['effect']}"
+        for node in found
+        for taint in untolerated(node, workload.pod.get("tolerations", ()))
+    }
+    if taints and all(untolerated(node, workload.pod.get("tolerations", ())) for node in found):
+        return f"{where} does not tolerate {_listed(taints)}, which all {len(found)} nodes have: add it to tolerations"
+    return f"all {len(found)} nodes that match {where} are cordoned or not ready: kubectl get nodes"
+
+
+def _words(expression: Expression) -> str:
+    values = ", ".join(expression.get("values", ()))
+    operator = {"In": "=", "NotIn": "≠"}.get(expression["operator"], f" {expression['operator']} ")
+    return f"label {expression['key']}{operator}{values}".rstrip()
+
+
+def _others(nodes: Sequence[Object], expression: Expression) -> str:
+    values = {str(node["metadata"].get("labels", {}).get(expression["key"])) for node in nodes} - {"None"}
+    return f"the nodes have {_listed(values)}" if values else f"none of {len(nodes)} nodes has that label"
+
+
+def _listed(names: Iterable[str]) -> str:
+    listed = sorted(names)
+    more = len(listed) - _SHOWN_MAX
+    return ", ".join(listed[:_SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")
+
+
+def _held(demand: Demand, workload: Workload, nodes: Sequence[Object]) -> Finding:
+    request = workload.amounts("requests")
+    held = sum(room(node, request) for node in nodes)
+    resource = scarcest(nodes, request)
+    where = demand.at(*demand.placement_path(workload))
+    if held == 0:
+        largest = max(quantity(node["status"]["allocatable"].get(resource, "0")) for node in nodes)
+        return misfit(
+            f"a pod of {workload.name} asks for {resource} {written(resource, request[resource])}, and the largest of "
+            f"{len(nodes)} nodes that match {where} has {written(resource, largest)}: ask for less, or for other nodes"
+        )
+    if held < workload.pods_max:
+        return misfit(
+            f"{where} is for {workload.pods_max} pods of {workload.name}, and {len(nodes)} nodes hold {held}, by "
+            f"{resource}: {_fewer(workload, held)}"
+        )
+    if held < workload.pods_max + workload.surge:
+        return misfit(
+            f"{where} is for {workload.pods_max} pods of {workload.name} and {workload.surge} more in a rollout, and "
+            f"{len(nodes)} nodes hold {held}, by {resource}, so a rollout would wait for ever: {_fewer(workload, held)}"
+        )
+    return ok(
+        f"{len(nodes)} nodes would hold {held} pods of {workload.name} if empty, by {resource}; {_asked(workload)}"
+    )
+
+
+def _asked(workload: Workload) -> str:
+    return f"{workload.pods_max} and {workload.surge} in a rollout are asked for"
+
+
+def _fewer(workload: Workload, held: int) -> str:
+    if workload.component == "triton":
+        return (
+            f"write servers_max and spare_servers of the pool that are {held} together, and at most that "
+            f"servers_max in "
+            "experiment.scaling"
+        )
+    return "widen its node_selector, or ask for less"

@@ -1,0 +1,320 @@
+"""Questions on objects that must be there already: claims, secrets, classes, drivers, nodes and Services."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fit.cluster import (
+    CLAIMS,
+    CONFIG_MAPS,
+    CSI_DRIVERS,
+    NAMESPACES,
+    NODES,
+    PRIORITY_CLASSES,
+    RUNTIME_CLASSES,
+    SECRETS,
+    SERVICES,
+    STORAGE_CLASSES,
+    VOLUMES,
+    ClusterView,
+    Object,
+)
+from fit.demand import Demand, Workload
+from fit.row import Finding, misfit, ok, unknown
+from stacks.origin import leaves
+
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_CVMFS_DRIVER = "cvmfs.csi.cern.ch"
+_MANY_NODES = frozenset({"ReadOnlyMany", "ReadWriteMany"})
+_PULL_TYPES = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
+_SERVICE_URL = re.compile(r"https?://([a-z0-9-]+)\.([a-z0-9-]+)\.svc[^:/]*(?::(\d+))?")
+
+
+def claims(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
+    """Find each claim that the pods mount, and see that all pods can mount it at once."""
+    if _missing_namespace(demand, cluster):
+        return
+    for name, pods in _mounted_claims(demand).items():
+        if demand.makes("PersistentVolumeClaim", name):
+            continue
+        found = cluster.get(CLAIMS, name, demand.namespace)
+        if found is None:
+            yield misfit(
+                f"{demand.at('site', 'storage')}: claim `{name}` does not exist in namespace "
+                f"`{demand.namespace}`, so no "
+                f"server would start: {_create(demand, cluster)}, correct the name, or write `create: true` beside it"
+            )
+        else:
+            yield _existing(demand, cluster, found, pods)
+
+
+def _mounted_claims(demand: Demand) -> dict[str, int]:
+    return {
+        volume["persistentVolumeClaim"]["claimName"]: workload.pods_max + workload.surge
+        for workload in demand.workloads
+        for volume in workload.pod.get("volumes", ())
+        if "persistentVolumeClaim" in volume
+    }
+
+
+def _existing(demand: Demand, cluster: ClusterView, claim: Object, pods: int) -> Finding:
+    name, status = claim["metadata"]["name"], claim.get("status", {})
+    modes = set(claim["spec"].get("accessModes", ()))
+    thing = f"{demand.at('site', 'storage')}: claim `{name}`"
+    if status.get("phase") == "Lost":
+        return misfit(f"{thing} has lost its volume: create the claim again")
+    if status.get("phase") != "Bound" and not _waits_for_a_pod(cluster, claim):
+        return misfit(
+            f"{thing} is {status.get('phase', 'Pending')} and not Bound, so no server would start: "
+            f"kubectl -n {demand.namespace} describe pvc {name}"
+        )
+    if pods > 1 and not modes & _MANY_NODES and ("ReadWriteOncePod" in modes or len(cluster.list(NODES)) > 1):
+        return misfit(
+            f"{thing} has the access mode {', '.join(sorted(modes))}, and up to {pods} pods on several "
+            f"nodes mount it: use a "
+            "claim with ReadOnlyMany or ReadWriteMany"
+        )
+    return ok(f"claim `{name}` is {status['phase']}, {', '.join(sorted(modes))}")
+
+
+def _create(demand: Demand, cluster: ClusterView) -> str:
+    """Return how something comes into the namespace before the stack does."""
+    create = f"create it in namespace `{demand.namespace}`"
+    if cluster.get(NAMESPACES, demand.namespace) is None:
+        return f"create the namespace first, write `create_namespace: false` in {demand.site_file}, and {create}"
+    return create
+
+
+def _missing_namespace(demand: Demand, cluster: ClusterView) -> bool:
+    """Return True if the namespace is missing and somebody else creates it: one row tells that, and no other."""
+    access = demand.config.site.access
+    return not access.create_namespace and cluster.get(NAMESPACES, access.namespace) is None
+
+
+def _waits_for_a_pod(cluster: ClusterView, claim: Object) -> bool:
+    name = claim["spec"].get("storageClassName")
+    found = cluster.get(STORAGE_CLASSES, name) if name else None
+    return found is not None and found.get("volumeBindingMode") == "WaitForFirstConsumer"
+
+
+def storage_classes(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
+    """Find the StorageClass of each claim that the stack creates, and the CVMFS driver behind it."""
+    for claim in demand.of_kind("PersistentVolumeClaim"):
+        name = claim["spec"].get("storageClassName")
+        if name == "" or cluster.get(CLAIMS, claim["metadata"]["name"], demand.namespace) is not None:
+            continue  # bound to a volume of the stack's own, or deployed already
+        where = demand.at("site", "storage")
+        if name is None:
+            classes = cluster.list(STORAGE_CLASSES)
+            if any(each["metadata"].get("annotations", {}).get(_DEFAULT_CLASS) == "true" for each in classes):
+                yield ok(f"claim `{claim['metadata']['name']}` gets the cluster's default StorageClass")
+            else:
+                yield misfit(
+                    f"{where} names no storage_class, and the cluster has no default one: write one; it has "
+                    f"{_names(classes)}"
+                )
+        elif (found := cluster.get(STORAGE_CLASSES, name)) is None:
+            yield misfit(
+                f"{where} names storage_class `{name}`, which does not exist: write another; the cluster has "
+                f"{_names(cluster.list(STORAGE_CLASSES))}"
+            )
+        elif found["provisioner"] == _CVMFS_DRIVER and cluster.get(CSI_DRIVERS, _CVMFS_DRIVER) is None:
+            yield misfit(
+                f"StorageClass `{name}` is of driver {_CVMFS_DRIVER}, which the cluster does not have: "
+                f"install the CVMFS CSI "
+                "driver"
+            )
+        else:
+            yield ok(f"StorageClass `{name}` is of {found['provisioner']}")
+
+
+def _names(objects: Any) -> str:
+    return ", ".join(f"`{each['metadata']['name']}`" for each in objects) or "none"
+
+
+def host_paths(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:  # noqa: ARG001  the API shows no node's mounts
+    """Name the mounts of nodes that the API does not show."""
+    paths = {
+        volume["hostPath"]["path"]
+        for workload in demand.workloads
+        for volume in workload.pod.get("volumes", ())
+        if "hostPath" in volume
+    }
+    for path in sorted(paths):
+        yield unknown(f"the API does not show whether the nodes have {path}: look on a node")
+
+
+def volumes(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
+    """See that a PersistentVolume of the stack's name is the stack's."""
+    for volume in demand.of_kind("PersistentVolume"):
+        name = volume["metadata"]["name"]
+        found = cluster.get(VOLUMES, name)
+        claim = (found or {}).get("spec", {}).get("claimRef", {})
+        if found is not None and claim.get("namespace", demand.namespace) != demand.namespace:
+            yield misfit(
+                f"PersistentVolume `{name}` exists and is of namespace `{claim['namespace']}`: choose "
+                f"another sonic:instance"
+            )
+
+
+def secrets(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
+    """Find each Secret and ConfigMap that pods or the Ingress read and that the stack does not make."""
+    if _missing_namespace(demand, cluster):
+        return
+    create = _create(demand, cluster)
+    for (name, purpose), (types, keys) in sorted(_read_secrets(demand).items()):
+        found = cluster.get(SECRETS, name, demand.namespace)
+        thing = f"{_origin(demand, name, 'secret')} is `{name}` ({purpose}), "
+        if found is None:
+            yield misfit(
+                f"{thing}and no such secret is in namespace `{demand.namespace}`: {create}, or correct the name"
+            )
+        elif types and found.get("type") not in types:
+            yield misfit(
+                f"{thing}a secret of type {found.get('type')}, and must be of {types[0]}: delete it and {create}"
+            )
+        elif missing := [key for key in keys if key not in found.get("data", {})]:
+            yield misfit(f"{thing}a secret without the key {', '.join(missing)}: add it")
+        else:
+            yield ok(f"secret `{name}` ({purpose}) exists")
+    for name in sorted(_read_config_maps(demand)):
+        if cluster.get(CONFIG_MAPS, name, demand.namespace) is None:
+            yield misfit(
+                f"ConfigMap `{name}` does not exist in namespace `{demand.namespace}`, and pods mount it: "
+                f"create it there"
+            )
+
+
+_Needs = tuple[tuple[str, ...], tuple[str, ...]]
+"""Types of which a secret must be one, and keys that it must have."""
+_TLS: _Needs = (("kubernetes.io/tls",), ("tls.crt", "tls.key"))
+
+
+def _read_secrets(demand: Demand) -> dict[tuple[str, str], _Needs]:
+    found: dict[tuple[str, str], _Needs] = {}
+    for workload in demand.workloads:
+        for reference in workload.pod.get("imagePullSecrets", ()):
+            found[reference["name"], "image pull"] = (_PULL_TYPES, ())
+        for volume in workload.pod.get("volumes", ()):
+            if volume["name"] == "tls":
+                found[volume["secret"]["secretName"], "certificate"] = _TLS
+            elif "secret" in volume:
+                keys = tuple(item["key"] for item in volume["secret"].get("items", ()))
+                found[volume["secret"]["secretName"], f"read by {workload.component}"] = ((), keys)
+        for reference in _secret_variables(workload):
+            found[reference["name"], f"read by {workload.component}"] = ((), (reference["key"],))
+    for ingress in demand.of_kind("Ingress"):
+        names = [entry["secretName"] for entry in ingress["spec"].get("tls", ()) if "secretName" in entry]
+        found.update({(name, "certificate of the Ingress"): _TLS for name in names})
+    return {key: needs for key, needs in found.items() if not demand.makes("Secret", key[0])}
+
+
+def _secret_variables(workload: Workload) -> list[Mapping[str, Any]]:
+    variables = [each for container in workload.containers for each in container.get("env", ())]
+    references = [variable.get("valueFrom", {}).get("secretKeyRef") for variable in variables]
+    return [reference for reference in references if reference]
+
+
+def _read_config_maps(demand: Demand) -> set[str]:
+    names = {
+        volume["configMap"]["name"]
+        for workload in demand.workloads
+        for volume in workload.pod.get("volumes", ())
+        if "configMap" in volume and not volume["configMap"].get("optional")
+    }
+    return {name for name in names if not demand.makes("ConfigMap", name)}
+
+
+def classes(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
+    """Find the priority classes and runtime classes that the pods name."""
+    for key, resource in (("priorityClassName", PRIORITY_CLASSES), ("runtimeClassName", RUNTIME_CLASSES)):
+        for name in sorted({workload.pod[key] for workload in demand.workloads if key in workload.pod}):
+            if cluster.get(resource, name) is not None:
+                yield ok(f"{key} `{name}` exists")
+            else:
+                yield misfit(
+                    f"{key} is `{name}`, which does not exist, so no pod would start: leave it out of "
+                    f"{demand.site_file}, or write another; the cluster has {_names(cluster.list(resource))}"
+                )
+
+
+def labelled_nodes(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
+    """Find the nodes that the stack labels: a label for a missing one would create it."""
+    if not demand.config.owns_singletons:
+        return
+    for index, entry in enumerate(demand.config.site.node_labels):
+        if cluster.get(NODES, entry.node) is not None:
+            yield ok(f"node `{entry.node}` exists")
+        else:
+            yield misfit(
+                f"{demand.at('site', 'node_labels', index, 'node')} is `{entry.node}`, which does not exist: "
+                "correct it, or take the entry out"
+            )
+
+
+def namespaces_of_peers(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
+    """Find the namespaces that the NetworkPolicies admit by name."""
+    for name in sorted(_peers(demand)):
+        if name == demand.namespace:
+            continue
+        if cluster.get(NAMESPACES, name) is not None:
+            yield ok(f"namespace `{name}`, which the NetworkPolicies admit, exists")
+        else:
+            yield misfit(
+                f"{_origin(demand, name, 'namespace')} is `{name}`, which does not exist, and the "
+                f"NetworkPolicies admit nobody else: "
+                "correct the name"
+            )
+
+
+def _origin(demand: Demand, name: str, kind: str) -> str:
+    """Return the key that names a `namespace` or a `secret`."""
+    everything = demand.config.model_dump(mode="json")
+    paths = [path for path, value in leaves(everything) if value == name and kind in ".".join(map(str, path))]
+    return demand.at(*paths[0]) if paths else f"a {kind} of {demand.site_file}"
+
+
+def _peers(demand: Demand) -> set[str]:
+    peers = [
+        peer
+        for policy in demand.of_kind("NetworkPolicy")
+        for side, key in (("ingress", "from"), ("egress", "to"))
+        for rule in policy["spec"].get(side) or ()
+        for peer in rule.get(key) or ()
+    ]
+    label = "kubernetes.io/metadata.name"
+    return {
+        name
+        for peer in peers
+        if (name := peer.get("namespaceSelector", {}).get("matchLabels", {}).get(label)) is not None
+    }
+
+
+def prometheus(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
+    """Find the Service of the Prometheus that KEDA and admission ask."""
+    for url in sorted(_asked_urls(demand)):
+        found = _SERVICE_URL.match(url)
+        if found is None:
+            yield unknown(f"{url} is no Service of the cluster: ask it from a pod")
+            continue
+        name, namespace, port = found.groups()
+        if namespace == demand.namespace and demand.makes("Service", name):
+            continue
+        service = cluster.get(SERVICES, name, namespace)
+        ports = [each["port"] for each in (service or {}).get("spec", {}).get("ports", ())]
+        where = demand.at("site", "monitoring", "url")
+        if service is None:
+            yield misfit(f"{where} is {url}, and there is no Service `{name}` in namespace `{namespace}`: correct it")
+        elif int(port or 80) not in ports:
+            yield misfit(f"{where} is {url}, and that Service has the ports {ports}: correct the port")
+        else:
+            yield ok(f"Service `{name}` in namespace `{namespace}` has port {port or 80}")
+
+
+def _asked_urls(demand: Demand) -> set[str]:
+    return {
+        trigger["metadata"]["serverAddress"]
+        for scaled in demand.of_kind("ScaledObject")
+        for trigger in scaled["spec"]["triggers"]
+        if "serverAddress" in trigger["metadata"]
+    }
