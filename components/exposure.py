@@ -102,7 +102,7 @@ def service_spec(args: ClientEndpointArgs) -> Manifest:
     port: Manifest = {
         "name": "grpc",
         "port": args.port,
-        "targetPort": "grpc",
+        "targetPort": args.port,
         # Without it, Gateways and some Ingress controllers speak HTTP/1.1.
         "appProtocol": "https" if args.exposure.pod_tls_secret else "kubernetes.io/h2c",
     }

@@ -10,17 +10,23 @@ from typing import Any
 
 from components.timing import ServerTiming
 
+METRICS_PORT_NAME = "metrics"
+"""Name of the port, in containers and Services. Servers and proxies declare no other: Prometheus makes a target of each
+port that a pod behind a scraped Service declares."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MetricTarget:
     """Pods whose metrics Prometheus reads. Their annotations name the same port and path."""
 
+    name: str
+    """Last part of the name of the Service or monitor that leads Prometheus to them."""
     namespace: str
     """Namespace of the pods."""
     labels: Mapping[str, str]
     """Labels that select them there, for NetworkPolicies."""
     port: int
-    """Port of the metrics."""
+    """Port of the metrics, which a container declares as `METRICS_PORT_NAME`."""
     path: str
     """HTTP path of the metrics."""
 

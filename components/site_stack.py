@@ -17,7 +17,7 @@ from components.labels import instance_selector
 from components.model_repository import ModelRepository, ModelRepositoryArgs
 from components.monitoring import Monitoring, MonitoringArgs
 from components.naming import Naming
-from components.network import IN_CLUSTER, pods, policy_spec
+from components.network import IN_CLUSTER, namespace_pods, pods, policy_spec
 from components.server_pool import MetricTarget, ServerPool
 from components.timing import ServerTiming, Timing
 from components.triton import TritonPool, TritonPoolArgs
@@ -137,6 +137,7 @@ class SiteStack(SonicComponent):
     def _monitoring(self, pools: Sequence[ServerPool], after: list[pulumi.Resource]) -> Monitoring:
         site = self._config.site
         proxies = MetricTarget(
+            name="envoy-metrics",
             namespace=self._config.namespace,
             labels=self._naming.labels("envoy").selector,
             port=STATS_PORT,
@@ -145,7 +146,8 @@ class SiteStack(SonicComponent):
         args = MonitoringArgs(
             naming=self._naming,
             prometheus=site.monitoring,
-            targets=(*(pool.metrics for pool in pools), proxies),
+            servers=_distinct([pool.metrics for pool in pools]),
+            proxies=proxies,
             image=site.images.prometheus or versions.PROMETHEUS_IMAGE,
             api_server_port=site.access.api_server_port,
             keda_namespace=site.keda.namespace if site.keda else None,
@@ -218,9 +220,16 @@ class SiteStack(SonicComponent):
         Autoscaling(self.child(f"autoscaling-{pool.name}"), args, self.options(depends_on=[triton, monitoring]))
 
     def _prometheus_peer(self) -> Mapping[str, Any]:
-        """Return the reader of metrics: the stack's own Prometheus, or for a site's every pod of the cluster."""
-        own = isinstance(self._config.site.monitoring, OwnPrometheus)
-        return pods(self._naming.labels("prometheus").selector) if own else IN_CLUSTER
+        """Return the reader of metrics: the stack's own Prometheus, or the namespace of the site's if that is known."""
+        monitoring = self._config.site.monitoring
+        if isinstance(monitoring, OwnPrometheus):
+            return pods(self._naming.labels("prometheus").selector)
+        return IN_CLUSTER if monitoring.namespace is None else namespace_pods(monitoring.namespace)
+
+
+def _distinct(targets: Sequence[MetricTarget]) -> tuple[MetricTarget, ...]:
+    """Return each target once: the pools of one namespace have their servers' in common."""
+    return tuple(target for index, target in enumerate(targets) if target not in targets[:index])
 
 
 def namespace_labels(config: StackConfig) -> Mapping[str, str]:

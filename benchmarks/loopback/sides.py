@@ -96,7 +96,9 @@ def ours(
         port=TRITON_GRPC_PORT,
         priority=0,
         peers=(),
-        metrics=MetricTarget(namespace="sonic-benchmark", labels={}, port=TRITON_GRPC_PORT, path="/metrics"),
+        metrics=MetricTarget(
+            name="server-metrics", namespace="sonic-benchmark", labels={}, port=TRITON_GRPC_PORT, path="/metrics"
+        ),
         pod_pattern="",
         scale_target=None,
         timing=own_timing(dns_ttl_seconds),

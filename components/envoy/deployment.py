@@ -10,9 +10,10 @@ from components.base import Manifest
 from components.envoy.args import EnvoyProxyArgs
 from components.envoy.feature import CONFIG_FOLDER, SecretMount
 from components.envoy.features import features
-from components.envoy.ports import ADMIN_PORT, GRPC_PORT, STATS_PORT
+from components.envoy.ports import ADMIN_PORT, STATS_PORT
 from components.envoy.stats import METRICS_PATH, READY_PATH
 from components.pod import CONTAINER_SECURITY, pod_security, pull_secrets, scrape_annotations, spread_over_nodes
+from components.server_pool import METRICS_PORT_NAME
 
 BOOTSTRAP_FILE = "envoy.json"
 DRAIN_FILE = "drain.sh"
@@ -101,10 +102,7 @@ def _container(args: EnvoyProxyArgs, secrets: Sequence[SecretMount]) -> dict[str
         "command": ["envoy"],
         "args": arguments(args),
         "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
-        "ports": [
-            {"name": "grpc", "containerPort": GRPC_PORT},
-            {"name": "stats", "containerPort": STATS_PORT},
-        ],
+        "ports": [{"name": METRICS_PORT_NAME, "containerPort": STATS_PORT}],
         "resources": _resources(args),
         **_probes(),
         "lifecycle": {"preStop": {"exec": {"command": drain_command(args)}}},
@@ -124,7 +122,7 @@ def _probes() -> dict[str, Any]:
     """
 
     def probe(path: str, **numbers: int) -> dict[str, Any]:
-        return {"httpGet": {"path": path, "port": "stats"}, **numbers}
+        return {"httpGet": {"path": path, "port": STATS_PORT}, **numbers}
 
     alive = f"{METRICS_PATH}?filter=^server.live$"
     return {

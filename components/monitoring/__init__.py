@@ -1,4 +1,4 @@
-"""The stack's metrics: a Prometheus of its own, or one of the site's that is only read.
+"""The stack's metrics: a Prometheus of its own, or one of the site's that is told where they are.
 
 The own Prometheus sees the pods of this stack and nothing else. A Role lets it list pods in the namespaces of its
 targets, its scrape configuration keeps the pods of one instance, and its NetworkPolicy lets it reach their metrics
@@ -17,8 +17,9 @@ from components.base import Manifest, SonicComponent
 from components.monitoring.args import MonitoringArgs
 from components.monitoring.configuration import configuration
 from components.monitoring.deployment import CONFIG_FILE, PORT, deployment_spec, service_spec
+from components.monitoring.discovery import MONITOR_API_VERSION, monitors, services
 from components.server_pool import MetricTarget
-from stacks.schema.site import ExternalPrometheus, OwnPrometheus
+from stacks.schema.site import OwnPrometheus, SitePrometheus
 
 __all__ = ["Monitoring", "MonitoringArgs"]
 
@@ -34,12 +35,27 @@ class Monitoring(SonicComponent):
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         match args.prometheus:
-            case ExternalPrometheus(url=url):
+            case SitePrometheus(url=url):
+                self._announce(args)
                 self.url = url
             case OwnPrometheus() as prometheus:
                 self._deploy(args, prometheus)
                 self.url = f"http://{args.naming.host(args.name)}:{PORT}"
         self.register_outputs({"url": self.url})
+
+    def _announce(self, args: MonitoringArgs) -> None:
+        """Make the objects by which the site's Prometheus finds the pods."""
+        for service in services(args):
+            k8s.core.v1.Service(self._child_of("service", service), **service, opts=self.options())
+        for monitor in monitors(args):
+            k8s.apiextensions.CustomResource(
+                self._child_of("monitor", monitor), api_version=MONITOR_API_VERSION, **monitor, opts=self.options()
+            )
+
+    def _child_of(self, role: str, manifest: Manifest) -> str:
+        """Return the Pulumi name of one of several objects of a role, whose names may be equal across namespaces."""
+        metadata = manifest["metadata"]
+        return self.child(f"{role}-{metadata['namespace']}-{metadata['name']}")
 
     def _deploy(self, args: MonitoringArgs, prometheus: OwnPrometheus) -> None:
         anonymous: Manifest = {"namespace": args.naming.namespace, "labels": args.labels.all}

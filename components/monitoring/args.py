@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from components.labels import Labels
 from components.naming import Naming
 from components.server_pool import MetricTarget
-from stacks.schema.site import ExternalPrometheus, OwnPrometheus
+from stacks.schema.site import ExternalPrometheus, OperatorPrometheus, OwnPrometheus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,10 +14,12 @@ class MonitoringArgs:
 
     naming: Naming
     """Instance and namespace of the stack."""
-    prometheus: OwnPrometheus | ExternalPrometheus
+    prometheus: OwnPrometheus | ExternalPrometheus | OperatorPrometheus
     """The site's choice of Prometheus."""
-    targets: tuple[MetricTarget, ...]
-    """Pods of the stack that the own Prometheus scrapes."""
+    servers: tuple[MetricTarget, ...]
+    """Triton servers whose metrics it has, each target once."""
+    proxies: MetricTarget
+    """Envoys whose metrics it has."""
     image: str
     """Image of the own Prometheus."""
     api_server_port: int
@@ -34,6 +36,11 @@ class MonitoringArgs:
     def labels(self) -> Labels:
         """Labels of the own Prometheus."""
         return self.naming.labels("prometheus")
+
+    @property
+    def targets(self) -> tuple[MetricTarget, ...]:
+        """All pods of the stack with metrics."""
+        return (*self.servers, self.proxies)
 
     @property
     def target_namespaces(self) -> list[str]:

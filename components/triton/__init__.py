@@ -80,7 +80,13 @@ def server_pool(args: TritonPoolArgs) -> ServerPool:
         port=GRPC_PORT,
         priority=args.priority,
         peers=(pods(servers),),
-        metrics=MetricTarget(namespace=args.naming.namespace, labels=servers, port=METRICS_PORT, path=METRICS_PATH),
+        metrics=MetricTarget(
+            name="server-metrics",
+            namespace=args.naming.namespace,
+            labels=servers,
+            port=METRICS_PORT,
+            path=METRICS_PATH,
+        ),
         pod_pattern=deployment_pod_pattern(args.name),
         scale_target=scale_target if args.share.autoscaled else None,
         timing=args.timing,
@@ -129,7 +135,7 @@ def service_spec(args: TritonPoolArgs) -> Manifest:
     return {
         "clusterIP": "None",
         "selector": args.labels.selector,
-        "ports": [{"name": "grpc", "port": GRPC_PORT, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"}],
+        "ports": [{"name": "grpc", "port": GRPC_PORT, "targetPort": GRPC_PORT, "appProtocol": "kubernetes.io/h2c"}],
     }
 
 

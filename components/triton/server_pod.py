@@ -5,8 +5,9 @@ from typing import Any
 
 from components.base import Manifest
 from components.pod import CONTAINER_SECURITY, pod_security, pull_secrets, spread_over_nodes
+from components.server_pool import METRICS_PORT_NAME
 from components.triton.args import TritonPoolArgs
-from components.triton.server import GRPC_PORT, HTTP_PORT, METRICS_PORT, arguments, probes
+from components.triton.server import METRICS_PORT, arguments, probes
 
 _USER_ID = 1000
 """`triton-server` of NVIDIA's images, which owns the backends there."""
@@ -51,11 +52,7 @@ def _container(args: TritonPoolArgs) -> dict[str, Any]:
             exit_timeout_seconds=args.timing.exit_timeout_seconds,
         ),
         "env": [{"name": "HOME", "value": "/tmp"}, *args.repository.env],  # noqa: S108  # caches of CUDA and Python
-        "ports": [
-            {"name": "grpc", "containerPort": GRPC_PORT},
-            {"name": "http", "containerPort": HTTP_PORT},
-            {"name": "metrics", "containerPort": METRICS_PORT},
-        ],
+        "ports": [{"name": METRICS_PORT_NAME, "containerPort": METRICS_PORT}],
         "resources": _resources(args),
         **probes(args.server),
         # Kubernetes removes the pod from the Service at the same moment. The server goes on serving until every Envoy

@@ -117,16 +117,58 @@ class OwnPrometheus(Model):
     """Memory request and limit in MiB."""
 
 
-class ExternalPrometheus(Model):
-    """A Prometheus of the site that scrapes pods by annotation, with the labels `namespace` and `pod`."""
+class SitePrometheus(Model):
+    """A Prometheus of the site, which puts the labels `namespace` and `pod` on the series that it scrapes."""
 
-    kind: Literal["external"]
-    """Only read."""
     url: PrometheusUrl
     """URL, as KEDA reaches it: with the full name of the Service, since KEDA is in another namespace."""
+    namespace: DnsLabel | None = None
+    """Namespace of the pods that scrape, which alone may then reach the metrics; by default every pod of the cluster
+    may."""
 
 
-Monitoring = Annotated[OwnPrometheus | ExternalPrometheus, Field(discriminator="kind")]
+class ExternalPrometheus(SitePrometheus):
+    """A Prometheus of the site that finds its targets by annotations of pods, or by labels or annotations of Services.
+
+    The pods always have the annotations `prometheus.io/scrape`, `/port` and `/path`.
+    """
+
+    kind: Literal["external"]
+    """Finds its targets by annotations and labels."""
+    service_labels: dict[LabelKey, LabelValue] = {}
+    """Labels by which it finds a Service. With these or with service_annotations, Triton's metrics have a Service of
+    their own, whose one port is `metrics` (8002, at /metrics)."""
+    service_annotations: dict[LabelKey, str] = {}
+    """Annotations by which it finds a Service, for Triton's metrics."""
+    proxy_service_labels: dict[LabelKey, LabelValue] = {}
+    """As service_labels, for Envoy's metrics: port 9902, at /stats/prometheus."""
+    proxy_service_annotations: dict[LabelKey, str] = {}
+    """As service_annotations, for Envoy's metrics."""
+
+
+class MonitorKind(StrEnum):
+    """Object of the Prometheus Operator (monitoring.coreos.com/v1) that describes targets."""
+
+    POD = "pod"
+    SERVICE = "service"
+
+
+class OperatorPrometheus(SitePrometheus):
+    """A Prometheus of the site that the Prometheus Operator configures: monitors tell it the targets."""
+
+    kind: Literal["operator"]
+    """Finds its targets by PodMonitors or ServiceMonitors of the stack; the cluster must have their CRDs."""
+    monitor: MonitorKind = MonitorKind.POD
+    """PodMonitors, or ServiceMonitors with a Service for each."""
+    monitor_labels: dict[LabelKey, LabelValue] = {}
+    """Labels by which Prometheus selects monitors: its `podMonitorSelector` or `serviceMonitorSelector`."""
+    monitor_namespace: DnsLabel | None = None
+    """Namespace in which Prometheus looks for monitors; by default that of the stack."""
+    scrape_interval_seconds: Annotated[int, Field(ge=1, le=30)] = 15
+    """Time between scrapes, in seconds. The autoscaler decides every 15 s."""
+
+
+Monitoring = Annotated[OwnPrometheus | ExternalPrometheus | OperatorPrometheus, Field(discriminator="kind")]
 
 
 class Keda(Model):

@@ -14,7 +14,7 @@ from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, Site
 
 _NAME_LENGTH_MAX = 63
 """Longest DNS label, which the name of a Service and the value of a label must be."""
-_LONGEST_FIXED_PART = "default-deny"
+_LONGEST_FIXED_PART = "server-metrics"
 """Longest part after `sonic-<instance>-` that does not depend on the site."""
 
 

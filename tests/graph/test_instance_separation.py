@@ -147,12 +147,15 @@ def test_two_instances_are_equal_but_for_names_and_address(stack: str) -> None:
 
 
 def test_the_longest_instance_leaves_every_name_whole() -> None:
-    def config(length: int) -> StackConfig:
-        return StackConfig.model_validate_json(json.dumps({**stack_config().model_dump(), "instance": "x" * length}))
+    monitoring = {"kind": "operator", "url": "http://prometheus.monitoring.svc:9090"}
 
-    manifests = record(config(44)).manifests()
+    def config(length: int) -> StackConfig:
+        dump = stack_config(site={"monitoring": monitoring}).model_dump()
+        return StackConfig.model_validate_json(json.dumps({**dump, "instance": "x" * length}))
+
+    manifests = record(config(42)).manifests()
     names = [manifest["metadata"]["name"] for manifest in manifests]
     assert max(len(name) for name in names if not name.endswith(AUTO_NAME_SUFFIX)) == 63
-    assert all(name.startswith(f"sonic-{'x' * 44}-") for name in names if name != config(44).namespace)
-    with pytest.raises(ValidationError, match="write an instance of at most 44"):
-        config(45)
+    assert all(name.startswith(f"sonic-{'x' * 42}-") for name in names if name != config(42).namespace)
+    with pytest.raises(ValidationError, match="write an instance of at most 42"):
+        config(43)

@@ -8,19 +8,33 @@ import pytest
 from components.monitoring import Monitoring, MonitoringArgs
 from components.naming import Naming
 from components.server_pool import MetricTarget
-from stacks.schema.site import ExternalPrometheus, OwnPrometheus
+from stacks.schema.site import ExternalPrometheus, MonitorKind, OperatorPrometheus, OwnPrometheus
 from tests.support.recorder import AUTO_NAME_SUFFIX, Recorder
 
-HERE = MetricTarget(namespace="cms", labels={"app": "triton"}, port=8002, path="/metrics")
-ELSEWHERE = MetricTarget(namespace="cms-tunnels", labels={"app": "tunnel"}, port=8002, path="/metrics")
+HERE = MetricTarget(name="server-metrics", namespace="cms", labels={"app": "triton"}, port=8002, path="/metrics")
+ELSEWHERE = MetricTarget(
+    name="server-metrics",
+    namespace="cms-tunnels",
+    labels={"app": "tunnel"},
+    port=8002,
+    path="/metrics",
+)
 
 
-def deploy(recorder: Recorder, prometheus: OwnPrometheus | ExternalPrometheus, *targets: MetricTarget) -> None:
+PROXIES = MetricTarget(
+    name="envoy-metrics", namespace="cms", labels={"app": "envoy"}, port=9902, path="/stats/prometheus"
+)
+
+
+def deploy(
+    recorder: Recorder, prometheus: OwnPrometheus | ExternalPrometheus | OperatorPrometheus, *servers: MetricTarget
+) -> None:
     args = MonitoringArgs(
         naming=Naming(instance="sonic-cms", namespace="cms", pull_secret="registry"),  # noqa: S106
         prometheus=prometheus,
         image="example.org/prometheus:v3.10.0",
-        targets=targets or (HERE,),
+        servers=servers or (HERE,),
+        proxies=PROXIES,
         api_server_port=6443,
         keda_namespace="keda",
     )
@@ -42,6 +56,72 @@ def test_an_external_prometheus_is_only_named(recorder: Recorder) -> None:
     deploy(recorder, ExternalPrometheus(kind="external", url="https://prometheus.example.org"))
     assert recorder.manifests() == []
     assert outputs(recorder) == {"url": "https://prometheus.example.org"}
+
+
+def test_services_carry_the_labels_by_which_a_prometheus_looks_for_them(recorder: Recorder) -> None:
+    site = ExternalPrometheus(
+        kind="external",
+        url="http://prometheus.monitoring.svc:9090",
+        service_labels={"scrape_metrics": "true"},
+        proxy_service_annotations={"prometheus.io/path": "/stats/prometheus"},
+    )
+    deploy(recorder, site, HERE, ELSEWHERE)
+    by_name = {
+        (each["metadata"]["namespace"], each["metadata"]["name"]): each for each in recorder.manifests("Service")
+    }
+    here, elsewhere = (by_name[namespace, "sonic-cms-server-metrics"] for namespace in ("cms", "cms-tunnels"))
+    proxies = by_name["cms", "sonic-cms-envoy-metrics"]
+    for service, target in ((here, HERE), (elsewhere, ELSEWHERE), (proxies, PROXIES)):
+        assert service["spec"]["selector"] == target.labels
+        assert service["spec"]["ports"] == [{"name": "metrics", "port": target.port, "targetPort": target.port}]
+    assert here["metadata"]["labels"]["scrape_metrics"] == "true"
+    assert "scrape_metrics" not in proxies["metadata"]["labels"]
+    assert proxies["metadata"]["annotations"] == {"prometheus.io/path": "/stats/prometheus"}
+
+
+def test_a_prometheus_that_looks_for_servers_alone_finds_no_proxies(recorder: Recorder) -> None:
+    url = "http://prometheus.monitoring.svc:9090"
+    deploy(recorder, ExternalPrometheus(kind="external", url=url, service_labels={"scrape_metrics": "true"}))
+    assert [each["spec"]["selector"] for each in recorder.manifests("Service")] == [HERE.labels]
+
+
+def operator(**facts: Any) -> OperatorPrometheus:
+    url = "http://prometheus-operated.monitoring.svc:9090"
+    return OperatorPrometheus(kind="operator", url=url, monitor_labels={"release": "prometheus"}, **facts)
+
+
+def test_pod_monitors_lead_the_operator_to_the_pods(recorder: Recorder) -> None:
+    deploy(recorder, operator(scrape_interval_seconds=5))
+    monitors = {each["metadata"]["name"]: each for each in recorder.manifests("PodMonitor")}
+    servers, proxies = monitors["sonic-cms-server-metrics"], monitors["sonic-cms-envoy-metrics"]
+    assert servers["apiVersion"] == "monitoring.coreos.com/v1"
+    assert servers["metadata"]["labels"]["release"] == "prometheus"
+    assert servers["spec"] == {
+        "selector": {"matchLabels": HERE.labels},
+        "namespaceSelector": {"matchNames": ["cms"]},
+        "podMetricsEndpoints": [{"port": "metrics", "path": "/metrics", "interval": "5s"}],
+    }
+    assert proxies["spec"]["podMetricsEndpoints"][0]["path"] == "/stats/prometheus"
+    assert recorder.manifests("Service") == []
+
+
+def test_service_monitors_find_a_service_with_their_port(recorder: Recorder) -> None:
+    deploy(recorder, operator(monitor=MonitorKind.SERVICE))
+    services = {each["metadata"]["name"]: each for each in recorder.manifests("Service")}
+    monitors = recorder.manifests("ServiceMonitor")
+    assert len(monitors) == len(services)
+    for monitor in monitors:
+        service = services[monitor["metadata"]["name"]]
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        (endpoint,) = monitor["spec"]["endpoints"]
+        assert endpoint["port"] in [port["name"] for port in service["spec"]["ports"]]
+
+
+def test_monitors_of_several_namespaces_have_different_names_in_one(recorder: Recorder) -> None:
+    deploy(recorder, operator(monitor_namespace="monitoring"), HERE, ELSEWHERE)
+    monitors = [each["metadata"] for each in recorder.manifests("PodMonitor")]
+    assert {each["namespace"] for each in monitors} == {"monitoring"}
+    assert len({each["name"] for each in monitors}) == len(monitors)
 
 
 def test_the_url_is_that_of_the_service(own: Recorder) -> None:

@@ -16,8 +16,10 @@ from components.server_pool import MetricTarget
 from stacks.schema.site import OwnPrometheus
 from tests.support.tools import tool
 
-SERVERS = MetricTarget(namespace="cms", labels={"part": "servers"}, port=8002, path="/metrics")
-PROXIES = MetricTarget(namespace="cms", labels={"part": "proxies"}, port=9902, path="/stats/prometheus")
+SERVERS = MetricTarget(name="server-metrics", namespace="cms", labels={"part": "servers"}, port=8002, path="/metrics")
+PROXIES = MetricTarget(
+    name="envoy-metrics", namespace="cms", labels={"part": "proxies"}, port=9902, path="/stats/prometheus"
+)
 
 
 def own(**changes: int) -> OwnPrometheus:
@@ -28,7 +30,8 @@ def args(**changes: Any) -> MonitoringArgs:
     defaults: dict[str, Any] = {
         "naming": Naming(instance="sonic-cms", namespace="cms"),
         "prometheus": own(),
-        "targets": (SERVERS, PROXIES),
+        "servers": (SERVERS,),
+        "proxies": PROXIES,
         "image": "example.org/prometheus:v3.10.0",
         "api_server_port": 6443,
         "keda_namespace": "keda",

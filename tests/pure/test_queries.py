@@ -22,7 +22,7 @@ DEPLOYMENT = "sonic-cms-triton-gpu"
 def pool(deployment: str, namespace: str = "sonic-cms") -> ServerPool:
     return a_pool(
         host="servers.example.org",
-        metrics=MetricTarget(namespace=namespace, labels={}, port=8002, path="/metrics"),
+        metrics=MetricTarget(name="server-metrics", namespace=namespace, labels={}, port=8002, path="/metrics"),
         pod_pattern=deployment_pod_pattern(deployment),
     )
 

@@ -13,7 +13,7 @@ def a_pool(*, host: str, port: int = 8001, **facts: Any) -> ServerPool:
         "name": "gpu",
         "priority": 0,
         "peers": (),
-        "metrics": MetricTarget(namespace="sonic-demo", labels={}, port=8002, path="/metrics"),
+        "metrics": MetricTarget(name="server-metrics", namespace="sonic-demo", labels={}, port=8002, path="/metrics"),
         "pod_pattern": "",
         "scale_target": None,
         "timing": ServerTiming.of(Traffic(), dns_ttl_seconds=5),

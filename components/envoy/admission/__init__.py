@@ -137,7 +137,7 @@ def container(args: AdmissionArgs, *, admin_port: int) -> Manifest:
     """Return the container. Its probes ask the supervisor, which restarts the controller by itself."""
 
     def probe(path: str, **numbers: int) -> Manifest:
-        return {"httpGet": {"path": path, "port": "admission"}, "timeoutSeconds": 5, **numbers}
+        return {"httpGet": {"path": path, "port": PROBE_PORT}, "timeoutSeconds": 5, **numbers}
 
     fixed = {"memory": f"{_MEMORY_MIB}Mi", "ephemeral-storage": f"{_LOGS_MIB}Mi"}
     return {
@@ -145,7 +145,6 @@ def container(args: AdmissionArgs, *, admin_port: int) -> Manifest:
         "image": args.image,
         "imagePullPolicy": "IfNotPresent",
         "command": command(args, folder=CONFIG_FOLDER, admin_port=admin_port),
-        "ports": [{"name": "admission", "containerPort": PROBE_PORT}],
         # Starting two Pythons takes 0.3 s of a core; from then on a hundredth of one is enough.
         "resources": {"requests": {"cpu": "20m", **fixed}, "limits": {"cpu": "200m", **fixed}},
         "startupProbe": probe("/started", periodSeconds=1, failureThreshold=60),
