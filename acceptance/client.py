@@ -1,13 +1,10 @@
-"""A client of Triton's gRPC with the same generated stubs as CMSSW's: unary calls, tensors as raw bytes."""
+"""A client of Triton's gRPC with the same generated stubs as CMSSW's: tensors as raw bytes."""
 
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 import grpc
-import numpy as np
-from tritonclient.grpc import service_pb2, service_pb2_grpc
-from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
+from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
 from acceptance.client_credentials import NOTHING_TO_SHOW, Credentials
 from acceptance.kserve import (
@@ -18,7 +15,8 @@ from acceptance.kserve import (
     ModelStatistics,
     Tensor,
     TensorSpec,
-    dtype,
+    raw,
+    tensor_of_raw,
 )
 
 CALL_DEADLINE_SECONDS = 10.0
@@ -84,6 +82,18 @@ class TritonClient:
             batch_size_max=config.max_batch_size,
             checksums_md5=checksums,
             stateful=config.HasField("sequence_batching"),
+            text_sequence_id=any(
+                control.kind == control.CONTROL_SEQUENCE_CORRID and control.data_type == model_config_pb2.TYPE_STRING
+                for control_input in config.sequence_batching.control_input
+                for control in control_input.control
+            ),
+            decoupled=config.model_transaction_policy.decoupled,
+            steps=[
+                (step.model_name, str(step.model_version) if step.model_version > 0 else "")
+                for step in config.ensemble_scheduling.step
+            ],
+            optional_inputs=frozenset(tensor.name for tensor in config.input if tensor.optional),
+            warm_up=_warm_up(config),
         )
 
     def model_metadata(self, model: str, version: str) -> ModelMetadata:
@@ -96,21 +106,32 @@ class TritonClient:
         )
         return ModelMetadata(inputs=inputs, outputs=outputs)
 
-    def infer(self, model: str, version: str, inputs: Sequence[Tensor], *, sequence: bool = False) -> list[Tensor]:
-        """ModelInfer, as a whole `sequence` if it is to be one; the tensors of the answer."""
-        request = service_pb2.ModelInferRequest(model_name=model, model_version=version)
-        if sequence:
-            request.parameters["sequence_id"].int64_param = secrets.randbelow(2**62) + 1
-            request.parameters["sequence_start"].bool_param = True
-            request.parameters["sequence_end"].bool_param = True
-        for tensor in inputs:
-            request.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.values.shape)
-            request.raw_input_contents.append(_raw(tensor))
-        answer = _call(self._stub.ModelInfer, request, INFER_DEADLINE_SECONDS)
-        if len(answer.outputs) != len(answer.raw_output_contents):
-            msg = f"the answer names {len(answer.outputs)} outputs and brings {len(answer.raw_output_contents)}"
+    def model_ready(self, model: str, version: str) -> bool:
+        """ModelReady."""
+        return bool(_call(self._stub.ModelReady, service_pb2.ModelReadyRequest(name=model, version=version)).ready)
+
+    def infer(
+        self, model: str, version: str, inputs: Sequence[Tensor], sequence: str | int | None = None
+    ) -> list[Tensor]:
+        """ModelInfer; the tensors of the answer. With a correlation ID the request is a whole `sequence`."""
+        request = _inference(model, version, inputs, sequence)
+        return _tensors(_call(self._stub.ModelInfer, request, INFER_DEADLINE_SECONDS))
+
+    def stream(
+        self, model: str, version: str, inputs: Sequence[Tensor], sequence: str | int | None = None
+    ) -> list[list[Tensor]]:
+        """ModelStreamInfer of one request; the tensors of each response."""
+        request = _inference(model, version, inputs, sequence)
+
+        def call(requests: Iterator[Any], timeout: float) -> list[Any]:
+            return list(self._stub.ModelStreamInfer(requests, timeout=timeout))
+
+        responses = _call(call, iter([request]), INFER_DEADLINE_SECONDS)
+        failed = next((response.error_message for response in responses if response.error_message), None)
+        if failed is not None:
+            msg = f"the stream answers: {failed}"
             raise CallError(msg)
-        return [_tensor(head, raw) for head, raw in zip(answer.outputs, answer.raw_output_contents, strict=True)]
+        return [_tensors(response.infer_response) for response in responses]
 
     def model_statistics(self, model: str, version: str) -> list[ModelStatistics]:
         """ModelStatistics, one for each version."""
@@ -143,16 +164,46 @@ def _call(method: Callable[..., Any], request: Any, deadline_seconds: float = CA
         raise CallError(msg) from error
 
 
-def _raw(tensor: Tensor) -> bytes:
-    if tensor.datatype == "BYTES":
-        return b"".join(serialize_byte_tensor(tensor.values).flatten())
-    return tensor.values.tobytes()
+def _inference(model: str, version: str, inputs: Sequence[Tensor], sequence: str | int | None) -> Any:
+    request = service_pb2.ModelInferRequest(model_name=model, model_version=version)
+    if sequence is not None:
+        parameter = request.parameters["sequence_id"]
+        if isinstance(sequence, str):
+            parameter.string_param = sequence
+        else:
+            parameter.int64_param = sequence
+        request.parameters["sequence_start"].bool_param = True
+        request.parameters["sequence_end"].bool_param = True
+    for tensor in inputs:
+        request.inputs.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.values.shape)
+        request.raw_input_contents.append(raw(tensor))
+    return request
 
 
-def _tensor(head: Any, raw: bytes) -> Tensor:
-    try:
-        flat = deserialize_bytes_tensor(raw) if head.datatype == "BYTES" else np.frombuffer(raw, dtype(head.datatype))
-        return Tensor(name=head.name, datatype=head.datatype, values=flat.reshape(tuple(head.shape)))
-    except ValueError as error:
-        msg = f"{head.name} says {head.datatype} {list(head.shape)} and brings {len(raw)} bytes, which do not fit"
-        raise CallError(msg) from error
+def _tensors(answer: Any) -> list[Tensor]:
+    if len(answer.outputs) != len(answer.raw_output_contents):
+        msg = f"the answer names {len(answer.outputs)} outputs and brings {len(answer.raw_output_contents)}"
+        raise CallError(msg)
+    return [
+        tensor_of_raw(head.name, head.datatype, head.shape, content)
+        for head, content in zip(answer.outputs, answer.raw_output_contents, strict=True)
+    ]
+
+
+def _kserve_name(data_type: int) -> str:
+    """Return KServe's name of a datatype of a model's configuration."""
+    name = str(model_config_pb2.DataType.Name(data_type)).removeprefix("TYPE_")
+    return "BYTES" if name == "STRING" else name
+
+
+def _warm_up(config: Any) -> list[TensorSpec]:
+    """Return the inputs of the first warm-up sample that is all zeros; its shapes count the batch."""
+    batching = config.max_batch_size > 0
+    for sample in config.model_warmup:
+        if sample.inputs and all(value.zero_data for value in sample.inputs.values()):
+            batch = (max(sample.batch_size, 1),) if batching else ()
+            return [
+                TensorSpec(name=name, datatype=_kserve_name(value.data_type), shape=(*batch, *value.dims))
+                for name, value in sample.inputs.items()
+            ]
+    return []

@@ -1,64 +1,27 @@
-"""References, the files below stacks/experiments/reference: a request with its right answer.
+"""References as numpy arrays: a request with its right answer. docs/acceptance.md describes the files."""
 
-A file is JSON. `request.inputs` and `expected.outputs` are lists of tensors as KServe v2 writes them: name, datatype,
-shape, and data as a flat list in row-major order. `tolerance` limits the deviation of an answer:
-|answer - right| <= absolute + relative x |right|, for each number.
-"""
-
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from acceptance.errors import CheckError
 from acceptance.kserve import NUMPY_TYPES, Tensor
+from stacks.errors import ConfigurationError
+from stacks.reference import TensorData, Tolerance, read_reference_file, read_request_file
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _TensorData(_Model):
-    name: str
-    datatype: str
-    shape: tuple[int, ...]
-    data: list[Any]
-
-
-class _Inputs(_Model):
-    inputs: tuple[_TensorData, ...]
-
-
-class _Outputs(_Model):
-    outputs: tuple[_TensorData, ...]
-
-
-class Tolerance(_Model):
-    """Largest deviation of a number from the reference."""
-
-    relative: Annotated[float, Field(ge=0)]
-    """As a fraction of the right number."""
-    absolute: Annotated[float, Field(ge=0)]
-    """Added to that."""
-
-
-class _File(_Model):
-    model: str
-    request: _Inputs
-    expected: _Outputs
-    tolerance: Tolerance
-
-
-class Reference(_Model):
+@dataclass(frozen=True, kw_only=True)
+class Reference:
     """A request to a model, and its right answer."""
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     inputs: tuple[Tensor, ...]
     """The request."""
-    outputs: tuple[Tensor, ...]
-    """The right answer."""
+    responses: tuple[tuple[Tensor, ...], ...]
+    """The right answer: the tensors of each response; only a decoupled model has not exactly one."""
     tolerance: Tolerance
     """Largest deviation of an answer."""
 
@@ -70,36 +33,39 @@ def read_reference(path: Path, model: str) -> Reference:
         CheckError: the file is missing or broken, or is the reference of another model.
     """
     try:
-        file = _File.model_validate_json(path.read_text())
-        reference = Reference(
-            inputs=tuple(map(_tensor, file.request.inputs)),
-            outputs=tuple(map(_tensor, file.expected.outputs)),
-            tolerance=file.tolerance,
-        )
-    except OSError as error:
-        msg = f"{path} cannot be read ({error.strerror}): correct the name of the model's reference, or add the file"
-        raise CheckError(msg) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        msg = f"{path}: {where}: {first['msg']}: correct it to the form described in acceptance/reference.py"
-        raise CheckError(msg) from error
-    except (ValueError, TypeError, KeyError) as error:
-        msg = f"{path}: {error}: correct the data, datatype or shape of the tensor"
-        raise CheckError(msg) from error
+        file = read_reference_file(path, str(path))
+    except ConfigurationError as error:
+        raise CheckError(str(error)) from error
     if file.model != model:
         msg = f"{path} is the reference of `{file.model}`, but `{model}` names it: give each model its own reference"
         raise CheckError(msg)
-    return reference
+    return Reference(
+        inputs=tensors(file.request.inputs), responses=tuple(map(tensors, file.expected.each)), tolerance=file.tolerance
+    )
 
 
-def _tensor(content: _TensorData) -> Tensor:
-    if content.datatype not in NUMPY_TYPES:
-        msg = f"{content.name} has datatype {content.datatype}, known are {', '.join(NUMPY_TYPES)}"
-        raise ValueError(msg)
-    data = [item.encode() for item in content.data] if content.datatype == "BYTES" else content.data
-    values = np.array(data, NUMPY_TYPES[content.datatype])
-    if values.size != np.prod(content.shape, dtype=int):
-        msg = f"{content.name} has shape {list(content.shape)} and {values.size} values"
-        raise ValueError(msg)
+def read_request(path: Path) -> tuple[Tensor, ...]:
+    """Read a request without its answer.
+
+    Raises:
+        CheckError: the file is missing or broken.
+    """
+    try:
+        return tensors(read_request_file(path, str(path)).inputs)
+    except ConfigurationError as error:
+        raise CheckError(str(error)) from error
+
+
+def tensors(contents: Sequence[TensorData]) -> tuple[Tensor, ...]:
+    """Return tensors of a file."""
+    return tuple(map(_tensor, contents))
+
+
+def _tensor(content: TensorData) -> Tensor:
+    values = np.empty(len(content.data), NUMPY_TYPES[content.datatype])
+    values[:] = list(map(_bytes, content.data)) if content.datatype == "BYTES" else content.data
     return Tensor(name=content.name, datatype=content.datatype, values=values.reshape(content.shape))
+
+
+def _bytes(item: Any) -> bytes:
+    return base64.b64decode(item["base64"]) if isinstance(item, dict) else item.encode()

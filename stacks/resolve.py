@@ -9,6 +9,7 @@ from stacks.assemble import Assembler, Resolved
 from stacks.collisions import collisions
 from stacks.errors import ConfigurationError, Problem, choice, found
 from stacks.origin import KeyPath, dotted
+from stacks.reference import read_reference_file
 from stacks.schema import StackConfig
 from stacks.stack_file import PROJECT, StackFile
 
@@ -133,28 +134,23 @@ def _site_of(stack: str, assembler: Assembler) -> str | None:
 
 
 def _broken_references(resolved: Resolved, root: Path) -> Iterator[Problem]:
-    """Yield each reference of a model that is missing, is not JSON, or is of another model.
-
-    The acceptance check reads the rest of it.
-    """
+    """Yield each reference of a model that is missing or wrong, or is of another model."""
     directory = root / REFERENCE_DIRECTORY
     known = [file.relative_to(directory).as_posix() for file in sorted(directory.rglob("*")) if file.is_file()]
     for index, model in enumerate(resolved.config.experiment.models.expected):
         path: KeyPath = ("experiment", "models", "expected", index, "reference")
-        place, thing = resolved.tree.nearest_origin(path).place, f"{dotted(path)}: found {found(model.reference)}"
-        if model.reference is None:
-            continue
-        if model.reference not in known:
-            remedy = choice(model.reference, known, otherwise="correct the name or add the file")
-            yield Problem(place, f"{thing}: must be a file below {REFERENCE_DIRECTORY}: {remedy}")
-            continue
-        try:
-            content = json.loads((directory / model.reference).read_text(encoding="utf-8"))
-        except ValueError as error:
-            where = f"{REFERENCE_DIRECTORY / model.reference}:{getattr(error, 'lineno', 1)}"
-            yield Problem(where, f"cannot be read as JSON ({error}): correct the line")
-            continue
-        named = content.get("model") if isinstance(content, dict) else None
-        if named != model.name:
-            rule = f"must be of model `{model.name}`, and its `model` is {found(named)}"
-            yield Problem(place, f"{thing}: {rule}: name the file of this model, or correct the `model` in it")
+        place = resolved.tree.nearest_origin(path).place
+        for name in dict.fromkeys(model.reference_files.values()):
+            thing = f"{dotted(path)}: found {found(name)}"
+            if name not in known:
+                remedy = choice(name, known, otherwise="correct the name or add the file")
+                yield Problem(place, f"{thing}: must be a file below {REFERENCE_DIRECTORY}: {remedy}")
+                continue
+            try:
+                file = read_reference_file(directory / name, (REFERENCE_DIRECTORY / name).as_posix())
+            except ConfigurationError as error:
+                yield from error.problems
+                continue
+            if file.model != model.name:
+                rule = f"must be of model `{model.name}`, and its `model` is {found(file.model)}"
+                yield Problem(place, f"{thing}: {rule}: name the file of this model, or correct the `model` in it")

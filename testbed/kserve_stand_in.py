@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 import numpy as np
 from numpy.typing import NDArray
-from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -36,6 +36,18 @@ class StandInModel:
     """Parameters of the checksum agent; none: no agent."""
     stateful: bool = False
     """True: it has a sequence batcher and refuses a request outside a sequence."""
+    text_sequence_id: bool = False
+    """True: it refuses a correlation ID that is a number."""
+    decoupled: int | None = None
+    """Number of times that it answers each request, by stream only; None: once, and not by stream only."""
+    steps: Sequence[str] = ()
+    """Models that an ensemble calls: a stateful one refuses a request outside a sequence."""
+    warm_up: bool = False
+    """True: its configuration warms it up with zeros, a batch of one."""
+    optional: Sequence[str] = ()
+    """Inputs that a request may leave out."""
+    calls: list[Arrays] = field(default_factory=list)
+    """Inputs of each request."""
     success_count: int = 0
     last_inference_ms: int = 0
 
@@ -49,6 +61,8 @@ class TritonStandIn(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
     ready: bool = True
     failures: dict[str, tuple[grpc.StatusCode, str]] = field(default_factory=dict)
     """Call -> the status and details that it ends with."""
+    messages: dict[str, str] = field(default_factory=dict)
+    """Call -> the error message in its answer."""
     counts: bool = True
     """False: the statistics do not count inferences."""
     authorization: str | None = None
@@ -89,8 +103,21 @@ class TritonStandIn(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
         answer = service_pb2.ModelConfigResponse()
         answer.config.name = request.name
         answer.config.max_batch_size = model.batch_size_max
+        for name, shape in model.inputs.items():
+            answer.config.input.add(name=name, dims=shape, data_type="TYPE_FP32", optional=name in model.optional)
         if model.stateful:
-            answer.config.sequence_batching.SetInParent()
+            control = answer.config.sequence_batching.control_input.add(name="CORRID").control.add()
+            control.kind = control.CONTROL_SEQUENCE_CORRID
+            control.data_type = model_config_pb2.TYPE_STRING if model.text_sequence_id else model_config_pb2.TYPE_UINT64
+        answer.config.model_transaction_policy.decoupled = model.decoupled is not None
+        for step in model.steps:
+            answer.config.ensemble_scheduling.step.add(model_name=step, model_version=-1)
+        if model.warm_up:
+            sample = answer.config.model_warmup.add(name="zeros", batch_size=1)
+            for name, shape in model.inputs.items():
+                sample.inputs[name].data_type = model_config_pb2.TYPE_FP32
+                sample.inputs[name].dims.extend(4 if size < 0 else size for size in shape)
+                sample.inputs[name].zero_data = True
         if model.checksums:
             agent = answer.config.model_repository_agents.agents.add(name="checksum")
             agent.parameters.update(model.checksums)
@@ -105,14 +132,39 @@ class TritonStandIn(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
                 tensors.add(name=name, datatype="FP32", shape=[*batch, *shape])
         return answer
 
+    def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._model("ModelReady", request.name, request.version, context)
+        return service_pb2.ModelReadyResponse(ready=True)
+
     def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         model = self._model("ModelInfer", request.model_name, request.model_version, context)
-        if model.stateful and not request.parameters["sequence_id"].int64_param:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "must specify a non-zero or non-empty correlation ID")
+        if model.decoupled is not None:
+            context.abort(
+                grpc.StatusCode.UNIMPLEMENTED, "ModelInfer RPC doesn't support models with decoupled transaction policy"
+            )
+        return self._answer(model, request, context)
+
+    def ModelStreamInfer(self, requests: Any, context: Any) -> Any:  # noqa: N802
+        for request in requests:
+            model = self._model("ModelStreamInfer", request.model_name, request.model_version, context)
+            if "ModelStreamInfer" in self.messages:
+                yield service_pb2.ModelStreamInferResponse(error_message=self.messages["ModelStreamInfer"])
+                continue
+            for _ in range(1 if model.decoupled is None else model.decoupled):
+                answer = self._answer(model, request, context)
+                yield service_pb2.ModelStreamInferResponse(infer_response=answer)
+
+    def _answer(self, model: StandInModel, request: Any, context: Any) -> Any:
+        for part in (model, *(self.models[step] for step in model.steps)):
+            sequence_id = request.parameters["sequence_id"]
+            given = sequence_id.string_param if part.text_sequence_id else sequence_id.int64_param
+            if part.stateful and not given:
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, "must specify a non-zero or non-empty correlation ID")
         arrays = {
             head.name: np.frombuffer(raw, np.float32).reshape(tuple(head.shape))
             for head, raw in zip(request.inputs, request.raw_input_contents, strict=True)
         }
+        model.calls.append(arrays)
         answer = service_pb2.ModelInferResponse(model_name=request.model_name, model_version="1")
         for name, values in model.compute(arrays).items():
             answer.outputs.add(name=name, datatype="FP32", shape=values.shape)

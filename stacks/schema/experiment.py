@@ -1,6 +1,6 @@
 """An experiment: the facts of a collaboration. Facts of a place are the site's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -134,10 +134,48 @@ class ExpectedModel(Model):
     """true: the model keeps state from one request of a sequence to the next (Triton's sequence batcher). Envoy then
     never retries a request that a server may have begun."""
     reference: Text | None = None
-    """File below stacks/experiments/reference with a request and its right answer, for the acceptance check. Without it
-    the check sends zeros and compares only the shapes and types of the answer."""
+    """File below stacks/experiments/reference with a request and its right answer, which the acceptance check compares;
+    `{version}` in the name stands for each of `versions`. docs/acceptance.md describes the file."""
+    probe: Literal["harmless", "ready", "zeros"] = "harmless"
+    """Requests that the acceptance check may send. `harmless`: the reference; without one, the zeros that the model's
+    own configuration warms it up with (`model_warmup`); else none. `ready`: none, the check asks only whether the model
+    is ready. `zeros`: zeros in every input, for a model that cannot be harmed by them."""
+    called_by: tuple[Text, ...] = ()
+    """Models of the list that call this one while they compute (business logic scripting); empty: clients call it. It
+    must be in the list, since `explicit` loads nothing else but the steps of ensembles."""
     checksums_md5: dict[str, Md5] = {}
     """File of the model -> MD5, as Triton's checksum agent holds them and CMSSW compares them; empty: no agent."""
+
+    @property
+    def reference_files(self) -> Mapping[str, str]:
+        """Version to ask for, empty for the server's choice -> file of its reference; empty without a reference."""
+        if self.reference is None:
+            return {}
+        return {version: self.reference.replace("{version}", version) for version in self.asked_versions}
+
+    @property
+    def asked_versions(self) -> tuple[str, ...]:
+        """Versions to ask for; one empty text: the server's choice."""
+        return tuple(str(version) for version in self.versions or ()) or ("",)
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """One request is chosen, and a version that is named in a file is known."""
+        if self.reference is not None and self.probe != "harmless":
+            yield BrokenRule(
+                f"probe is `{self.probe}` but reference names {self.reference}, which the check sends: remove one of "
+                "the two",
+                ("probe", "reference"),
+            )
+        if self.reference is not None and "{version}" in self.reference and self.versions is None:
+            yield BrokenRule(
+                f"reference is `{self.reference}` but versions is not set: list the versions, or name the file",
+                ("reference", "versions"),
+            )
+        if self.called_by and self.probe == "zeros":
+            yield BrokenRule(
+                "probe is `zeros` but called_by says that no client calls the model: remove one of the two",
+                ("probe", "called_by"),
+            )
 
 
 class Models(Model):
@@ -154,12 +192,22 @@ class Models(Model):
         return any(model.stateful for model in self.expected)
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """Every model is named once."""
-        for name in twice([model.name for model in self.expected]):
+        """Every model is named once, and a model is called by another of them."""
+        names = [model.name for model in self.expected]
+        for name in twice(names):
             yield BrokenRule(
                 f"the model `{name}` is named more than once: name it once, with all its versions",
                 ("expected",),
             )
+        for index, model in enumerate(self.expected):
+            others = [name for name in names if name != model.name]
+            for caller in model.called_by:
+                if caller not in others:
+                    yield BrokenRule(
+                        f"expected[{index}].called_by has `{caller}`, which is no other model of the list: "
+                        "correct the name, or add the model to expected",
+                        (f"expected.{index}.called_by",),
+                    )
 
 
 class Traffic(Model):

@@ -80,8 +80,9 @@ class Base:
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a kubeconfig that has the context of the happy cases and another."""
+    """A folder with references, and a kubeconfig that has the context of the happy cases and another."""
     directory = tmp_path_factory.mktemp("access")
+    lay_out_happy("everything", directory)
     write_kubeconfig(directory / "kubeconfig", "here", "herex")
     return directory
 

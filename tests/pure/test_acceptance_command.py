@@ -33,16 +33,15 @@ def demo() -> TritonStandIn:
 
 
 def stand_in(expectation: Expectation) -> StandInModel:
-    assert expectation.reference is not None
-    right = {tensor.name: tensor.values for tensor in expectation.reference.outputs}
+    reference = expectation.references[""]
+    (response,) = reference.responses
+    right = {tensor.name: tensor.values for tensor in response}
 
     def compute(inputs: Arrays) -> Arrays:
         assert inputs
         return right
 
-    return StandInModel(
-        inputs=shapes(expectation.reference.inputs), outputs=shapes(expectation.reference.outputs), compute=compute
-    )
+    return StandInModel(inputs=shapes(reference.inputs), outputs=shapes(response), compute=compute)
 
 
 def shapes(tensors: tuple[Tensor, ...]) -> dict[str, list[int]]:

@@ -91,14 +91,3 @@ def test_every_sentence_of_the_schema_is_told_in_a_case(module: Path, tmp_path: 
         if not any(re.search(f"{wanted}$", sentence) for sentence in told)
     ]
     assert never == []
-
-
-def test_a_reference_that_is_not_json_is_refused_at_its_line(tmp_path: Path) -> None:
-    lay_out_happy("everything", tmp_path)
-    (tmp_path / "stacks/experiments/reference/first.json").write_text('{\n  "model": first\n}')
-    with pytest.raises(ConfigurationError) as caught:
-        resolve(STACK, tmp_path)
-    (problem,) = caught.value.problems
-    assert problem.where == "stacks/experiments/reference/first.json:2"
-    assert problem.sentence.startswith("cannot be read as JSON (Expecting value")
-    assert problem.sentence.endswith("): correct the line")

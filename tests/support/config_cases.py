@@ -4,8 +4,10 @@ A file is named `<case>.<part>.yaml` (happy) or `<part>.<what is wrong>.yaml` (e
 or `experiment`; the parts that a case does not have are those of `happy/minimal`.
 """
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 CASES = Path(__file__).parent.parent / "config"
 STACK = "case"
@@ -32,9 +34,21 @@ def lay_out_happy(case: str, root: Path) -> None:
     for part in _PLACES:
         file = CASES / "happy" / f"{case}.{part}.yaml"
         _put(file if file.exists() else CASES / "happy" / f"minimal.{part}.yaml", part, root)
-    reference = root / "stacks/experiments/reference/first.json"
-    reference.parent.mkdir(parents=True, exist_ok=True)
-    reference.write_text('{"model": "first"}')
+    directory = root / "stacks/experiments/reference"
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in ("first.json", "first-1.json", "first-3.json"):
+        (directory / name).write_text(json.dumps(a_reference("first")))
+
+
+def a_reference(model: str) -> dict[str, Any]:
+    """A right reference of a model, as JSON."""
+    tensor = {"datatype": "FP32", "shape": [2], "data": [1.0, 2.0]}
+    return {
+        "model": model,
+        "request": {"inputs": [{"name": "IN", **tensor}]},
+        "expected": {"outputs": [{"name": "OUT", **tensor}]},
+        "tolerance": {"relative": 0.0, "absolute": 0.0},
+    }
 
 
 def lay_out_error(case: str, root: Path) -> list[str]:
