@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+INFORMATION: Mapping[str, str] = {"app.kubernetes.io/part-of": "sonic", "app.kubernetes.io/managed-by": "pulumi"}
+"""Labels of every object that no selector matches on."""
 POOL_LABEL = "sonic.fastmachinelearning.org/pool"
 """Label with the capacity pool of a Triton server."""
 
@@ -10,6 +12,12 @@ POOL_LABEL = "sonic.fastmachinelearning.org/pool"
 def instance_selector(instance: str) -> Mapping[str, str]:
     """Return labels that match every pod of a stack, and no pod of another stack in its namespace."""
     return {"app.kubernetes.io/name": "sonic", "app.kubernetes.io/instance": instance}
+
+
+def version_label(image: str) -> Mapping[str, str]:
+    """Return the label with the version of an image: its tag. One by digest alone has none."""
+    tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+    return {"app.kubernetes.io/version": tag[:63].rstrip("-._")} if tag else {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,5 +39,5 @@ class Labels:
 
     @property
     def all(self) -> Mapping[str, str]:
-        """All labels: the selector's, and two that only inform."""
-        return {**self.selector, "app.kubernetes.io/part-of": "sonic", "app.kubernetes.io/managed-by": "pulumi"}
+        """All labels: the selector's, and those that only inform."""
+        return {**self.selector, **INFORMATION}

@@ -6,7 +6,6 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any
 
 import pulumi
@@ -15,7 +14,7 @@ import pulumi_kubernetes as k8s
 from components import names
 from components.base import Manifest, SonicComponent
 from components.naming import Naming
-from components.network import Edge, addresses, namespace_pods
+from components.network import Edge, edge_to_url
 from stacks.schema.experiment import CvmfsRepository, ImageRepository, Repository, S3Repository, VolumeRepository
 from stacks.schema.storage import ClaimVolume, CvmfsHostPath, CvmfsPvc, NfsVolume, S3Endpoint, Storage
 from stacks.schema.url import endpoint
@@ -169,7 +168,7 @@ def mounted_s3(repository: S3Repository, s3: S3Endpoint, secret_name: pulumi.Inp
             # Otherwise the AWS client first asks a cloud's metadata service, which the policy lets run into a timeout.
             {"name": "AWS_EC2_METADATA_DISABLED", "value": "true"},
         ),
-        egress=(s3_edge(s3.endpoint_url),),
+        egress=(edge_to_url(s3.endpoint_url),),
     )
 
 
@@ -181,25 +180,6 @@ def s3_url(endpoint_url: str, bucket: str, prefix: str) -> str:
     """
     scheme, host, port = endpoint(endpoint_url)
     return "/".join(filter(None, (f"s3://{scheme}://{host}:{port}", bucket, prefix)))
-
-
-def s3_edge(endpoint_url: str) -> Edge:
-    """Allow traffic to the endpoint. A NetworkPolicy knows addresses and pods, not names.
-
-    - An IP address: that address, on its port.
-    - A Service of the cluster (`….svc`, `….svc.cluster.local`): each pod of its namespace, on any port, since a policy
-      compares the port of the pod, which the URL does not tell.
-    - Another name: any address, on its port.
-    """
-    _, host, port = endpoint(endpoint_url)
-    try:
-        prefix_length = ip_address(host).max_prefixlen
-    except ValueError:
-        service = host.removesuffix(".cluster.local").split(".")
-        if service[2:] == ["svc"]:
-            return Edge(peers=(namespace_pods(service[1]),), ports=())
-        return Edge(peers=(), ports=(port,))
-    return Edge(peers=addresses([f"{host}/{prefix_length}"]), ports=(port,))
 
 
 def claim_spec(access_mode: str, size: str, storage_class: str | None) -> Manifest:

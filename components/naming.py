@@ -1,4 +1,4 @@
-"""The instance and the namespace of a stack, from which names and labels of all its objects follow."""
+"""The place of a stack in a cluster: its instance and namespace, and what all its pods need of the cluster."""
 
 from dataclasses import dataclass
 
@@ -16,6 +16,8 @@ class Naming:
     """Namespace of the stack."""
     pull_secret: str | None = None
     """Existing image pull secret of the namespace."""
+    dns_cidrs: tuple[str, ...] = ()
+    """Address ranges of DNS servers that no selector of pods matches."""
 
     def name(self, *parts: str) -> str:
         """Return the name of an object, such as `sonic-cms-triton-gpu`."""

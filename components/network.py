@@ -5,7 +5,10 @@ The pods of a stack are default-deny in both directions; every edge that a part 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
+
+from stacks.schema.url import endpoint
 
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 """Label with its name that the API server puts on every namespace."""
@@ -45,8 +48,35 @@ def addresses(cidrs: Sequence[str]) -> list[dict[str, Any]]:
 IN_CLUSTER: Mapping[str, Any] = {"namespaceSelector": {}}
 """Every pod of the cluster."""
 
-DNS = Edge(peers=(IN_CLUSTER,), ports=(53,), protocols=("UDP", "TCP"))
-"""Name resolution: the cluster's DNS, in whichever namespace it runs."""
+
+def dns(cidrs: Sequence[str]) -> Edge:
+    """Return name resolution: the cluster's DNS pods in whichever namespace they run, and DNS servers by address.
+
+    Policies compare the port of the pod. OpenShift's DNS pods listen on 5353, behind port 53 of their Service.
+
+    Args:
+        cidrs: ranges of DNS servers that are no pods, or pods in the host network, such as a node-local cache.
+    """
+    return Edge(peers=(IN_CLUSTER, *addresses(cidrs)), ports=(53, 5353), protocols=("UDP", "TCP"))
+
+
+def edge_to_url(url: str) -> Edge:
+    """Return traffic to the server of a URL. A NetworkPolicy knows addresses and pods, not names.
+
+    - An IP address: that address, on its port.
+    - A Service of the cluster (`….svc`, `….svc.cluster.local`): each pod of its namespace, on any port, since a policy
+      compares the port of the pod, which the URL does not tell.
+    - Another name: any address, on its port.
+    """
+    _, host, port = endpoint(url)
+    try:
+        prefix_length = ip_address(host).max_prefixlen
+    except ValueError:
+        service = host.removesuffix(".cluster.local").split(".")
+        if service[2:] == ["svc"]:
+            return Edge(peers=(namespace_pods(service[1]),), ports=())
+        return Edge(peers=(), ports=(port,))
+    return Edge(peers=addresses([f"{host}/{prefix_length}"]), ports=(port,))
 
 
 def policy_spec(selector: Mapping[str, str], *, ingress: Sequence[Edge], egress: Sequence[Edge]) -> dict[str, Any]:

@@ -35,19 +35,30 @@ def pull_secrets(name: str | None) -> dict[str, Any]:
 
 
 def spread_over_nodes(selector: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return `topologySpreadConstraints` that spread the replicas of one template over the nodes.
+    """Return `topologySpreadConstraints` that spread the replicas of one template over the nodes and their zones.
 
-    The rule is soft: with one node left both replicas run on it.
+    The rules are soft: with one node left both replicas run on it. A pod with constraints of its own gets none of the
+    scheduler's default ones, which spread over zones.
     """
     return [
         {
             "maxSkew": 1,
-            "topologyKey": "kubernetes.io/hostname",
+            "topologyKey": key,
             "whenUnsatisfiable": "ScheduleAnyway",
             "labelSelector": {"matchLabels": selector},
             "matchLabelKeys": ["pod-template-hash"],
         }
+        for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
     ]
+
+
+def guaranteed(resources: Mapping[str, str]) -> dict[str, Any]:
+    """Return `resources` with equal requests and limits.
+
+    A pod whose containers are all like this is of QoS class Guaranteed: on a node without memory the kernel kills the
+    others first. The National Research Platform bans pods that use much more or less than they request.
+    """
+    return {"requests": dict(resources), "limits": dict(resources)}
 
 
 def deployment_pod_pattern(deployment_name: str) -> str:

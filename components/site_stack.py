@@ -13,7 +13,7 @@ from components.base import Manifest, SonicComponent
 from components.envoy import STATS_PORT, AdmissionArgs, EnvoyProxy, EnvoyProxyArgs
 from components.envoy.stats import METRICS_PATH
 from components.gpu_nodes import GpuNodes, GpuNodesArgs
-from components.labels import instance_selector
+from components.labels import INFORMATION, instance_selector
 from components.model_repository import ModelRepository, ModelRepositoryArgs
 from components.monitoring import Monitoring, MonitoringArgs
 from components.naming import Naming
@@ -56,6 +56,7 @@ class SiteStack(SonicComponent):
             instance=args.config.name,
             namespace=args.config.namespace,
             pull_secret=args.config.site.images.pull_secret,
+            dns_cidrs=args.config.site.access.dns_cidrs,
         )
 
         ground = self._namespace()
@@ -107,7 +108,8 @@ class SiteStack(SonicComponent):
             metadata: Manifest = {"name": config.namespace, "labels": namespace_labels(config)}
             namespaces.append(k8s.core.v1.Namespace(self.child("namespace"), metadata=metadata, opts=self.options()))
         selector = instance_selector(config.name)
-        metadata = {"name": names.join(config.name, "default-deny"), "namespace": config.namespace, "labels": selector}
+        labels = {**selector, **INFORMATION}
+        metadata = {"name": names.join(config.name, "default-deny"), "namespace": config.namespace, "labels": labels}
         denial = k8s.networking.v1.NetworkPolicy(
             self.child("default-deny"),
             metadata=metadata,
@@ -236,4 +238,4 @@ def namespace_labels(config: StackConfig) -> Mapping[str, str]:
     """Return labels that enforce, warn of and audit the site's Pod Security Standard."""
     level = config.site.security.pod_security
     standard = {f"pod-security.kubernetes.io/{mode}": str(level) for mode in ("enforce", "warn", "audit")}
-    return {**instance_selector(config.name), **standard}
+    return {**instance_selector(config.name), **INFORMATION, **standard}

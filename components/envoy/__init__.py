@@ -14,7 +14,8 @@ from components.envoy.features import features
 from components.envoy.ports import GRPC_PORT, STATS_PORT
 from components.envoy.validate import find_envoy, validate_bootstrap
 from components.exposure import ClientEndpoint, ClientEndpointArgs, client_peers
-from components.network import DNS, Edge, policy_spec
+from components.labels import version_label
+from components.network import Edge, dns, policy_spec
 from components.pod import pod_guards
 
 __all__ = ["GRPC_PORT", "STATS_PORT", "AdmissionArgs", "EnvoyProxy", "EnvoyProxyArgs"]
@@ -63,7 +64,7 @@ class EnvoyProxy(SonicComponent):
         )
         k8s.apps.v1.Deployment(
             self.child("deployment"),
-            metadata=metadata,
+            metadata=metadata | {"labels": {**args.labels.all, **version_label(args.image)}},
             spec=deployment_spec(args, config.metadata.name),
             opts=self.options(
                 depends_on=guards,
@@ -87,7 +88,7 @@ def network_policy_spec(args: EnvoyProxyArgs) -> Manifest:
             Edge(peers=[args.prometheus_peer], ports=[STATS_PORT]),
         ],
         egress=[
-            DNS,
+            dns(args.naming.dns_cidrs),
             *(Edge(peers=pool.peers, ports=[pool.port]) for pool in args.pools),
             *(edge for part in features(args) for edge in part.egress),
         ],

@@ -27,7 +27,7 @@ class AdmissionArgs:
     prometheus_url: str
     """Prometheus that evaluates the query."""
     prometheus_peers: Sequence[Mapping[str, Any]]
-    """NetworkPolicy peers of that Prometheus; empty: any address."""
+    """NetworkPolicy peers of that Prometheus; empty: those that the URL leads to."""
     tenants: Sequence[Tenant] = ()
     """Tenants that share an overloaded pool by weight, besides all other clients."""
     image: str

@@ -12,7 +12,14 @@ from components.envoy.feature import CONFIG_FOLDER, SecretMount
 from components.envoy.features import features
 from components.envoy.ports import ADMIN_PORT, STATS_PORT
 from components.envoy.stats import METRICS_PATH, READY_PATH
-from components.pod import CONTAINER_SECURITY, pod_security, pull_secrets, scrape_annotations, spread_over_nodes
+from components.pod import (
+    CONTAINER_SECURITY,
+    guaranteed,
+    pod_security,
+    pull_secrets,
+    scrape_annotations,
+    spread_over_nodes,
+)
 from components.server_pool import METRICS_PORT_NAME
 
 BOOTSTRAP_FILE = "envoy.json"
@@ -32,7 +39,9 @@ def deployment_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) ->
         "selector": {"matchLabels": args.labels.selector},
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
         "minReadySeconds": 5,
-        "revisionHistoryLimit": 3,
+        # An old revision would wait for ever for its ConfigMap, which Pulumi has deleted: the way back is `pulumi up`
+        # with the previous configuration.
+        "revisionHistoryLimit": 0,
         "template": {
             "metadata": {
                 "labels": args.labels.all,
@@ -72,14 +81,15 @@ def drain_command(args: EnvoyProxyArgs) -> list[str]:
 def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manifest:
     parts = features(args)
     secrets = [secret for part in parts for secret in part.secrets]
+    tolerations = [toleration.model_dump(exclude_none=True) for toleration in args.proxy.tolerations]
     return {
         "serviceAccountName": args.name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         **pull_secrets(args.naming.pull_secret),
         "terminationGracePeriodSeconds": args.timing.envoy_grace_seconds,
-        "nodeSelector": args.proxy.node_selector,
-        "tolerations": [toleration.model_dump(exclude_none=True) for toleration in args.proxy.tolerations],
+        **({"nodeSelector": args.proxy.node_selector} if args.proxy.node_selector else {}),
+        **({"tolerations": tolerations} if tolerations else {}),
         "topologySpreadConstraints": spread_over_nodes(args.labels.selector),
         "securityContext": pod_security(_USER_ID),
         "containers": [
@@ -133,8 +143,10 @@ def _probes() -> dict[str, Any]:
 
 
 def _resources(args: EnvoyProxyArgs) -> dict[str, Any]:
-    fixed = {"cpu": f"{math.ceil(args.proxy.cpu_cores * 1000)}m", "memory": f"{args.proxy.memory_mib}Mi"}
-    return {
-        "requests": {**fixed, "ephemeral-storage": "16Mi"},
-        "limits": {**fixed, "ephemeral-storage": f"{_LOGS_MIB}Mi"},
-    }
+    return guaranteed(
+        {
+            "cpu": f"{math.ceil(args.proxy.cpu_cores * 1000)}m",
+            "memory": f"{args.proxy.memory_mib}Mi",
+            "ephemeral-storage": f"{_LOGS_MIB}Mi",
+        }
+    )

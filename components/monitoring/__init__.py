@@ -14,6 +14,7 @@ import pulumi_kubernetes as k8s
 
 from components import network
 from components.base import Manifest, SonicComponent
+from components.labels import version_label
 from components.monitoring.args import MonitoringArgs
 from components.monitoring.configuration import configuration
 from components.monitoring.deployment import CONFIG_FILE, PORT, deployment_spec, service_spec
@@ -82,7 +83,7 @@ class Monitoring(SonicComponent):
         )
         k8s.apps.v1.Deployment(
             self.child("deployment"),
-            metadata=metadata,
+            metadata=metadata | {"labels": {**args.labels.all, **version_label(args.image)}},
             spec=deployment_spec(args, prometheus, config_map_name=config.metadata["name"]),
             opts=self.options(depends_on=bindings),
         )
@@ -117,7 +118,7 @@ def network_policy_spec(args: MonitoringArgs) -> Manifest:
             *(network.Edge(peers=[_peer(args, target)], ports=[target.port]) for target in args.targets),
             # The API servers run on nodes or outside the cluster: no selector names them.
             network.Edge(peers=[], ports=[args.api_server_port]),
-            network.DNS,
+            network.dns(args.naming.dns_cidrs),
         ],
     )
 

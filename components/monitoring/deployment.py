@@ -1,11 +1,13 @@
 """The pod of the own Prometheus, and the Service before it."""
 
+import math
+
 import pulumi
 
 from components.base import Manifest
 from components.monitoring.args import MonitoringArgs
 from components.monitoring.configuration import RETENTION_GIB
-from components.pod import CONTAINER_SECURITY, pod_security, pull_secrets
+from components.pod import CONTAINER_SECURITY, guaranteed, pod_security, pull_secrets, spread_over_nodes
 from stacks.schema.site import OwnPrometheus
 
 PORT = 9090
@@ -13,10 +15,6 @@ PORT = 9090
 CONFIG_FILE = "prometheus.yml"
 
 _USER_ID = 10001
-_CPU_REQUEST = "50m"
-"""A few pods cost little to scrape."""
-_CPU_LIMIT = "500m"
-"""A query over days may cost more for a while."""
 _STORAGE_GIB = RETENTION_GIB + 1
 _CONFIG_FOLDER, _DATA_FOLDER = "/etc/prometheus", "/prometheus"
 
@@ -35,14 +33,17 @@ def deployment_spec(args: MonitoringArgs, prometheus: OwnPrometheus, *, config_m
         "replicas": 1,
         # Two at once would both count as the instance's Prometheus, one of them without samples.
         "strategy": {"type": "Recreate"},
+        "revisionHistoryLimit": 0,  # as for Envoy: an old revision has no ConfigMap any more
         "selector": {"matchLabels": args.labels.selector},
         "template": {
             "metadata": {"labels": args.labels.all},
             "spec": {
                 "serviceAccountName": args.name,
                 "automountServiceAccountToken": True,
+                "enableServiceLinks": False,
                 "securityContext": {**pod_security(_USER_ID), "fsGroup": _USER_ID},
                 **pull_secrets(args.naming.pull_secret),
+                "topologySpreadConstraints": spread_over_nodes(args.labels.selector),
                 "containers": [_container(args, prometheus)],
                 "volumes": [
                     {"name": "config", "configMap": {"name": config_map_name}},
@@ -54,8 +55,11 @@ def deployment_spec(args: MonitoringArgs, prometheus: OwnPrometheus, *, config_m
 
 
 def _container(args: MonitoringArgs, prometheus: OwnPrometheus) -> Manifest:
-    memory = f"{prometheus.memory_mib}Mi"
-    resources = {"memory": memory, "ephemeral-storage": f"{_STORAGE_GIB}Gi"}
+    resources = {
+        "cpu": f"{math.ceil(prometheus.cpu_cores * 1000)}m",
+        "memory": f"{prometheus.memory_mib}Mi",
+        "ephemeral-storage": f"{_STORAGE_GIB}Gi",
+    }
     return {
         "name": "prometheus",
         "image": args.image,
@@ -69,10 +73,7 @@ def _container(args: MonitoringArgs, prometheus: OwnPrometheus) -> Manifest:
         "startupProbe": _probe("/-/ready", period_seconds=2, failure_threshold=60),
         "readinessProbe": _probe("/-/ready", period_seconds=5, failure_threshold=3),
         "livenessProbe": _probe("/-/healthy", period_seconds=15, failure_threshold=4),
-        "resources": {
-            "requests": {"cpu": _CPU_REQUEST, **resources},
-            "limits": {"cpu": _CPU_LIMIT, **resources},
-        },
+        "resources": guaranteed(resources),
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
             {"name": "config", "mountPath": _CONFIG_FOLDER, "readOnly": True},

@@ -4,7 +4,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.base import Manifest, SonicComponent
-from components.network import DNS, Edge, pods, policy_spec
+from components.labels import version_label
+from components.network import Edge, dns, pods, policy_spec
 from components.pod import deployment_pod_pattern, pod_guards, scrape_annotations
 from components.server_pool import MetricTarget, ScaleTarget, ServerPool
 from components.triton.args import TritonPoolArgs
@@ -48,7 +49,9 @@ class TritonPool(SonicComponent):
         k8s.core.v1.Service(self.child("service"), metadata=metadata, spec=service_spec(args), opts=self.options())
         k8s.apps.v1.Deployment(
             self.child("deployment"),
-            metadata=metadata | ({} if args.share.autoscaled else {"annotations": _FIXED_NUMBER}),
+            metadata=metadata
+            | {"labels": {**args.labels.all, **version_label(args.server.image)}}
+            | ({} if args.share.autoscaled else {"annotations": _FIXED_NUMBER}),
             spec=deployment_spec(args),
             opts=self.options(
                 depends_on=guards,
@@ -126,7 +129,7 @@ def network_policy_spec(args: TritonPoolArgs) -> Manifest:
             Edge(peers=[pods(args.proxy_selector)], ports=[GRPC_PORT]),
             Edge(peers=[args.prometheus_peer], ports=[METRICS_PORT]),
         ],
-        egress=[DNS, *args.repository.egress],
+        egress=[dns(args.naming.dns_cidrs), *args.repository.egress],
     )
 
 

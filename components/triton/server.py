@@ -53,6 +53,10 @@ def probes(server: Server) -> dict[str, Any]:
     """Return the container's three probes.
 
     Startup and readiness wait for the models. Liveness knows nothing of models: it ends a server that hangs.
+
+    Readiness is patient: DNS lists ready servers only, and Envoy drops what DNS does not list. A busy server that
+    answers late must not leave its load to the others, which would then leave one after the other. Envoy's own check is
+    the quick one.
     """
 
     def probe(path: str, **numbers: int) -> dict[str, Any]:
@@ -65,6 +69,6 @@ def probes(server: Server) -> dict[str, Any]:
             timeoutSeconds=2,
             failureThreshold=math.ceil(server.start_timeout_seconds / _STARTUP_PERIOD_SECONDS),
         ),
-        "readinessProbe": probe("/v2/health/ready", periodSeconds=5, timeoutSeconds=3, failureThreshold=2),
+        "readinessProbe": probe("/v2/health/ready", periodSeconds=10, timeoutSeconds=10, failureThreshold=6),
         "livenessProbe": probe("/v2/health/live", periodSeconds=10, timeoutSeconds=5, failureThreshold=6),
     }

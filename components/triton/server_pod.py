@@ -4,15 +4,13 @@ import math
 from typing import Any
 
 from components.base import Manifest
-from components.pod import CONTAINER_SECURITY, pod_security, pull_secrets, spread_over_nodes
+from components.pod import CONTAINER_SECURITY, guaranteed, pod_security, pull_secrets, spread_over_nodes
 from components.server_pool import METRICS_PORT_NAME
 from components.triton.args import TritonPoolArgs
 from components.triton.server import METRICS_PORT, arguments, probes
 
 _USER_ID = 1000
 """`triton-server` of NVIDIA's images, which owns the backends there."""
-_SCRATCH_GIB = 16
-"""Room in /tmp for models that Triton copies from S3, and for Python environments that it unpacks."""
 _LOGS_GIB = 1
 
 
@@ -30,7 +28,7 @@ def pod_spec(args: TritonPoolArgs) -> Manifest:
         "containers": [_container(args)],
         "volumes": [
             *args.repository.volumes,
-            {"name": "scratch", "emptyDir": {"sizeLimit": f"{_SCRATCH_GIB}Gi"}},
+            {"name": "scratch", "emptyDir": {"sizeLimit": f"{args.server.scratch_gib}Gi"}},
             {
                 "name": "shared-memory",
                 "emptyDir": {"medium": "Memory", "sizeLimit": f"{args.server.shared_memory_mib}Mi"},
@@ -69,15 +67,14 @@ def _container(args: TritonPoolArgs) -> dict[str, Any]:
 
 def _resources(args: TritonPoolArgs) -> dict[str, Any]:
     server, gpu = args.server, args.share.pool.gpu
-    fixed = {
-        "cpu": f"{math.ceil(server.cpu_cores * 1000)}m",
-        "memory": f"{math.ceil(server.memory_gib * 1024)}Mi",
-        **({gpu.resource: str(server.gpus)} if gpu and server.gpus else {}),
-    }
-    return {
-        "requests": {**fixed, "ephemeral-storage": "2Gi"},
-        "limits": {**fixed, "ephemeral-storage": f"{_SCRATCH_GIB + _LOGS_GIB}Gi"},
-    }
+    return guaranteed(
+        {
+            "cpu": f"{math.ceil(server.cpu_cores * 1000)}m",
+            "memory": f"{math.ceil(server.memory_gib * 1024)}Mi",
+            "ephemeral-storage": f"{server.scratch_gib + _LOGS_GIB}Gi",
+            **({gpu.resource: str(server.gpus)} if gpu and server.gpus else {}),
+        }
+    )
 
 
 def _placement(args: TritonPoolArgs) -> dict[str, Any]:

@@ -66,6 +66,9 @@ class Server(Model):
     """Memory request and limit, in GiB, shared memory included."""
     shared_memory_mib: Annotated[int, Field(ge=64)] = 256
     """Size of /dev/shm in MiB; the python backend passes tensors through it."""
+    scratch_gib: Count = 8
+    """Request and limit of /tmp on the node's disk, in GiB. Triton copies the models from S3 to it, and unpacks Python
+    environments there. 1 GiB for logs comes on top."""
     start_timeout_seconds: Count = 300
     """Longest time from the start of a server until its models are loaded, in seconds."""
     flags: TritonFlags = TritonFlags()

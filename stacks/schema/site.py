@@ -9,6 +9,7 @@ from pydantic import Field
 from stacks.schema.base import (
     AbsolutePath,
     BrokenRule,
+    Cidr,
     Count,
     DnsLabel,
     Hostname,
@@ -49,6 +50,10 @@ class Access(Model):
     api_server_port: Port = 6443
     """Port of the API servers themselves, behind Service `kubernetes`: NetworkPolicies compare this one. `kubectl get
     endpoints kubernetes` shows it."""
+    dns_cidrs: tuple[Cidr, ...] = ("169.254.0.0/16",)
+    """Address ranges of DNS servers that are not ordinary pods, which NetworkPolicies must name by address. The default
+    holds the address of a node-local cache (NodeLocal DNSCache), which is link-local. A cache that takes the address of
+    the cluster's DNS Service needs that one too: `kubectl get service -n kube-system kube-dns`."""
 
 
 class PodSecurityLevel(StrEnum):
@@ -113,6 +118,8 @@ class OwnPrometheus(Model):
     """Time between scrapes, in seconds. The autoscaler cannot react faster."""
     retention_hours: Count = 48
     """Retention of samples, in hours. They are on the pod's disk and are lost with the pod."""
+    cpu_cores: Annotated[float, Field(gt=0)] = 0.2
+    """CPU request and limit, in cores. A few pods cost little to scrape; a query over days takes longer with less."""
     memory_mib: Annotated[int, Field(ge=128)] = 1024
     """Memory request and limit in MiB."""
 

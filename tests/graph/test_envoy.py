@@ -56,7 +56,7 @@ def test_the_map_holds_what_the_pod_is_told_to_read(proxy: Recorder) -> None:
 def test_it_calls_the_servers_and_dns_and_nobody_else(proxy: Recorder) -> None:
     spec = proxy.manifest("NetworkPolicy")["spec"]
     dns, servers = spec["egress"]
-    assert {port["port"] for port in dns["ports"]} == {53}
+    assert {port["port"] for port in dns["ports"]} == {53, 5353}
     assert servers["to"] == [SERVERS]
     assert servers["ports"] == [{"port": 8001, "protocol": "TCP"}]
 

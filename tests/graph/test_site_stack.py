@@ -105,12 +105,35 @@ def test_every_container_has_limits_probes_and_a_read_only_root(stack: str) -> N
     for name, pod in pods_of(stack).items():
         for container in pod["containers"]:
             requests, limits = container["resources"]["requests"], container["resources"]["limits"]
-            assert requests.keys() == limits.keys() >= {"cpu", "memory", "ephemeral-storage"}, name
-            assert requests["memory"] == limits["memory"], name
+            assert requests.keys() >= {"cpu", "memory", "ephemeral-storage"}, name
+            assert requests == limits, f"{name} is not of QoS class Guaranteed"
             probes = [container[probe] for probe in ("startupProbe", "readinessProbe", "livenessProbe")]
             assert probes[1] != probes[2], name
             assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
             assert container["imagePullPolicy"] == "IfNotPresent", name
+
+
+@every_stack
+def test_every_pod_is_spread_and_has_no_link_variables(stack: str) -> None:
+    for name, pod in pods_of(stack).items():
+        keys = [constraint["topologyKey"] for constraint in pod["topologySpreadConstraints"]]
+        assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"], name
+        assert pod["enableServiceLinks"] is False, name
+
+
+@every_stack
+def test_no_old_revision_stays_that_would_wait_for_a_deleted_config_map(stack: str) -> None:
+    for deployment in deployments(stack):
+        reads_map = any("configMap" in volume for volume in template(deployment)["spec"]["volumes"])
+        assert deployment["spec"]["revisionHistoryLimit"] == (0 if reads_map else 3), deployment["metadata"]["name"]
+
+
+@every_stack
+def test_every_object_says_which_program_manages_it(stack: str) -> None:
+    for manifest in recorded(stack).manifests():
+        found = manifest["metadata"]["labels"]
+        assert found["app.kubernetes.io/managed-by"] == "pulumi", manifest["metadata"]["name"]
+        assert found["app.kubernetes.io/part-of"] == "sonic", manifest["metadata"]["name"]
 
 
 @every_stack

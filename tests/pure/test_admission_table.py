@@ -2,13 +2,14 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from components.envoy import AdmissionArgs
-from components.envoy.admission import command, container, egress, files, limit_of_configuration
+from components.envoy.admission import command, egress, files, limit_of_configuration
 from components.envoy.admission.controller import Decision, Observation, Policy, decide, queue_ms_of, servers_in_use
 from stacks.schema.experiment import Admission
 from tests.support.prometheus import NO_ANSWERS, answers
@@ -165,12 +166,13 @@ def test_the_controller_can_read_its_policy_file() -> None:
     assert {word.removeprefix("/folder/") for word in run if word.startswith("/folder/")} == made.keys()
 
 
-def test_the_container_requests_20_millicores_and_is_limited_to_48_mib() -> None:
-    resources = container(arguments(), admin_port=9901)["resources"]
-    assert (resources["requests"]["cpu"], resources["limits"]["memory"]) == ("20m", "48Mi")
-
-
 def test_egress_to_prometheus_is_allowed_only_with_a_declared_wait() -> None:
     (edge,) = egress(arguments(queue_refuse_new_jobs_ms=500.0))
     assert (edge.peers, edge.ports) == ([{"podSelector": {}}], [9090])
     assert egress(arguments(requests_in_flight_per_server_max=100)) == []
+
+
+def test_egress_to_a_sites_prometheus_is_to_where_its_url_leads() -> None:
+    url = "http://prometheus-server.cms.svc.cluster.local:80"
+    (edge,) = egress(replace(arguments(queue_refuse_new_jobs_ms=500.0), prometheus_peers=[], prometheus_url=url))
+    assert edge.rule("to")["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "cms"}}}]

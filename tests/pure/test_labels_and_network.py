@@ -1,7 +1,18 @@
 """Labels, and the NetworkPolicies that select by them."""
 
-from components.labels import Labels, instance_selector
-from components.network import DNS, IN_CLUSTER, Edge, addresses, namespace_pods, pods, policy_spec
+import pytest
+
+from components.labels import Labels, instance_selector, version_label
+from components.network import (
+    IN_CLUSTER,
+    Edge,
+    addresses,
+    dns,
+    edge_to_url,
+    namespace_pods,
+    pods,
+    policy_spec,
+)
 
 TRITON = Labels(instance="sonic-cms", component="triton", pool="gpu")
 
@@ -57,8 +68,39 @@ def test_pods_without_a_namespace_are_those_of_the_policys_own() -> None:
     assert "podSelector" not in namespace_pods("keda")
 
 
-def test_dns_is_asked_over_udp_and_tcp_anywhere_in_the_cluster() -> None:
-    assert DNS.rule("to") == {
-        "to": [IN_CLUSTER],
-        "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+def test_dns_is_asked_over_udp_and_tcp_anywhere_in_the_cluster_and_at_a_node_local_cache() -> None:
+    both = [{"port": port, "protocol": protocol} for port in (53, 5353) for protocol in ("UDP", "TCP")]
+    assert dns([]).rule("to") == {"to": [IN_CLUSTER], "ports": both}
+    assert dns(["169.254.20.10/32"]).rule("to")["to"] == [IN_CLUSTER, {"ipBlock": {"cidr": "169.254.20.10/32"}}]
+
+
+def test_an_address_is_reached_alone() -> None:
+    assert edge_to_url("http://10.123.0.1:19000/path").rule("to") == {
+        "to": [{"ipBlock": {"cidr": "10.123.0.1/32"}}],
+        "ports": [{"port": 19000, "protocol": "TCP"}],
     }
+
+
+@pytest.mark.parametrize("host", ["minio.storage.svc", "minio.storage.svc.cluster.local"])
+def test_a_service_of_the_cluster_is_reached_on_the_ports_of_its_pods(host: str) -> None:
+    assert edge_to_url(f"http://{host}:80").rule("to") == {
+        "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "storage"}}}],
+        "ports": [],  # any port, to Kubernetes
+    }
+
+
+def test_a_name_is_reached_anywhere_on_its_port() -> None:
+    assert edge_to_url("https://s3.example.org").rule("to") == {"ports": [{"port": 443, "protocol": "TCP"}]}
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("nvcr.io/nvidia/tritonserver:24.10-py3", "24.10-py3"),
+        (f"registry.example.org:5000/envoy:v1.39.1@sha256:{'0' * 64}", "v1.39.1"),
+        (f"example.org:5000/envoy@sha256:{'0' * 64}", None),
+        (f"example.org/envoy:{'1' * 62}-x", "1" * 62),
+    ],
+)
+def test_the_version_of_an_object_is_the_tag_of_its_image(image: str, version: str | None) -> None:
+    assert version_label(image).get("app.kubernetes.io/version") == version

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from components.model_repository import mounted_cvmfs, mounted_volume, s3_edge, s3_url
+from components.model_repository import mounted_cvmfs, mounted_volume, s3_url
 from stacks.schema.experiment import CvmfsRepository, VolumeRepository
 
 TRITON_S3 = re.compile(r"s3://(http://|https://|)([0-9a-zA-Z\-.]+):([0-9]+)/([0-9a-z.\-]+)(((/[0-9a-zA-Z.\-_]+)*)?)")
@@ -22,25 +22,6 @@ TRITON_S3 = re.compile(r"s3://(http://|https://|)([0-9a-zA-Z\-.]+):([0-9]+)/([0-
 def test_triton_reads_the_endpoint_from_the_url(endpoint: str, bucket: str, prefix: str, url: str) -> None:
     assert s3_url(endpoint, bucket, prefix) == url
     assert TRITON_S3.fullmatch(url)
-
-
-def test_an_address_is_reached_alone() -> None:
-    assert s3_edge("http://10.123.0.1:19000").rule("to") == {
-        "to": [{"ipBlock": {"cidr": "10.123.0.1/32"}}],
-        "ports": [{"port": 19000, "protocol": "TCP"}],
-    }
-
-
-@pytest.mark.parametrize("host", ["minio.storage.svc", "minio.storage.svc.cluster.local"])
-def test_a_service_of_the_cluster_is_reached_on_the_ports_of_its_pods(host: str) -> None:
-    assert s3_edge(f"http://{host}:80").rule("to") == {
-        "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "storage"}}}],
-        "ports": [],  # any port, to Kubernetes
-    }
-
-
-def test_a_name_is_reached_anywhere_on_its_port() -> None:
-    assert s3_edge("https://s3.example.org").rule("to") == {"ports": [{"port": 443, "protocol": "TCP"}]}
 
 
 def test_cvmfs_has_its_own_path_whatever_mounts_it() -> None:

@@ -19,9 +19,10 @@ from components.envoy.ports import ADMIN_PORT
 from components.envoy.replies import PUSHBACK, local_reply
 from components.envoy.routes import INDEX_PATH, STREAM_PATH, replaced
 from components.envoy.typed import Config
-from components.network import Edge
-from components.pod import CONTAINER_SECURITY
+from components.network import Edge, edge_to_url
+from components.pod import CONTAINER_SECURITY, guaranteed
 from stacks.schema.clients import OTHERS
+from stacks.schema.url import endpoint
 
 PROBE_PORT = 9903
 """Port on which the supervisor answers the kubelet's probes."""
@@ -139,14 +140,14 @@ def container(args: AdmissionArgs, *, admin_port: int) -> Manifest:
     def probe(path: str, **numbers: int) -> Manifest:
         return {"httpGet": {"path": path, "port": PROBE_PORT}, "timeoutSeconds": 5, **numbers}
 
-    fixed = {"memory": f"{_MEMORY_MIB}Mi", "ephemeral-storage": f"{_LOGS_MIB}Mi"}
+    # Starting two Pythons takes 0.3 s of a core; from then on a hundredth of one is enough.
+    fixed = {"cpu": "50m", "memory": f"{_MEMORY_MIB}Mi", "ephemeral-storage": f"{_LOGS_MIB}Mi"}
     return {
         "name": "admission",
         "image": args.image,
         "imagePullPolicy": "IfNotPresent",
         "command": command(args, folder=CONFIG_FOLDER, admin_port=admin_port),
-        # Starting two Pythons takes 0.3 s of a core; from then on a hundredth of one is enough.
-        "resources": {"requests": {"cpu": "20m", **fixed}, "limits": {"cpu": "200m", **fixed}},
+        "resources": guaranteed(fixed),
         "startupProbe": probe("/started", periodSeconds=1, failureThreshold=60),
         "readinessProbe": probe("/ready", periodSeconds=10, failureThreshold=6),
         "livenessProbe": probe("/live", periodSeconds=20, failureThreshold=6),
@@ -159,6 +160,6 @@ def egress(args: AdmissionArgs) -> list[Edge]:
     """Return the edge to Prometheus, if a limit on the wait is declared."""
     if args.declared.queue_refuse_new_jobs_ms is None:
         return []
-    url = urllib.parse.urlsplit(args.prometheus_url)
-    port = url.port or (443 if url.scheme == "https" else 80)
-    return [Edge(peers=args.prometheus_peers, ports=[port])]
+    if not args.prometheus_peers:
+        return [edge_to_url(args.prometheus_url)]
+    return [Edge(peers=args.prometheus_peers, ports=[endpoint(args.prometheus_url).port])]
