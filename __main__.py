@@ -7,6 +7,7 @@ import pulumi
 from access.kubeconfig import find_context
 from components.provider import kubernetes_provider
 from components.site_stack import SiteStack, SiteStackArgs
+from fit.preview import ask_beside
 from stacks.errors import ConfigurationError
 from stacks.resolve import config_digest, refuse_other_names, resolve
 
@@ -17,6 +18,8 @@ def deploy(stack: str) -> None:
     refuse_other_names(config, {key: pulumi.Config("sonic").get(key) for key in ("site", "experiment", "instance")})
     access = config.site.access
     provider = kubernetes_provider(find_context(access, os.environ), identity=access.context)
+    if pulumi.runtime.is_dry_run():
+        pulumi.Output.from_input(ask_beside(stack, warn=pulumi.warn, refuse=pulumi.RunError))
     secrets = {name: pulumi.Config("sonic").require_secret(name) for name in config.secret_names}
     args = SiteStackArgs(config=config, secrets=secrets)
     site_stack = SiteStack(config.name, args, pulumi.ResourceOptions(provider=provider))

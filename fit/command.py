@@ -67,7 +67,7 @@ def judge(resolved: Resolved, cluster: ClusterView) -> list[Row]:
 
 def unreached(stack: str, error: UnreachableError) -> str:
     """Return the sentence for a cluster that does not answer."""
-    return f"the cluster of stack `{stack}` was not asked whether the stack fits it: {error}"
+    return f"the cluster was not asked whether stack `{stack}` fits it: {error}"
 
 
 def _show(rows: Sequence[Row]) -> None:

@@ -96,14 +96,14 @@ class ApiServer:
         return str(self._ask("GET", "/version").body["gitVersion"])
 
     def _served(self, api_version: str) -> Mapping[str, Served]:
-        answer = self._ask("GET", _root(api_version))
+        answer = self._ask("GET", _root(api_version), missing=True)
         if answer.status == HTTPStatus.NOT_FOUND:
             return {}
         resources = [each for each in answer.body["resources"] if "/" not in each["name"]]
         return {each["kind"]: Served(each["name"], each["namespaced"]) for each in resources}
 
     def _get(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
-        answer = self._ask("GET", f"{_collection(resource, namespace)}/{quote(name)}")
+        answer = self._ask("GET", f"{_collection(resource, namespace)}/{quote(name)}", missing=True)
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         found: dict[str, Any] = answer.body
@@ -111,7 +111,7 @@ class ApiServer:
 
     def _list(self, resource: Resource, namespace: str | None = None, labels: str = "") -> Sequence[Object]:
         query = f"?{urlencode({'labelSelector': labels})}" if labels else ""
-        answer = self._ask("GET", f"{_collection(resource, namespace)}{query}")
+        answer = self._ask("GET", f"{_collection(resource, namespace)}{query}", missing=True)
         if answer.status == HTTPStatus.NOT_FOUND:
             return []
         items: list[Object] = answer.body["items"]
@@ -139,12 +139,13 @@ class ApiServer:
             return DryRun(answer.message, {})
         return DryRun(None, answer.body)
 
-    def _ask(self, method: str, path: str, body: Object | None = None) -> _Answer:
+    def _ask(self, method: str, path: str, body: Object | None = None, *, missing: bool = False) -> _Answer:
+        """Return the answer; `missing`: it may be that there is no such thing."""
         answer = self._send(method, path, body)
         if answer.status == HTTPStatus.FORBIDDEN:
             raise NotAllowedError(answer.message)
-        if answer.status >= HTTPStatus.BAD_REQUEST and answer.status != HTTPStatus.NOT_FOUND:
-            raise UnreachableError(answer.message)
+        if answer.status >= HTTPStatus.BAD_REQUEST and not (missing and answer.status == HTTPStatus.NOT_FOUND):
+            raise UnreachableError(f"{path.partition('?')[0]}: {answer.message}")
         return answer
 
     def _send(self, method: str, path: str, body: Object | None) -> _Answer:

@@ -55,6 +55,9 @@ def _rows(question: Question, demand: Demand, cluster: ClusterView) -> Iterator[
             yield Row(question.subject, result, detail)
     except ClusterError as error:
         yield Row(question.subject, *unknown(f"the cluster does not tell: {error}"))
+    except (LookupError, TypeError, ValueError) as error:  # an API server of another kind, such as a virtual cluster's
+        text = f"the cluster's answer has another form than that of Kubernetes ({type(error).__name__}: {error})"
+        yield Row(question.subject, *unknown(text))
 
 
 def unasked(config: StackConfig) -> list[Row]:

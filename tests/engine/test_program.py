@@ -32,11 +32,17 @@ OVERRIDE = {
 
 
 @pytest.mark.parametrize("stack", [stack for stack in STACKS if stack != "dev"])
-def test_every_stack_previews_against_a_cluster(cluster: Cluster, stack: str, tmp_path: Path) -> None:  # noqa: ARG001
+def test_every_stack_previews_against_a_cluster_that_it_does_not_fit(
+    cluster: Cluster,  # noqa: ARG001
+    stack: str,
+    tmp_path: Path,
+) -> None:
     copy_of_the_program(tmp_path)
     project = PulumiProject(tmp_path, engine_environment(KUBECONFIG), stack)
     project.set_environment("SONIC_KUBE_CONTEXT", CLUSTER_NAME)
-    operations = project.preview().operations
+    preview = project.preview(fails=True)
+    assert any("the stack does not fit its cluster" in message for message in preview.messages)
+    operations = preview.operations
     assert {f"{name}-deployment" for name in ("triton", "envoy")} <= {_role(name) for name in operations}
     assert set(operations.values()) <= {"create", "read"}
 

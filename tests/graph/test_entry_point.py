@@ -8,7 +8,10 @@ import pytest
 
 from stacks.resolve import ROOT
 from tests.support.kubeconfigs import write_kubeconfig
+from tests.support.kubectl_stand_in import KubectlStandIn, kubectl
 from tests.support.recorder import Recorder
+
+__all__ = ["kubectl"]
 
 PROVIDER = "pulumi:providers:kubernetes"
 SECRETS = {"sonic:s3-access-key": "key", "sonic:s3-secret-key": "secret"}
@@ -23,9 +26,9 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
-def run(recorder: Recorder, stack: str) -> None:
+def run(recorder: Recorder, stack: str, *, preview: bool = False) -> None:
     pulumi.runtime.set_all_config(SECRETS, list(SECRETS))
-    recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py")), stack=stack)
+    recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py")), stack=stack, preview=preview)
 
 
 def test_one_provider_goes_to_the_context_that_the_site_names(recorder: Recorder) -> None:
@@ -91,3 +94,34 @@ def test_names_from_another_file_are_refused(recorder: Recorder) -> None:
         recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py")), stack="dev")
     pulumi.runtime.set_all_config({**SECRETS, "sonic:site": "dev", "sonic:experiment": "demo"}, list(SECRETS))
     recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py")), stack="dev")
+
+
+def test_a_preview_ends_with_what_does_not_fit(recorder: Recorder, kubectl: KubectlStandIn) -> None:
+    kube_system = {"metadata": {"name": "kube-system", "uid": "1"}}
+    old = {"GET /version": [200, {"gitVersion": "v1.28.3"}], "GET /api/v1/namespaces/kube-system": [200, kube_system]}
+    kubectl.answers(**old)
+    with pytest.raises(pulumi.RunError) as refused:
+        run(recorder, "dev", preview=True)
+    head, *misfits = str(refused.value).splitlines()
+    assert head == "the stack does not fit its cluster (all rows: python -m stacks fit dev):"
+    assert "Kubernetes: the API server is v1.28.3, and 1.29 is the oldest supported: upgrade the cluster" in misfits
+    assert recorder.one(PROVIDER), "the preview shows what it would make, too"
+
+
+def test_a_preview_says_when_the_cluster_is_not_asked(
+    recorder: Recorder, kubectl: KubectlStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi, "warn", warnings.append)
+    kubectl.answers(**{"GET /version": [500, "dial tcp 10.0.0.1:6443: connect: connection refused"]})
+    run(recorder, "dev", preview=True)
+    assert warnings == [
+        "the cluster was not asked whether stack `dev` fits it: dial tcp 10.0.0.1:6443: connect: connection refused\n"
+    ]
+
+
+def test_an_update_asks_nothing(recorder: Recorder, kubectl: KubectlStandIn) -> None:
+    """Its preview did; `pulumi up --skip-preview` is the way past a row that is wrong."""
+    kubectl.answers(error="never started")
+    run(recorder, "dev")
+    assert recorder.one(PROVIDER)

@@ -112,12 +112,13 @@ class PulumiProject:
         """Set a variable for the commands to come."""
         self._environment[name] = value
 
-    def preview(self, *flags: str) -> Preview:
-        """A preview that must succeed."""
+    def preview(self, *flags: str, fails: bool = False) -> Preview:
+        """A preview that must succeed; with `fails` it must fail, and may have steps before it does."""
         finished = self._execute("preview", "--json", *flags, merge_stderr=False)
         document = json.loads(finished.stdout or "{}")
         said = "".join(item["message"] for item in document.get("diagnostics", ()))
-        assert finished.returncode == 0, f"`pulumi preview` failed:\n{said}{finished.stderr}"
+        outcome = "did not fail" if fails else "failed"
+        assert (finished.returncode != 0) == fails, f"`pulumi preview` {outcome}:\n{said}{finished.stderr}"
         return Preview(
             steps=tuple(_step(item) for item in document.get("steps", ()) if "pulumi:Stack::" not in item["urn"]),
             messages=tuple(item["message"] for item in document.get("diagnostics", ())),

@@ -66,9 +66,9 @@ class Recorder(MockMonitor):
         self.resources_by_urn, self.reads, self.outputs = {}, {}, {}
         self._duplicates: list[str] = []
 
-    def run(self, program: Callable[[], object], *, stack: str = "test") -> None:
+    def run(self, program: Callable[[], object], *, stack: str = "test", preview: bool = False) -> None:
         """Run a program to its end, as `pulumi up` would. Two resources of one URN are an AssertionError."""
-        set_mocks(self.mocks, project="sonic", stack=stack, preview=False, monitor=self)
+        set_mocks(self.mocks, project="sonic", stack=stack, preview=preview, monitor=self)
 
         def run_for_its_resources() -> None:  # Pulumi would search a returned object for Outputs
             program()
