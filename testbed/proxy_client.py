@@ -47,11 +47,12 @@ def begin(
     deadline_seconds: float = 60,
     *,
     token: str | None = None,
+    body: bytes | None = None,
 ) -> "grpc.Future[bytes]":
-    """Begin one call. A token is sent as `authorization: Bearer …`."""
+    """Begin one call, with a body or so many bytes. A token is sent as `authorization: Bearer …`."""
     call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = client.unary_unary(method)
     metadata = () if token is None else (("authorization", f"Bearer {token}"),)
-    return call.future(bytes(bytes_each), timeout=deadline_seconds, metadata=metadata)
+    return call.future(bytes(bytes_each) if body is None else body, timeout=deadline_seconds, metadata=metadata)
 
 
 def ask(client: grpc.Channel, method: str = INFER, *, token: str | None = None) -> bytes:

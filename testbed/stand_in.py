@@ -10,16 +10,20 @@ INFER = "/inference.GRPCInferenceService/ModelInfer"
 STREAM = "/inference.GRPCInferenceService/ModelStreamInfer"
 HEALTH = "/grpc.health.v1.Health/Check"
 
+STOPPING = "GRPC server is shutting down and has stopped accepting new requests."
+"""Reason of Triton's UNAVAILABLE while it stops."""
+
 _SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"  # HealthCheckResponse{status: 1 | 2}
 
 
 class StandIn:
-    """Answers every call with its own name, after `delay_seconds`, or fails it with `status`."""
+    """Answers every call with its own name, after `delay_seconds`, or fails it with `status` and `reason`."""
 
     def __init__(self, address: str, port: int) -> None:
         self.name = address
         self.serving = True
         self.status: grpc.StatusCode | None = None
+        self.reason = "told to fail"
         self.delay_seconds = 0.0
         self.calls = 0
         """Calls begun, health checks not counted."""
@@ -59,7 +63,7 @@ class StandIn:
         self.seconds_left = context.time_remaining()
         self.metadata = dict(context.invocation_metadata())
         if self.status is not None:
-            context.abort(self.status, f"{self.name} was told to fail")
+            context.abort(self.status, self.reason)
         self._stopping.wait(self.delay_seconds)
         return self.name.encode()
 

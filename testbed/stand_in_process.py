@@ -8,12 +8,20 @@ import time
 from collections.abc import Callable
 from typing import Self
 
+import grpc
+
 from testbed.polling import eventually
 from testbed.stand_in import StandIn
 
+DEADLY = b"deadly"
+"""Body of a request that ends the process, as a bug in a model's code does."""
+
 
 class StandInProcess:
-    """A process of `StandIn` with a fixed delay; `within` wraps its command line, as for a network namespace."""
+    """A process of `StandIn` with a fixed delay, which `DEADLY` ends.
+
+    `within` wraps its command line, as for a network namespace.
+    """
 
     def __init__(
         self,
@@ -33,6 +41,11 @@ class StandInProcess:
         self._process.kill()
         self._process.wait()
 
+    @property
+    def running(self) -> bool:
+        """False once it has ended."""
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """SIGKILL: connections are reset."""
         self._process.kill()
@@ -46,6 +59,13 @@ class StandInProcess:
         self._process.send_signal(signal.SIGCONT)
 
 
+class _Mortal(StandIn):
+    def answer(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        if request == DEADLY:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().answer(request, context)
+
+
 def pause(pid: int) -> None:
     """Stop a process of ours; it has stopped when this returns."""
     os.kill(pid, signal.SIGSTOP)
@@ -55,7 +75,7 @@ def pause(pid: int) -> None:
 def main() -> None:
     """Serve until killed."""
     address, port, delay_seconds = sys.argv[1:]
-    with StandIn(address, int(port)) as server:
+    with _Mortal(address, int(port)) as server:
         server.delay_seconds = float(delay_seconds)
         while True:
             time.sleep(60)

@@ -21,6 +21,9 @@ WRITE_BUFFER_BYTES = 64 * 1024
 time: docs/adr, "HTTP/2 windows are larger than a tensor". It bounds neither the windows above nor the bodies held for
 retries."""
 
+_CHOICES = 8
+"""Servers drawn, with repetition, for one attempt."""
+
 
 def cluster(pools: Sequence[ServerPool], timing: Timing, *, requests_max: int, memory_max: int) -> Config:
     """Return all pools as one cluster, so that balancing, health and retries cover them together.
@@ -38,14 +41,17 @@ def cluster(pools: Sequence[ServerPool], timing: Timing, *, requests_max: int, m
         "connect_timeout": seconds(timing.connect_timeout_seconds),
         "per_connection_buffer_limit_bytes": WRITE_BUFFER_BYTES,
         "load_assignment": {"cluster_name": CLUSTER, "endpoints": [_locality(pool) for pool in pools]},
-        # Join the shortest queue, without slow start: docs/adr, "The shortest queue gets the request".
+        # Join the shortest queue of so many servers drawn at random, without slow start. Of all servers, Envoy would
+        # draw a dead one, whose queue is the shortest, for a retry as well: docs/adr, "A request takes two servers at
+        # most".
         "load_balancing_policy": {
             "policies": [
                 {
                     "typed_extension_config": extension(
                         "least_request",
                         "extensions.load_balancing_policies.least_request.v3.LeastRequest",
-                        selection_method="FULL_SCAN",
+                        selection_method="N_CHOICES",
+                        choice_count=_CHOICES,
                     )
                 }
             ]
@@ -126,21 +132,23 @@ def _health_check(timing: ServerTiming) -> Config:
 
 
 def _outlier_detection() -> Config:
-    """Return the ejection of servers whose calls fail, which acts before the next health check does.
+    """Return the ejection of servers whose connections break, which acts before the next health check does.
 
-    Only gateway failures count: UNAVAILABLE, resets and failed connections. INTERNAL and the success rate do not, or
-    one client with bad requests would eject the servers of all others.
+    No answer counts, whatever its status. Triton answers UNAVAILABLE when a queue is full or a model is missing, and
+    INTERNAL to a bad request: one client would eject the servers of all others.
     """
     return {
-        # The request itself may cause one failure. It is retried in either case.
-        "consecutive_gateway_failure": 2,
-        "enforcing_consecutive_gateway_failure": 100,
+        # Resets, failed connections and timeouts apart from answers.
+        "split_external_local_origin_errors": True,
+        # The request itself may cause one failure.
+        "consecutive_local_origin_failure": 2,
+        "enforcing_local_origin_success_rate": 0,
         "consecutive_5xx": 0,
         "enforcing_success_rate": 0,
         # A successful health check ends an ejection. The time counts only while none succeeds.
         "interval": "1s",
         "base_ejection_time": "10s",
-        # A request for a missing model gets UNAVAILABLE from every server: half of the servers must stay.
+        # When more servers fail, the fault is rather between them and Envoy: the health checks decide.
         "max_ejection_percent": 50,
     }
 

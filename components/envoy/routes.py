@@ -25,10 +25,18 @@ HEALTH_CHECK_PATH = "/grpc.health.v1.Health/Check"
 
 _SAFE_ALWAYS = "connect-failure,refused-stream"
 """Failures before any server has begun the call: any call may be repeated after them."""
-_SAFE_WITHOUT_STATE = f"{_SAFE_ALWAYS},reset,unavailable,cancelled"
-"""Failures after which a call that leaves no state is repeated: a broken connection, UNAVAILABLE, and CANCELLED, which
-a stopping server says (a client's own cancellation never comes from upstream). RESOURCE_EXHAUSTED, INTERNAL and
-DEADLINE_EXCEEDED are not among them: every server would answer the same, and repeating them multiplies an overload."""
+_SAFE_WITHOUT_STATE = f"{_SAFE_ALWAYS},reset,cancelled,retriable-headers"
+"""Failures after which a call that leaves no state is repeated: a broken connection, CANCELLED, which a stopping server
+says (a client's own cancellation never comes from upstream), and the answers of `_STOPPING`."""
+_STOPPING = (
+    *("Server is stopping", "Server exiting", "Server not ready"),
+    *("server is shutting down", "is not at ready state", "Cancelling all calls"),
+)
+"""Reasons in an answer of a server or model that stops, which is UNAVAILABLE. Sources: Triton's `core/src/server.cc`,
+`core/src/dynamic_batch_scheduler.cc`, `core/src/model_repository_manager/model_lifecycle.cc` and
+`server/src/grpc/infer_handler.cc`; gRPC's `src/core/server/server.cc`. Triton also answers UNAVAILABLE when a queue is
+full or a request waited too long there. That, RESOURCE_EXHAUSTED, INTERNAL and DEADLINE_EXCEEDED are not repeated:
+every server would answer the same, and repeating them multiplies an overload."""
 
 
 def routes(args: EnvoyProxyArgs) -> list[Config]:
@@ -102,9 +110,17 @@ def _retry_policy(retry_on: str, traffic: Traffic) -> Config:
                 "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
             )
         ],
-        # Drawn again while the draw is a server that has failed this request.
-        "host_selection_retry_max_attempts": 5,
-        # Until all workers know of its ejection, a server that just died has the fewest requests and is chosen again.
-        # The waits are drawn at random from 0 to 0.1, 0.3, 0.7 and 1 s.
+        # In the next pool, if there is one: the dead server may be the only one of its own.
+        "retry_priority": extension(
+            "envoy.retry_priorities.previous_priorities",
+            "extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
+            update_frequency=1,
+        ),
+        # Drawn again while the draw is a server that has failed this request. Of two servers, eight draws miss the one
+        # that just died, whose queue is the shortest, once in 256 times.
+        "host_selection_retry_max_attempts": 5000,
+        "retriable_headers": [{"name": "grpc-message", "string_match": {"contains": reason}} for reason in _STOPPING],
+        # Requests of a crashed server do not return all at once. The waits are drawn at random from 0 to 0.1, 0.3, 0.7
+        # and 1 s.
         "retry_back_off": {"base_interval": seconds(0.1), "max_interval": seconds(1)},
     }

@@ -220,8 +220,9 @@ class Traffic(Model):
     """Largest request or answer, in MiB."""
     longest_request_seconds: Count = 600
     """Longest time that a client waits for an answer, queueing included, in seconds. Its deadline may be shorter."""
-    attempts_max: Annotated[int, Field(ge=1, le=10)] = 5
-    """Number of attempts in all, on different servers, for a request that a server fails before it answers."""
+    attempts_max: Annotated[int, Field(ge=1, le=10)] = 2
+    """Number of attempts in all, on different servers, for a request that a server fails before it answers. A request
+    that ends its server ends so many."""
     shutdown_seconds: Count = 60
     """Longest time that a stopping server takes to finish the requests that it has begun, in seconds."""
 

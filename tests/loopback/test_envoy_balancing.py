@@ -11,7 +11,7 @@ from testbed.dns_stub import DnsStub, Zone
 from testbed.polling import eventually
 from testbed.proxy_client import channel, outcomes
 from testbed.real_envoy import RealEnvoy, await_healthy
-from testbed.stand_in import STREAM
+from testbed.stand_in import STOPPING, STREAM
 from tests.loopback.conftest import Envoys, Servers
 from tests.support.chaos import Fault
 
@@ -30,7 +30,9 @@ def test_calls_over_one_connection_are_spread_evenly_over_the_servers(servers: S
         server.delay_seconds = 1
     proxy = envoy((A, B, C))
     await_healthy(proxy, A, B, C)
-    assert outcomes(connected(proxy), 30) == {A: 10, B: 10, C: 10}
+    answered = outcomes(connected(proxy), 30)
+    assert answered.keys() == {A, B, C}
+    assert all(8 <= count <= 12 for count in answered.values())
 
 
 def test_a_server_that_is_not_ready_gets_no_calls_until_it_is_ready(servers: Servers, envoy: Envoys) -> None:
@@ -60,7 +62,7 @@ def test_a_ready_server_that_fails_every_call_loses_none_of_them(servers: Server
         server.delay_seconds = 0.1
     proxy = envoy((A, B, C))
     await_healthy(proxy, A, B, C)
-    black_hole.status = grpc.StatusCode.UNAVAILABLE
+    black_hole.status, black_hole.reason = grpc.StatusCode.UNAVAILABLE, STOPPING
     client = channel(proxy.target)
     assert sum((outcomes(client, 50) for _ in range(6)), start=outcomes(client, 0)).keys() == {B, C}
     assert black_hole.calls > 0
@@ -111,7 +113,7 @@ def test_a_begun_stream_is_not_retried(servers: Servers, envoy: Envoys) -> None:
 
 def test_bodies_larger_than_the_http2_windows_are_retried(servers: Servers, envoy: Envoys) -> None:
     failing, _ = servers(2)
-    failing.status = grpc.StatusCode.UNAVAILABLE
+    failing.status, failing.reason = grpc.StatusCode.UNAVAILABLE, STOPPING
     proxy = envoy((A, B))
     await_healthy(proxy, A, B)
     client = channel(proxy.target)

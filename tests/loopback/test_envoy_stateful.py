@@ -7,6 +7,7 @@ from components.envoy.typed import Config
 from testbed.polling import eventually
 from testbed.proxy_client import begin, channel, outcome, outcomes
 from testbed.real_envoy import await_healthy
+from testbed.stand_in import STOPPING
 from tests.loopback.conftest import Envoys, Servers
 
 METADATA = "/inference.GRPCInferenceService/ModelMetadata"
@@ -31,7 +32,7 @@ def test_a_call_that_a_crashed_server_had_begun_is_retried_only_without_state(
 def test_a_stateful_call_that_got_unavailable_is_not_retried(servers: Servers, envoy: Envoys) -> None:
     """A model may answer UNAVAILABLE after it has executed the step."""
     for server in (both := servers(2)):
-        server.status = grpc.StatusCode.UNAVAILABLE
+        server.status, server.reason = grpc.StatusCode.UNAVAILABLE, STOPPING
     proxy = envoy((A, B), stateful=True)
     await_healthy(proxy, A, B)
     assert outcomes(channel(proxy.target)) == {"UNAVAILABLE": 1}
@@ -57,7 +58,7 @@ def test_a_call_whose_server_cannot_be_connected_is_retried_on_another(
 
 def test_metadata_calls_of_stateful_experiments_are_retried(servers: Servers, envoy: Envoys) -> None:
     failing, _ = servers(2)
-    failing.status = grpc.StatusCode.UNAVAILABLE
+    failing.status, failing.reason = grpc.StatusCode.UNAVAILABLE, STOPPING
     proxy = envoy((A, B), stateful=True)
     await_healthy(proxy, A, B)
     assert outcomes(channel(proxy.target), 6, method=METADATA) == {B: 6}
