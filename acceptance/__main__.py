@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from acceptance import record
@@ -14,6 +15,7 @@ from acceptance.handshake import Expectation, Result, Row, handshake
 from acceptance.outputs import Endpoint
 from acceptance.reference import read_reference
 from acceptance.report import Table, first_cause
+from acceptance.servers import ask_each
 from access.kubeconfig import CONTEXT_VARIABLE
 from stacks.errors import ConfigurationError
 from stacks.resolve import REFERENCE_DIRECTORY, ROOT, resolve
@@ -42,8 +44,9 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
         print(error, file=sys.stderr)
         return 1
     print(f"stack {chosen.stack} at {endpoint.address} ({'TLS' if endpoint.tls else 'plain text'})\n")
+    each = ask_each(config, expectations) if chosen.endpoint is None else ()
     with TritonClient(endpoint.address, tls=endpoint.tls, credentials=shown) as client:
-        rows = Table(expectations, sys.stdout).show(handshake(client, expectations))
+        rows = Table(expectations, sys.stdout).show(chain(handshake(client, expectations), each))
     return conclude(config, endpoint, rows)
 
 

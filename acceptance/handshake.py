@@ -18,7 +18,9 @@ from acceptance.errors import CheckError
 from acceptance.kserve import CallError, IndexEntry, InferenceServer, ModelConfig, ModelMetadata, Tensor, TensorSpec
 from acceptance.reference import Reference
 
-CHECKS = ("live", "ready", "index", "config", "metadata", "infer", "statistics")
+SERVER_CHECK = "server"
+"""All checks of one server."""
+CHECKS = ("live", "ready", "index", "config", "metadata", "infer", "statistics", SERVER_CHECK)
 """Every check, in the order of the rows."""
 
 STATISTICS_PATIENCE_SECONDS = 10.0

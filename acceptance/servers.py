@@ -1,0 +1,159 @@
+"""Each server by itself, through kubectl's port-forward: a balancer hides one server that answers wrongly."""
+
+import json
+import os
+import re
+import selectors
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from acceptance.client import TritonClient
+from acceptance.errors import CheckError
+from acceptance.handshake import SERVER_CHECK, Expectation, Result, Row, handshake
+from acceptance.kserve import InferenceServer
+from acceptance.report import first_cause
+from access.kubeconfig import find_context
+from stacks.errors import ConfigurationError
+from stacks.schema import StackConfig
+
+GRPC_PORT = 8001
+"""As in `components/triton/server.py`, whose package loads Pulumi."""
+FORWARD_SECONDS = 30.0
+"""Longest time until a port is forwarded."""
+_CALL_SECONDS = 60
+_ONE_ADDRESS = "ask one address alone with --endpoint HOST:PORT"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A pod of the stack's servers."""
+
+    name: str
+    """Name of the pod."""
+    ready: bool
+    """True: it counts as ready."""
+
+
+class Servers:
+    """The servers of a deployed stack, as kubectl reaches them: no NetworkPolicy applies to a forwarded port.
+
+    Args:
+        config: the stack.
+
+    Raises:
+        ConfigurationError: the site's context is not in the kubeconfig.
+    """
+
+    def __init__(self, config: StackConfig) -> None:
+        context = find_context(config.site.access, os.environ)
+        file = [f"--kubeconfig={context.kubeconfig}"] if context.kubeconfig else []
+        self._kubectl = ["kubectl", *file, f"--context={context.name}", f"--namespace={config.namespace}"]
+        self._selector = f"app.kubernetes.io/instance={config.name},app.kubernetes.io/component=triton"
+
+    def list(self) -> Sequence[Server]:
+        """Return the running servers, by name.
+
+        Raises:
+            CheckError: kubectl is missing or fails, or there is none.
+        """
+        arguments = ["get", "pods", f"--selector={self._selector}", "--output=json"]
+        try:
+            run = subprocess.run(
+                [*self._kubectl, *arguments], capture_output=True, text=True, timeout=_CALL_SECONDS, check=False
+            )
+        except FileNotFoundError as error:
+            msg = f"`kubectl` is not on PATH, and each server is asked through it: install it, or {_ONE_ADDRESS}"
+            raise CheckError(msg) from error
+        except subprocess.TimeoutExpired as error:
+            msg = f"kubectl has not listed the servers within {_CALL_SECONDS} s: see that the cluster can be reached"
+            raise CheckError(msg) from error
+        if run.returncode != 0:
+            msg = f"kubectl cannot list the servers ({_last_line(run.stderr)}): see that it can, or {_ONE_ADDRESS}"
+            raise CheckError(msg)
+        servers = [_server(pod) for pod in json.loads(run.stdout)["items"] if _runs(pod)]
+        if not servers:
+            msg = f"no pod with the labels {self._selector} runs: see `{' '.join(self._kubectl)} get pods`"
+            raise CheckError(msg)
+        return sorted(servers, key=lambda server: server.name)
+
+    @contextmanager
+    def client(self, server: Server) -> Iterator[InferenceServer]:
+        """Give a client of one server, while a port of this machine is forwarded to it.
+
+        Raises:
+            CheckError: the port cannot be forwarded.
+        """
+        command = [*self._kubectl, "port-forward", f"pod/{server.name}", "--address=127.0.0.1", f":{GRPC_PORT}"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            with TritonClient(f"127.0.0.1:{_forwarded_port(process)}", tls=False) as client:
+                yield client
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+def ask_each(config: StackConfig, expectations: Sequence[Expectation]) -> Iterator[Row]:
+    """Yield a row for each server of a stack: it has to pass the whole handshake by itself."""
+    try:
+        servers = Servers(config)
+        listed = servers.list()
+    except (CheckError, ConfigurationError) as error:
+        yield _row(Result.FAILED, str(error))
+        return
+    for server in listed:
+        if not server.ready:
+            yield _row(Result.NOT_TRIED, f"{server.name} is not ready")
+            continue
+        start = time.perf_counter()
+        try:
+            with servers.client(server) as client:
+                result, detail = _verdict(list(handshake(client, expectations)))
+        except CheckError as error:
+            result, detail = Result.FAILED, str(error)
+        yield _row(result, f"{server.name}: {detail}", (time.perf_counter() - start) * 1000)
+
+
+def _row(result: Result, detail: str, milliseconds: float | None = None) -> Row:
+    return Row(check=SERVER_CHECK, model="", result=result, detail=detail, milliseconds=milliseconds)
+
+
+def _verdict(rows: Sequence[Row]) -> tuple[Result, str]:
+    cause = first_cause(rows)
+    if cause is not None:
+        return Result.FAILED, f"{' '.join(filter(None, (cause.check, cause.model)))}: {cause.detail}"
+    sent = sum(row.check == "infer" and row.result is Result.OK for row in rows)
+    ready = sum(row.result is Result.NOT_SENT for row in rows)
+    return Result.OK, f"{sent} answers right, {ready} models ready and sent no request"
+
+
+def _runs(pod: dict[str, Any]) -> bool:
+    return pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]
+
+
+def _server(pod: dict[str, Any]) -> Server:
+    conditions = pod["status"].get("conditions", ())
+    ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+    return Server(name=pod["metadata"]["name"], ready=ready)
+
+
+def _forwarded_port(process: "subprocess.Popen[str]") -> int:
+    """Return the port that kubectl has chosen, which it writes as `Forwarding from 127.0.0.1:PORT -> 8001`."""
+    output: Any = process.stdout
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        line = str(output.readline()) if selector.select(FORWARD_SECONDS) else ""
+    found = re.match(r"Forwarding from \S+:([0-9]+) ->", line)
+    if found is None:
+        reason = line.strip() or f"kubectl has said nothing for {FORWARD_SECONDS:.0f} s"
+        msg = f"no port is forwarded to it ({reason}): get the right to `create` `pods/portforward`, or {_ONE_ADDRESS}"
+        raise CheckError(msg)
+    return int(found[1])
+
+
+def _last_line(text: str) -> str:
+    return (text.strip() or "no reason given").splitlines()[-1]
