@@ -7,6 +7,7 @@ import pulumi
 from access.kubeconfig import find_context
 from components.provider import kubernetes_provider
 from components.site_stack import SiteStack, SiteStackArgs
+from diagnosis.hooks import cluster_hooks
 from fit.preview import ask_beside
 from stacks.errors import ConfigurationError
 from stacks.resolve import config_digest, refuse_other_names, resolve
@@ -17,11 +18,13 @@ def deploy(stack: str) -> None:
     config = resolve(stack).config
     refuse_other_names(config, {key: pulumi.Config("sonic").get(key) for key in ("site", "experiment", "instance")})
     access = config.site.access
-    provider = kubernetes_provider(find_context(access, os.environ), identity=access.context)
+    context = find_context(access, os.environ)
+    provider = kubernetes_provider(context, identity=access.context)
+    hooks = cluster_hooks(context, stack=stack, namespace=config.namespace, instance=config.name)
     if pulumi.runtime.is_dry_run():
         pulumi.Output.from_input(ask_beside(stack, warn=pulumi.warn, refuse=pulumi.RunError))
     secrets = {name: pulumi.Config("sonic").require_secret(name) for name in config.secret_names}
-    args = SiteStackArgs(config=config, secrets=secrets)
+    args = SiteStackArgs(config=config, secrets=secrets, hooks=hooks)
     site_stack = SiteStack(config.name, args, pulumi.ResourceOptions(provider=provider))
     for name, value in site_stack.exports().items():
         pulumi.export(name, value)

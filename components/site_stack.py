@@ -18,6 +18,7 @@ from components.model_repository import ModelRepository, ModelRepositoryArgs
 from components.monitoring import Monitoring, MonitoringArgs
 from components.naming import Naming
 from components.network import IN_CLUSTER, namespace_pods, pods, policy_spec
+from components.rollout import ClusterHooks, Rollout, RolloutArgs
 from components.server_pool import MetricTarget, ServerPool
 from components.timing import ServerTiming, Timing
 from components.triton import TritonPool, TritonPoolArgs
@@ -35,6 +36,8 @@ class SiteStackArgs:
     """The resolved configuration."""
     secrets: Mapping[str, pulumi.Output[str]]
     """Pulumi secrets by name: those that `config.secret_names` lists."""
+    hooks: ClusterHooks | None = None
+    """Work in the cluster during an update. None: manifests are only rendered."""
     label_nodes: bool = True
     """Read and label the cluster's nodes. False where manifests are only rendered."""
 
@@ -52,6 +55,7 @@ class SiteStack(SonicComponent):
     def __init__(self, name: str, args: SiteStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         self._config = args.config
+        self._hooks = args.hooks
         self._naming = Naming(
             instance=args.config.name,
             namespace=args.config.namespace,
@@ -71,6 +75,7 @@ class SiteStack(SonicComponent):
         proxy = self._envoy_proxy(pools, monitoring, ground)
         for triton in tritons:
             self._autoscaling(triton, monitoring)
+        self._rollout(tritons, proxy, monitoring)
 
         self.grpc_endpoint = proxy.grpc_endpoint
         self.grpc_tls = proxy.grpc_tls
@@ -169,6 +174,7 @@ class SiteStack(SonicComponent):
             timing=ServerTiming.of(self._config.experiment.traffic, dns_ttl_seconds=self._config.site.dns_ttl_seconds),
             proxy_selector=self._naming.labels("envoy").selector,
             prometheus_peer=self._prometheus_peer(),
+            hooks=self._hooks,
         )
         opts = self.options(depends_on=[*after, repository])
         return TritonPool(self.child(f"triton-{share.pool.name}"), args, opts)
@@ -220,6 +226,20 @@ class SiteStack(SonicComponent):
             prometheus_url=monitoring.url,
         )
         Autoscaling(self.child(f"autoscaling-{pool.name}"), args, self.options(depends_on=[triton, monitoring]))
+
+    def _rollout(self, tritons: Sequence[TritonPool], proxy: EnvoyProxy, monitoring: Monitoring) -> None:
+        """Wait for the pods that this update promises; nobody waits for manifests that are only rendered."""
+        if self._hooks is None:
+            return
+        promised = [proxy.rolled_out, monitoring.rolled_out, *(triton.rolled_out for triton in tritons)]
+        args = RolloutArgs(
+            name=self._naming.name("rollout"),
+            namespace=self._config.namespace,
+            labels=self._naming.labels("rollout"),
+            deployments=[each for each in promised if each is not None],
+            hooks=self._hooks,
+        )
+        Rollout(self.child("rollout"), args, self.options(depends_on=[*tritons, proxy, monitoring]))
 
     def _prometheus_peer(self) -> Mapping[str, Any]:
         """Return the reader of metrics: the stack's own Prometheus, or the namespace of the site's if that is known."""

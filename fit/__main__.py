@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from fit.cluster import UnreachableError
+from access.cluster import UnreachableError
 from fit.command import MISFIT, UNREACHED, reach_and_judge, unreached
 from fit.row import Result
 from stacks.errors import ConfigurationError

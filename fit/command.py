@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from access.cluster import ClusterView, UnreachableError
 from access.kubeconfig import find_context
-from fit.cluster import ClusterView, UnreachableError
+from access.kubectl_proxy import kubectl_proxy
 from fit.demand import Demand
-from fit.kubectl_proxy import kubectl_proxy
 from fit.questions import ask, unasked
 from fit.row import Result, Row
 from stacks.assemble import Resolved

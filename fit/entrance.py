@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fit.cluster import (
+from access.cluster import (
     GATEWAY_CLASSES,
     GATEWAYS,
     GRPC_ROUTES,

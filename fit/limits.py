@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from fit.cluster import LIMIT_RANGES, NAMESPACES, PODS, QUOTAS, ClusterView, Object, Resource
+from access.cluster import LIMIT_RANGES, NAMESPACES, PODS, QUOTAS, ClusterView, Object, Resource
 from fit.demand import Demand, Manifest, amounts_of, stated
 from fit.quantity import Amounts, quantity, summed, written
 from fit.row import Finding, misfit, ok

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from fit.cluster import NAMESPACES, PODS, ClusterView, Object
+from access.cluster import NAMESPACES, PODS, ClusterView, Object
 from fit.demand import Demand, Workload
 from fit.pod_security import LEVELS, needed_level
 from fit.row import Finding, misfit, ok

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from fit.cluster import NODES, ClusterView, Object
+from access.cluster import NODES, ClusterView, Object
 from fit.demand import Demand, Workload
 from fit.quantity import quantity, written
 from fit.row import Finding, misfit, ok

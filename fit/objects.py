@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from fit.cluster import (
+from access.cluster import (
     NAMESPACES,
     NODES,
     PODS,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from fit.cluster import DEPLOYMENTS, ENDPOINTS, NAMESPACES, ClusterError, ClusterView, Object
+from access.cluster import DEPLOYMENTS, ENDPOINTS, NAMESPACES, ClusterError, ClusterView, Object
 from fit.demand import Demand
 from fit.row import Finding, misfit, ok, unknown
 from stacks.releases import KEDA_OLDEST, KUBERNETES_OLDEST, parts

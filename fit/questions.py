@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from access.cluster import ClusterError, ClusterView
 from fit import entrance, limits, namespace, nodes, objects, platform, references
-from fit.cluster import ClusterError, ClusterView
 from fit.concurrency import in_parallel
 from fit.demand import Demand
 from fit.row import Question, Row, unknown

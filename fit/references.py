@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fit.cluster import (
+from access.cluster import (
     CLAIMS,
     CONFIG_MAPS,
     CSI_DRIVERS,

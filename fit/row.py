@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
-from fit.cluster import ClusterView
+from access.cluster import ClusterView
 from fit.demand import Demand
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fit.cluster import Object
+from access.cluster import Object
 from fit.quantity import Amounts, quantity
 
 Expression = Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""`python -m stacks`: read and check the stacks without touching a cluster."""
+"""`python -m stacks`: read and check the stacks. Only `why` asks a cluster."""
 
 import argparse
 import signal
@@ -19,7 +19,7 @@ from stacks.stack_file import known_stacks, load_stack_file
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     """Run one command and return its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m stacks", description="Read and check the stacks, without a cluster."
+        prog="python -m stacks", description="Read and check the stacks; only `why` asks a cluster."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("list", help="every stack: its site, experiment, pools, servers and address")
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     fit = commands.add_parser("fit", help="prove that a stack fits its cluster, before anything is changed")
     fit.add_argument("stack", metavar="STACK")
     fit.add_argument("--offline", action="store_true", help="ask no cluster; say what is not looked at")
+    why = commands.add_parser("why", help="tell what is wrong with a deployed stack, and the way out; asks its cluster")
+    why.add_argument("stack", metavar="STACK")
     schema = commands.add_parser("schema", help="the JSON Schema of the configuration")
     schema.add_argument("--write", action="store_true", help="write the generated files instead: schemas, reference")
     chosen = parser.parse_args(arguments)
@@ -50,6 +52,8 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
             return _render(chosen.stack, chosen.directory, root)
         case "fit":
             return _fit(chosen.stack, root, offline=chosen.offline)
+        case "why":
+            return subprocess.run([sys.executable, "-m", "diagnosis", chosen.stack], cwd=root, check=False).returncode
         case _:
             return _schema(root, write=chosen.write)
 

@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 from components.base import Manifest, SonicComponent
 from components.envoy.args import AdmissionArgs, EnvoyProxyArgs
 from components.envoy.bootstrap import bootstrap
-from components.envoy.deployment import BOOTSTRAP_FILE, DRAIN_FILE, deployment_spec
+from components.envoy.deployment import BOOTSTRAP_FILE, DRAIN_FILE, START_SECONDS, deployment_spec
 from components.envoy.features import features
 from components.envoy.ports import GRPC_PORT, STATS_PORT
 from components.envoy.validate import find_envoy, validate_bootstrap
@@ -17,6 +17,7 @@ from components.exposure import ClientEndpoint, ClientEndpointArgs, client_peers
 from components.labels import version_label
 from components.network import Edge, dns, policy_spec
 from components.pod import pod_guards
+from components.rollout import NOT_AWAITED, SMALL_IMAGE_PULL_SECONDS, Promise, RolledOut, revision_of
 
 __all__ = ["GRPC_PORT", "STATS_PORT", "AdmissionArgs", "EnvoyProxy", "EnvoyProxyArgs"]
 
@@ -37,6 +38,8 @@ class EnvoyProxy(SonicComponent):
     """`host:port` as clients use it."""
     grpc_tls: bool
     """Whether clients must speak TLS to it."""
+    rolled_out: RolledOut
+    """Envoys that an update promises."""
 
     def __init__(self, name: str, args: EnvoyProxyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -62,14 +65,25 @@ class EnvoyProxy(SonicComponent):
             ),
             self.options(),
         )
+        spec = deployment_spec(args, config.metadata.name)
         k8s.apps.v1.Deployment(
             self.child("deployment"),
-            metadata=metadata | {"labels": {**args.labels.all, **version_label(args.image)}},
-            spec=deployment_spec(args, config.metadata.name),
+            metadata=metadata
+            | {"labels": {**args.labels.all, **version_label(args.image)}, "annotations": NOT_AWAITED},
+            spec=spec,
             opts=self.options(
                 depends_on=guards,
                 custom_timeouts=pulumi.CustomTimeouts(delete=f"{args.timing.envoy_grace_seconds + _MARGIN_SECONDS}s"),
             ),
+        )
+        self.rolled_out = RolledOut(
+            promise=Promise(
+                deployment=args.name,
+                pods_min=args.proxy.replicas,
+                start_seconds=START_SECONDS,
+                pull_seconds=SMALL_IMAGE_PULL_SECONDS,
+            ),
+            revision=revision_of(spec["template"]),
         )
         self.service_name = endpoint.service_name
         self.grpc_endpoint = endpoint.grpc_endpoint

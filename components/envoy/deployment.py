@@ -26,6 +26,8 @@ BOOTSTRAP_FILE = "envoy.json"
 DRAIN_FILE = "drain.sh"
 """Keys of the ConfigMap, which are file names where it is mounted."""
 
+START_SECONDS = 60
+"""Longest time from the start of the containers until Envoy is ready."""
 _USER_ID = 10101
 """Any user can run Envoy: its binary is executable by all, and it writes only to stdout."""
 _LOGS_MIB = 256
@@ -136,7 +138,7 @@ def _probes() -> dict[str, Any]:
 
     alive = f"{METRICS_PATH}?filter=^server.live$"
     return {
-        "startupProbe": probe(READY_PATH, periodSeconds=1, timeoutSeconds=2, failureThreshold=60),
+        "startupProbe": probe(READY_PATH, periodSeconds=1, timeoutSeconds=2, failureThreshold=START_SECONDS),
         "readinessProbe": probe(READY_PATH, periodSeconds=2, timeoutSeconds=2, failureThreshold=2),
         "livenessProbe": probe(alive, periodSeconds=10, timeoutSeconds=5, failureThreshold=6),
     }

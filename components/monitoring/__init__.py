@@ -17,8 +17,9 @@ from components.base import Manifest, SonicComponent
 from components.labels import version_label
 from components.monitoring.args import MonitoringArgs
 from components.monitoring.configuration import configuration
-from components.monitoring.deployment import CONFIG_FILE, PORT, deployment_spec, service_spec
+from components.monitoring.deployment import CONFIG_FILE, PORT, START_SECONDS, deployment_spec, service_spec
 from components.monitoring.discovery import MONITOR_API_VERSION, monitors, services
+from components.rollout import NOT_AWAITED, SMALL_IMAGE_PULL_SECONDS, Promise, RolledOut, revision_of
 from components.server_pool import MetricTarget
 from stacks.schema.site import OwnPrometheus, SitePrometheus
 
@@ -32,6 +33,8 @@ class Monitoring(SonicComponent):
 
     url: str
     """URL of Prometheus, as KEDA reaches it."""
+    rolled_out: RolledOut | None
+    """The own Prometheus that an update promises; None: the site's is read."""
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -39,8 +42,9 @@ class Monitoring(SonicComponent):
             case SitePrometheus(url=url):
                 self._announce(args)
                 self.url = url
+                self.rolled_out = None
             case OwnPrometheus() as prometheus:
-                self._deploy(args, prometheus)
+                self.rolled_out = self._deploy(args, prometheus)
                 self.url = f"http://{args.naming.host(args.name)}:{PORT}"
         self.register_outputs({"url": self.url})
 
@@ -58,7 +62,7 @@ class Monitoring(SonicComponent):
         metadata = manifest["metadata"]
         return self.child(f"{role}-{metadata['namespace']}-{metadata['name']}")
 
-    def _deploy(self, args: MonitoringArgs, prometheus: OwnPrometheus) -> None:
+    def _deploy(self, args: MonitoringArgs, prometheus: OwnPrometheus) -> RolledOut:
         anonymous: Manifest = {"namespace": args.naming.namespace, "labels": args.labels.all}
         metadata: Manifest = {"name": args.name, **anonymous}
         account = k8s.core.v1.ServiceAccount(
@@ -75,18 +79,24 @@ class Monitoring(SonicComponent):
         k8s.networking.v1.NetworkPolicy(
             self.child("network-policy"), metadata=metadata, spec=network_policy_spec(args), opts=self.options()
         )
+        not_awaited = {"annotations": NOT_AWAITED}
         k8s.core.v1.Service(
             self.child("service"),
-            metadata=metadata,
+            metadata=metadata | not_awaited,
             spec=service_spec(args),
             opts=self.options(),
         )
+        spec = deployment_spec(args, prometheus, config_map_name=config.metadata["name"])
         k8s.apps.v1.Deployment(
             self.child("deployment"),
-            metadata=metadata | {"labels": {**args.labels.all, **version_label(args.image)}},
-            spec=deployment_spec(args, prometheus, config_map_name=config.metadata["name"]),
+            metadata=metadata | {"labels": {**args.labels.all, **version_label(args.image)}} | not_awaited,
+            spec=spec,
             opts=self.options(depends_on=bindings),
         )
+        promise = Promise(
+            deployment=args.name, pods_min=1, start_seconds=START_SECONDS, pull_seconds=SMALL_IMAGE_PULL_SECONDS
+        )
+        return RolledOut(promise=promise, revision=revision_of(spec["template"]))
 
     def _reads_pods(self, args: MonitoringArgs, namespace: str, account: pulumi.Resource) -> pulumi.Resource:
         """Let the account list the pods of one namespace."""

@@ -14,6 +14,8 @@ PORT = 9090
 """Port on which the own Prometheus answers."""
 CONFIG_FILE = "prometheus.yml"
 
+START_SECONDS = 120
+"""Longest time from the start of the container until Prometheus is ready."""
 _USER_ID = 10001
 _STORAGE_GIB = RETENTION_GIB + 1
 _CONFIG_FOLDER, _DATA_FOLDER = "/etc/prometheus", "/prometheus"
@@ -70,7 +72,7 @@ def _container(args: MonitoringArgs, prometheus: OwnPrometheus) -> Manifest:
             f"--web.listen-address=:{PORT}",
         ],
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        "startupProbe": _probe("/-/ready", period_seconds=2, failure_threshold=60),
+        "startupProbe": _probe("/-/ready", period_seconds=2, failure_threshold=START_SECONDS // 2),
         "readinessProbe": _probe("/-/ready", period_seconds=5, failure_threshold=3),
         "livenessProbe": _probe("/-/healthy", period_seconds=15, failure_threshold=4),
         "resources": guaranteed(resources),

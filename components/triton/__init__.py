@@ -7,6 +7,7 @@ from components.base import Manifest, SonicComponent
 from components.labels import version_label
 from components.network import Edge, dns, pods, policy_spec
 from components.pod import deployment_pod_pattern, pod_guards, scrape_annotations
+from components.rollout import NOT_AWAITED, Promise, RolledOut, revision_of
 from components.server_pool import MetricTarget, ScaleTarget, ServerPool
 from components.triton.args import TritonPoolArgs
 from components.triton.server import GRPC_PORT, METRICS_PATH, METRICS_PORT
@@ -39,6 +40,8 @@ class TritonPool(SonicComponent):
 
     server_pool: ServerPool
     """The pool as the other parts of the stack see it."""
+    rolled_out: RolledOut
+    """Servers that an update promises."""
 
     def __init__(self, name: str, args: TritonPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -46,20 +49,39 @@ class TritonPool(SonicComponent):
         self.server_pool = server_pool(args)
 
         guards = pod_guards(self, metadata, selector=args.labels.selector, policy=network_policy_spec(args))
-        k8s.core.v1.Service(self.child("service"), metadata=metadata, spec=service_spec(args), opts=self.options())
+        not_awaited = {"annotations": NOT_AWAITED}
+        k8s.core.v1.Service(
+            self.child("service"), metadata=metadata | not_awaited, spec=service_spec(args), opts=self.options()
+        )
+        spec = deployment_spec(args)
+        fixed = {} if args.share.autoscaled else _FIXED_NUMBER
         k8s.apps.v1.Deployment(
             self.child("deployment"),
             metadata=metadata
-            | {"labels": {**args.labels.all, **version_label(args.server.image)}}
-            | ({} if args.share.autoscaled else {"annotations": _FIXED_NUMBER}),
-            spec=deployment_spec(args),
+            | {
+                "labels": {**args.labels.all, **version_label(args.server.image)},
+                "annotations": {**NOT_AWAITED, **fixed},
+            },
+            spec=spec,
             opts=self.options(
                 depends_on=guards,
                 ignore_changes=["spec.replicas"] if args.share.autoscaled else None,
-                custom_timeouts=_timeouts(args),
+                hooks=self._hooks(args),
             ),
         )
+        self.rolled_out = RolledOut(promise=_promise(args), revision=revision_of(spec["template"]))
         self.register_outputs({"host": self.server_pool.host, "deployment_name": args.name})
+
+    def _hooks(self, args: TritonPoolArgs) -> pulumi.ResourceHookBinding | None:
+        """Return the hook by which a fixed number takes over from an autoscaler."""
+        hooks = args.hooks
+        if hooks is None or args.share.autoscaled:
+            return None
+
+        async def stop(_: pulumi.ResourceHookArgs) -> None:
+            await hooks.stop_autoscaler(args.name)
+
+        return pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(self.child("stop-autoscaler"), stop)])
 
 
 def server_pool(args: TritonPoolArgs) -> ServerPool:
@@ -146,10 +168,11 @@ def _first_start_seconds(args: TritonPoolArgs) -> int:
     return _IMAGE_PULL_SECONDS + args.server.start_timeout_seconds + _MIN_READY_SECONDS
 
 
-def _timeouts(args: TritonPoolArgs) -> pulumi.CustomTimeouts:
-    """Return Pulumi's time-outs. At creation all servers start together; an update replaces one after the other."""
-    each = args.timing.grace_seconds + args.server.start_timeout_seconds + _MIN_READY_SECONDS
-    return pulumi.CustomTimeouts(
-        create=f"{_first_start_seconds(args)}s",
-        update=f"{_IMAGE_PULL_SECONDS + args.share.servers_max * each}s",
+def _promise(args: TritonPoolArgs) -> Promise:
+    return Promise(
+        deployment=args.name,
+        pods_min=args.share.servers_min,
+        autoscaled=args.share.autoscaled,
+        start_seconds=args.server.start_timeout_seconds,
+        pull_seconds=_IMAGE_PULL_SECONDS,
     )

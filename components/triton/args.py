@@ -7,6 +7,7 @@ from typing import Any
 from components.labels import Labels
 from components.model_repository import MountedRepository
 from components.naming import Naming
+from components.rollout import ClusterHooks
 from components.timing import ServerTiming
 from stacks.schema import PoolShare
 from stacks.schema.experiment import Models, Server
@@ -34,6 +35,8 @@ class TritonPoolArgs:
     """Labels of Envoy's pods, which alone may call the servers."""
     prometheus_peer: Mapping[str, Any]
     """NetworkPolicy peer that reads the metrics."""
+    hooks: ClusterHooks | None = None
+    """Work in the cluster during an update. None: manifests are only rendered."""
 
     @property
     def name(self) -> str:

@@ -32,10 +32,11 @@ def of(module: str, *packages: str) -> bool:
     ("place", "forbidden"),
     [
         ("stacks", ("pulumi", "pulumi_kubernetes", "components", "acceptance", "devcluster")),
-        ("components", ("yaml", "devcluster", "acceptance")),
+        ("components", ("yaml", "diagnosis", "devcluster", "acceptance")),
         ("access", ("pulumi", "pulumi_kubernetes", "components", "acceptance", "devcluster")),
-        ("rendering", ("access", "fit", "devcluster", "acceptance")),
-        ("fit", ("pulumi", "pulumi_kubernetes", "yaml", "acceptance", "devcluster")),
+        ("rendering", ("access", "fit", "diagnosis", "devcluster", "acceptance")),
+        ("fit", ("pulumi", "pulumi_kubernetes", "yaml", "diagnosis", "acceptance", "devcluster")),
+        ("diagnosis", ("yaml", "devcluster", "acceptance", "pulumi_kubernetes")),
         ("acceptance", ("devcluster",)),
         ("__main__.py", ("yaml", "devcluster", "acceptance")),
     ],
@@ -46,7 +47,7 @@ def test_a_place_does_not_import_what_it_must_not_know(place: str, forbidden: tu
     assert [(file, module) for file, module in found if of(module, *forbidden)] == []
 
 
-PROGRAM = ("stacks", "components", "access", "rendering", "fit", "acceptance", "__main__.py")
+PROGRAM = ("stacks", "components", "access", "rendering", "fit", "acceptance", "diagnosis", "__main__.py")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from fit import cluster
-from fit.cluster import DryRun, NotAllowedError, Object, Resource, Right, Served
+from access import cluster
+from access.cluster import DryRun, NotAllowedError, Object, Resource, Right, Served
 
 _CLUSTER_WIDE = frozenset(
     {"Namespace", "Node", "PersistentVolume", "StorageClass", "CSIDriver", "IngressClass", "GatewayClass"}

@@ -14,8 +14,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
+from access.cluster import (
+    CONFIG_MAPS,
+    PODS,
+    SECRETS,
+    DryRun,
+    NotAllowedError,
+    Object,
+    Resource,
+    Right,
+    Served,
+    UnreachableError,
+)
 from access.kubeconfig import KubeContext
-from fit.cluster import CONFIG_MAPS, SECRETS, DryRun, NotAllowedError, Object, Resource, Right, Served, UnreachableError
 
 _TIMEOUT_SECONDS = 10
 _NO_RIGHT = "cannot "
@@ -92,6 +103,20 @@ class ApiServer:
         self.list = cache(self._list)
         self.may = cache(self._may)
 
+    def fresh(self) -> "ApiServer":
+        """Return a view that has asked nothing yet."""
+        return ApiServer(self._path)
+
+    def log(self, namespace: str, pod: str, container: str, *, lines: int) -> Sequence[str]:
+        """Return the last lines of a container's log, of its previous run if it had one; empty without any."""
+        path = f"{_collection(PODS, namespace)}/{quote(pod)}/log"
+        for previous in ("true", "false"):
+            query = urlencode({"container": container, "tailLines": lines, "previous": previous})
+            status, text = self._exchange("GET", f"{path}?{query}", None)
+            if status == HTTPStatus.OK and text:
+                return text.splitlines()
+        return []
+
     def _version(self) -> str:
         return str(self._ask("GET", "/version").body["gitVersion"])
 
@@ -149,12 +174,15 @@ class ApiServer:
         return answer
 
     def _send(self, method: str, path: str, body: Object | None) -> _Answer:
+        return _answer(*self._exchange(method, path, body))
+
+    def _exchange(self, method: str, path: str, body: Object | None) -> tuple[int, str]:
         connection = _Connection(self._path)
         try:
             text = None if body is None else json.dumps(body)
             connection.request(method, path, text, {"Content-Type": "application/json", "Accept": "application/json"})
             response = connection.getresponse()
-            return _answer(response.status, response.read().decode(errors="replace"))
+            return response.status, response.read().decode(errors="replace")
         except (OSError, http.client.HTTPException) as error:
             msg = f"{type(error).__name__} while the cluster was asked for {path.partition('?')[0]}"
             raise UnreachableError(msg) from error

@@ -1,4 +1,4 @@
-"""The cluster as the rows see it. Nothing here changes an object."""
+"""Questions to a cluster. Nothing here changes an object."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -87,6 +87,13 @@ class ClusterView(Protocol):
         """Have an object validated and admitted as if it were created, with unknown fields refused."""
 
 
+class LogView(ClusterView, Protocol):
+    """Questions to a cluster, and the logs of its containers."""
+
+    def log(self, namespace: str, pod: str, container: str, *, lines: int) -> Sequence[str]:
+        """Return the last lines of a container's log, of its previous run if it had one; empty without any."""
+
+
 NAMESPACES = Resource("v1", "namespaces")
 NODES = Resource("v1", "nodes")
 PODS = Resource("v1", "pods")
@@ -94,12 +101,15 @@ SERVICES = Resource("v1", "services")
 SECRETS = Resource("v1", "secrets")
 CONFIG_MAPS = Resource("v1", "configmaps")
 ENDPOINTS = Resource("v1", "endpoints")
+EVENTS = Resource("v1", "events")
 CLAIMS = Resource("v1", "persistentvolumeclaims")
 VOLUMES = Resource("v1", "persistentvolumes")
 QUOTAS = Resource("v1", "resourcequotas")
 LIMIT_RANGES = Resource("v1", "limitranges")
 DEPLOYMENTS = Resource("apps/v1", "deployments")
 REPLICA_SETS = Resource("apps/v1", "replicasets")
+AUTOSCALERS = Resource("autoscaling/v2", "horizontalpodautoscalers")
+SCALED_OBJECTS = Resource("keda.sh/v1alpha1", "scaledobjects")
 STORAGE_CLASSES = Resource("storage.k8s.io/v1", "storageclasses")
 CSI_DRIVERS = Resource("storage.k8s.io/v1", "csidrivers")
 PRIORITY_CLASSES = Resource("scheduling.k8s.io/v1", "priorityclasses")

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from access.cluster import NODES, PODS, SECRETS, NotAllowedError, Resource, Right, UnreachableError
 from access.kubeconfig import KubeContext
-from fit.cluster import NODES, PODS, SECRETS, NotAllowedError, Resource, Right, UnreachableError
-from fit.kubectl_proxy import kubectl_proxy
+from access.kubectl_proxy import kubectl_proxy
 from tests.support.kubectl_stand_in import KubectlStandIn, kubectl
 
 __all__ = ["kubectl"]

@@ -1,0 +1,1 @@
+"""Causes of a stack's failures, read from its cluster."""

@@ -1,0 +1,203 @@
+"""Each failure of a stack is told by its cause, with the way out."""
+
+from typing import Any
+
+import pytest
+
+from diagnosis.report import causes
+from diagnosis.snapshot import Snapshot
+from diagnosis.triton_log import last_words, load_errors
+from stacks.resolve import resolve
+from tests.support.snapshots import (
+    DEPLOYMENT,
+    Json,
+    crashed,
+    deployment,
+    named,
+    pod,
+    refused,
+    replica_set,
+    snapshot,
+    unscheduled,
+    waiting,
+    warning,
+)
+
+CONFIG = resolve("purdue-cms").config
+
+
+def told(found: Snapshot, declared: list[Json] | None = None) -> list[tuple[str, str]]:
+    """Return subject and finding of each cause, and demand a way out of each."""
+    listed = causes(found, CONFIG, declared or [])
+    assert all(cause.way_out for cause in listed)
+    return [(cause.subject, cause.finding) for cause in listed]
+
+
+def of_pods(*pods: Json, **more: Any) -> Snapshot:
+    return snapshot(deployments=[deployment()], replica_sets=[replica_set(1)], pods=pods, **more)
+
+
+def ready_pod(name: str) -> Json:
+    found = pod(name, container={"ready": True, "state": {"running": {}}})
+    found["status"]["conditions"].append({"type": "Ready", "status": "True"})
+    return found
+
+
+def test_a_stack_that_is_well_has_no_cause() -> None:
+    assert told(of_pods(ready_pod("a"))) == []
+
+
+def test_a_server_that_is_starting_has_no_cause() -> None:
+    assert told(of_pods(pod("a", container={"state": {"running": {}}}))) == []
+
+
+@pytest.mark.parametrize(
+    ("failing", "finding"),
+    [
+        (pod("p", container=crashed(1)), "it ends with exit code 1 (3 restarts)"),
+        (pod("p", container=crashed(137, reason="OOMKilled")), "it was killed, out of memory (3 restarts)"),
+        (
+            pod("p", container=waiting("ErrImagePull", "manifest unknown")),
+            "its image img:1 cannot be pulled: manifest unknown",
+        ),
+        (
+            pod("p", container=waiting("CreateContainerConfigError", 'secret "s3" not found')),
+            'it cannot be started: secret "s3" not found',
+        ),
+    ],
+    ids=["crash", "out of memory", "image", "secret"],
+)
+def test_a_container_that_does_not_run_tells_why(failing: Json, finding: str) -> None:
+    assert told(of_pods(failing)) == [("pod p, container triton", finding)]
+
+
+def test_a_server_killed_by_its_startup_probe_is_told_from_one_out_of_memory() -> None:
+    killed = pod("p", container=crashed(137))
+    event = warning("p", "Killing", "Container triton failed startup probe, will be restarted")
+    assert told(of_pods(killed, events=[event])) == [
+        ("pod p, container triton", "it was not ready within its start time, and was killed (3 restarts)")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "way_out"),
+    [
+        ('persistentvolumeclaim "cvmfs" not found', "make the claim, or set `create: true` for it in site.storage"),
+        ("0/9 nodes are available: 9 Insufficient nvidia.com/gpu", "free GPUs, or lower servers_max"),
+        ("0/9 nodes are available: 9 Insufficient memory", "lower server.cpu_cores or server.memory_gib"),
+        ("0/9 nodes are available: 9 node(s) had untolerated taint {hub: }", "compare the pool's node_selector"),
+    ],
+)
+def test_a_pod_without_a_node_tells_what_to_change(message: str, way_out: str) -> None:
+    (cause,) = causes(of_pods(unscheduled("p", message, age_seconds=5)), CONFIG, [])
+    assert cause.finding == f"no node takes it: {message}"
+    assert cause.way_out.startswith(way_out)
+
+
+@pytest.mark.parametrize(
+    ("message", "way_out"),
+    [
+        ('pods "p" is forbidden: exceeded quota: gpus, requested: requests.nvidia.com/gpu=1', "ask the cluster's"),
+        ("maximum memory usage per Container is 8Gi, but limit is 16Gi", "keep server and proxy sizes within"),
+        ('pods "p" is forbidden: violates PodSecurity "restricted:latest"', "set the namespace's Pod Security level"),
+        ("no PriorityClass with name batch was found", "name a PriorityClass that the cluster has"),
+        ('error looking up service account cms/x: serviceaccount "x" not found', "run pulumi up --refresh"),
+        ('admission webhook "policy.example.org" denied the request: no', "change what the message names"),
+    ],
+)
+def test_refused_pods_tell_the_rule_that_refuses_them(message: str, way_out: str) -> None:
+    (cause,) = causes(snapshot(deployments=[deployment(**refused(message, seconds=1))]), CONFIG, [])
+    assert (cause.subject, cause.finding) == (
+        f"Deployment {DEPLOYMENT}",
+        f"the API server refuses its pods: {message}",
+    )
+    assert cause.way_out.startswith(way_out)
+
+
+def test_a_volume_that_is_not_mounted_is_told_in_the_kubelets_words() -> None:
+    event = warning("p", "FailedMount", "MountVolume.SetUp failed: connection refused")
+    assert told(of_pods(pod("p"), events=[event])) == [
+        ("pod p", "a volume is not mounted: MountVolume.SetUp failed: connection refused")
+    ]
+
+
+def test_pods_that_fail_alike_are_one_cause() -> None:
+    same = [pod(name, container=crashed(1)) for name in ("a", "b", "c")]
+    assert told(of_pods(*same)) == [("pod a, container triton and 2 more", "it ends with exit code 1 (3 restarts)")]
+
+
+def test_pods_that_stop_are_no_cause() -> None:
+    stopping = pod("p", container=crashed(1))
+    stopping["metadata"]["deletionTimestamp"] = "2026-11-27T12:00:00Z"
+    assert told(of_pods(stopping)) == []
+
+
+def test_an_object_that_is_gone_is_named() -> None:
+    service = {"kind": "Service", "metadata": {"name": "sonic-cms-envoy"}}
+    (cause,) = causes(snapshot(), CONFIG, [service])
+    assert cause.subject == "Service sonic-cms-envoy"
+    assert cause.way_out == "pulumi up --refresh --stack purdue-cms"
+
+
+def test_a_namespace_that_is_gone_is_the_only_cause() -> None:
+    service = {"kind": "Service", "metadata": {"name": "sonic-cms-envoy"}}
+    assert told(snapshot(namespace=None), [service]) == [("namespace cms", "the cluster does not have it")]
+
+
+def test_a_namespace_that_is_being_deleted_tells_what_holds_it() -> None:
+    blocked = {"type": "NamespaceContentRemaining", "status": "True", "message": "has finalizers: keda"}
+    namespace = {"metadata": named("cms"), "status": {"phase": "Terminating", "conditions": [blocked]}}
+    assert told(snapshot(namespace=namespace)) == [("namespace cms", "it is being deleted: has finalizers: keda")]
+
+
+def service(name: str, **spec: object) -> Json:
+    return {"metadata": named(name), "spec": {"selector": {"a": "b"}, **spec}, "status": {}}
+
+
+def test_a_service_without_a_ready_pod_is_told() -> None:
+    empty = {"metadata": named("s"), "subsets": [{"notReadyAddresses": [{"ip": "10.0.0.1"}]}]}
+    assert told(snapshot(services=[service("s")], endpoints=[empty])) == [
+        ("Service s", "no ready pod is behind it, so calls to it fail")
+    ]
+
+
+def test_a_load_balancer_without_an_address_is_told_with_its_last_event() -> None:
+    ready = {"metadata": named("s"), "subsets": [{"addresses": [{"ip": "10.0.0.1"}]}]}
+    event = warning("s", "AllocationFailed", "no available IPs")
+    found = snapshot(services=[service("s", type="LoadBalancer")], endpoints=[ready], events=[event])
+    assert told(found) == [("Service s", "it has no address yet: no available IPs")]
+
+
+def test_an_autoscaler_without_a_metric_is_told() -> None:
+    condition = {"type": "Ready", "status": "False", "message": "Triggers defined in ScaledObject are not working"}
+    scaled = {"metadata": named(DEPLOYMENT), "status": {"conditions": [condition]}}
+    event = warning(DEPLOYMENT, "KEDAScalerFailed", "prometheus target may be lost, the result is empty")
+    ((subject, finding),) = told(snapshot(scaled_objects=[scaled], events=[event]))
+    assert subject == f"ScaledObject {DEPLOYMENT}"
+    assert "the result is empty" in finding
+
+
+def test_a_scaled_object_that_keda_ignores_is_told() -> None:
+    ((_, finding),) = told(snapshot(scaled_objects=[{"metadata": named(DEPLOYMENT)}]))
+    assert finding == "KEDA has not looked at it, so the number of servers does not change"
+
+
+LOG = """
+I1127 03:00:01.1 1 model_lifecycle.cc:472] "loading: particlenet:1"
+E1127 03:00:02.2 1 model_lifecycle.cc:654] "failed to load 'particlenet' version 1: Invalid argument: no ONNX file"
+E1127 03:00:02.3 1 model_repository_manager.cc:1460] "Poll failed for model directory 'deeptau': unexpected platform"
+I1127 03:00:02.4 1 server.cc:678] |  particlenet | 1 | UNAVAILABLE |
+error: creating server: Internal - failed to load all models
+""".splitlines()
+
+
+def test_models_that_do_not_load_are_read_from_tritons_log() -> None:
+    assert load_errors(LOG) == {"particlenet": "Invalid argument: no ONNX file", "deeptau": "unexpected platform"}
+
+
+def test_the_last_words_are_the_errors_of_the_log() -> None:
+    assert [line[:5] for line in last_words(LOG)] == ["E1127", "E1127", "error"]
+
+
+def test_the_last_words_without_an_error_are_the_last_lines() -> None:
+    assert last_words(["one", "", "two", "three", "four", "five"]) == ("two", "three", "four", "five")
