@@ -1,0 +1,2 @@
+FROM nvcr.io/nvidia/tritonserver:24.10-py3
+COPY . /models
