@@ -50,6 +50,11 @@ class RolledOut:
     revision: pulumi.Output[str]
     """Digest of the pods' template; another one is another rollout."""
 
+    @property
+    def record(self) -> pulumi.Output[str]:
+        """Text that changes when there is something to wait for: another template, or another number of pods."""
+        return pulumi.Output.format("{0} of revision {1}", self.promise.pods_min, self.revision)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterHooks:
@@ -87,7 +92,7 @@ class Rollout(SonicComponent):
         k8s.core.v1.ConfigMap(
             self.child("record"),
             metadata={"name": args.name, "namespace": args.namespace, "labels": args.labels.all},
-            data={each.promise.deployment: each.revision for each in args.deployments},
+            data={each.promise.deployment: each.record for each in args.deployments},
             opts=self.options(hooks=pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook])),
         )
         self.register_outputs({})
