@@ -16,9 +16,8 @@ import pulumi_kubernetes as k8s
 from components.base import Manifest, SonicComponent
 from components.labels import Labels
 
-NOT_AWAITED: Mapping[str, str] = {"pulumi.com/waitFor": "jsonpath={.metadata.uid}"}
-"""Annotations of an object that is done for the plugin when it exists. `skipAwait` would skip the wait for its deletion
-too."""
+_NOT_AWAITED: Mapping[str, str] = {"pulumi.com/waitFor": "jsonpath={.metadata.uid}"}
+"""The plugin takes the object for done when it exists. `skipAwait` would skip the wait for its deletion too."""
 
 
 SMALL_IMAGE_PULL_SECONDS = 300
@@ -103,6 +102,11 @@ class Rollout(SonicComponent):
             await args.hooks.await_pods(promises, lambda text: pulumi.info(text, resource=self, ephemeral=True))
 
         return pulumi.ResourceHook(self.child("wait"), wait)
+
+
+def not_awaited(metadata: Manifest) -> Manifest:
+    """Return the metadata of an object that the plugin does not wait for: `Rollout` does, or nobody needs to."""
+    return {**metadata, "annotations": {**metadata.get("annotations", {}), **_NOT_AWAITED}}
 
 
 def revision_of(template: Manifest) -> pulumi.Output[str]:

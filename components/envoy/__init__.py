@@ -17,7 +17,7 @@ from components.exposure import ClientEndpoint, ClientEndpointArgs, client_peers
 from components.labels import version_label
 from components.network import Edge, dns, policy_spec
 from components.pod import pod_guards
-from components.rollout import NOT_AWAITED, SMALL_IMAGE_PULL_SECONDS, Promise, RolledOut, revision_of
+from components.rollout import SMALL_IMAGE_PULL_SECONDS, Promise, RolledOut, not_awaited, revision_of
 
 __all__ = ["GRPC_PORT", "STATS_PORT", "AdmissionArgs", "EnvoyProxy", "EnvoyProxyArgs"]
 
@@ -68,8 +68,7 @@ class EnvoyProxy(SonicComponent):
         spec = deployment_spec(args, config.metadata.name)
         k8s.apps.v1.Deployment(
             self.child("deployment"),
-            metadata=metadata
-            | {"labels": {**args.labels.all, **version_label(args.image)}, "annotations": NOT_AWAITED},
+            metadata=not_awaited(metadata | {"labels": {**args.labels.all, **version_label(args.image)}}),
             spec=spec,
             opts=self.options(
                 depends_on=guards,

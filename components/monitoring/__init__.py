@@ -19,7 +19,7 @@ from components.monitoring.args import MonitoringArgs
 from components.monitoring.configuration import configuration
 from components.monitoring.deployment import CONFIG_FILE, PORT, START_SECONDS, deployment_spec, service_spec
 from components.monitoring.discovery import MONITOR_API_VERSION, monitors, services
-from components.rollout import NOT_AWAITED, SMALL_IMAGE_PULL_SECONDS, Promise, RolledOut, revision_of
+from components.rollout import SMALL_IMAGE_PULL_SECONDS, Promise, RolledOut, not_awaited, revision_of
 from components.server_pool import MetricTarget
 from stacks.schema.site import OwnPrometheus, SitePrometheus
 
@@ -51,7 +51,12 @@ class Monitoring(SonicComponent):
     def _announce(self, args: MonitoringArgs) -> None:
         """Make the objects by which the site's Prometheus finds the pods."""
         for service in services(args):
-            k8s.core.v1.Service(self._child_of("service", service), **service, opts=self.options())
+            k8s.core.v1.Service(
+                self._child_of("service", service),
+                metadata=not_awaited(service["metadata"]),
+                spec=service["spec"],
+                opts=self.options(),
+            )
         for monitor in monitors(args):
             k8s.apiextensions.CustomResource(
                 self._child_of("monitor", monitor), api_version=MONITOR_API_VERSION, **monitor, opts=self.options()
@@ -79,17 +84,16 @@ class Monitoring(SonicComponent):
         k8s.networking.v1.NetworkPolicy(
             self.child("network-policy"), metadata=metadata, spec=network_policy_spec(args), opts=self.options()
         )
-        not_awaited = {"annotations": NOT_AWAITED}
         k8s.core.v1.Service(
             self.child("service"),
-            metadata=metadata | not_awaited,
+            metadata=not_awaited(metadata),
             spec=service_spec(args),
             opts=self.options(),
         )
         spec = deployment_spec(args, prometheus, config_map_name=config.metadata["name"])
         k8s.apps.v1.Deployment(
             self.child("deployment"),
-            metadata=metadata | {"labels": {**args.labels.all, **version_label(args.image)}} | not_awaited,
+            metadata=not_awaited(metadata | {"labels": {**args.labels.all, **version_label(args.image)}}),
             spec=spec,
             opts=self.options(depends_on=bindings),
         )

@@ -7,7 +7,7 @@ from components.base import Manifest, SonicComponent
 from components.labels import version_label
 from components.network import Edge, dns, pods, policy_spec
 from components.pod import deployment_pod_pattern, pod_guards, scrape_annotations
-from components.rollout import NOT_AWAITED, Promise, RolledOut, revision_of
+from components.rollout import Promise, RolledOut, not_awaited, revision_of
 from components.server_pool import MetricTarget, ScaleTarget, ServerPool
 from components.triton.args import TritonPoolArgs
 from components.triton.server import GRPC_PORT, METRICS_PATH, METRICS_PORT
@@ -49,19 +49,16 @@ class TritonPool(SonicComponent):
         self.server_pool = server_pool(args)
 
         guards = pod_guards(self, metadata, selector=args.labels.selector, policy=network_policy_spec(args))
-        not_awaited = {"annotations": NOT_AWAITED}
         k8s.core.v1.Service(
-            self.child("service"), metadata=metadata | not_awaited, spec=service_spec(args), opts=self.options()
+            self.child("service"), metadata=not_awaited(metadata), spec=service_spec(args), opts=self.options()
         )
         spec = deployment_spec(args)
         fixed = {} if args.share.autoscaled else _FIXED_NUMBER
         k8s.apps.v1.Deployment(
             self.child("deployment"),
-            metadata=metadata
-            | {
-                "labels": {**args.labels.all, **version_label(args.server.image)},
-                "annotations": {**NOT_AWAITED, **fixed},
-            },
+            metadata=not_awaited(
+                metadata | {"labels": {**args.labels.all, **version_label(args.server.image)}, "annotations": fixed}
+            ),
             spec=spec,
             opts=self.options(
                 depends_on=guards,
