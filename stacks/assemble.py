@@ -2,18 +2,19 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from stacks.errors import ConfigurationError, Problem
+from stacks.edits import edited
+from stacks.errors import ConfigurationError, Edit, Problem
 from stacks.merge import merge_trees
 from stacks.origin import Json, KeyPath, Origin, Tree, leaves
 from stacks.placeholders import fill, templates
-from stacks.problems import of_validation
+from stacks.problems import Written, of_validation
 from stacks.schema import StackConfig
 from stacks.source import load
 from stacks.stack_file import PARTS, PROJECT, StackFile, known_stacks, load_stack_file
@@ -79,8 +80,28 @@ class Assembler:
             # JSON, since strict validation of Python values takes no list for a tuple and no text for an enumeration.
             config = StackConfig.model_validate_json(json.dumps(tree.value))
         except ValidationError as error:
-            raise ConfigurationError([*problems, *of_validation(error, tree, templates(written))]) from error
+            stack = self._written(file, parts, written)
+            raise ConfigurationError([*problems, *of_validation(error, stack)]) from error
         return Resolved(config, tree)
+
+    def _written(self, file: StackFile, parts: Mapping[str, Tree], written: Tree) -> Written:
+        start = file.tree.origins[()]
+        part_files = {part: f"stacks/{part}s/{file.name(part)}.yaml" for part in parts}
+        values = {start.file: file.tree.value, **{part_files[part]: tree.value for part, tree in parts.items()}}
+
+        def assembled(edits: Iterable[Edit]) -> Json:
+            after = edited(values, edits)
+            stack = StackFile(file.stack, Tree.of(after[start.file], start))
+            return _filled(self._tree(stack, {part: Tree.of(after[part_files[part]], start) for part in parts})).value
+
+        return Written(
+            tree=_filled(written),
+            templates=templates(written),
+            parts=Tree.mapping(parts, start),
+            stack_file=start.file,
+            part_files=part_files,
+            assembled=assembled,
+        )
 
     def _tree(self, file: StackFile, parts: Mapping[str, Tree]) -> Tree:
         """Return one tree with the names that are known, and with `parts` under the override."""

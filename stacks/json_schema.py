@@ -1,24 +1,22 @@
-"""The models as JSON Schema, and its rule for one value in words that a person can act on.
+"""The models as JSON Schema, its rule for one value in words, and an example of a value.
 
     schema = Schema(Site)
     node = schema.at(("pools", 0, "servers_max"), site)     # {"type": "integer", "minimum": 1, …}
     schema.rule(node)                                       # "an integer >= 1"
-    schema.way_out(node, "4", "servers_max")                # "write 4, without quotes or unit"
+    schema.example(node)                                    # 1
 
 `at` follows a path through references, through `or null` and, by the `kind` that the value has, through alternatives.
 """
 
-import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from stacks.errors import choice
 from stacks.origin import Json, KeyPath
-from stacks.quantities import bare_number
 
 Node = Mapping[str, Any]
 """A node of a JSON Schema."""
@@ -84,7 +82,7 @@ class Schema:
 
     def rule(self, node: Node) -> str:
         """Return the rule for a value; it completes "must be …"."""
-        node = self._resolved(node)
+        node = self.resolved(node)
         if "const" in node or "enum" in node:
             return one_of([str(value) for value in node.get("enum", [node.get("const")])])
         if "title" in node and node.get("type") == "string":
@@ -107,41 +105,40 @@ class Schema:
             case _:
                 return "text" if node.get("minLength") else "text, or empty"
 
-    def way_out(self, node: Node, found: Json, key: str) -> str:
-        """Return what to write instead of a wrong value of a key."""
-        node = self._resolved(node)
-        if "enum" in node:
-            return choice(str(found), map(str, node["enum"]), otherwise="write one of them")
-        match node.get("type"):
-            case "integer" | "number":
-                if meant := _meant_number(node, found, key):
-                    return f"write {meant}, without quotes or unit" if isinstance(found, str) else f"write {meant}"
-                return f"write a number such as {_number_example(node)}"
-            case "boolean":
-                meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(str(found).lower())
-                return f"write {meant or 'one of the two'}"
-            case "array":
-                return (
-                    f"write [{json.dumps(found)}]"
-                    if isinstance(found, str)
-                    else "write one item a line, each after `- `"
-                )
-            case "string" if isinstance(found, float):
-                return "put it in quotes as it is written, since a number loses zeros at its end"
-            case "string" if isinstance(found, bool | int):
-                return f'put it in quotes: "{json.dumps(found)}"'
-            case "string":
-                return f"write one such as {node['examples'][0]}" if "examples" in node else "write it as text"
-            case _:
-                return "write its keys below it, or `{}` for none"
-
     def keys(self, node: Node) -> list[str]:
         """Return the keys of a mapping."""
         return list(node.get("properties", {}))
 
     def kinds(self, node: Node) -> list[str]:
         """Return the values of `kind` that choose among the alternatives of a node; empty without alternatives."""
-        return self._kinds(self._resolved(node))
+        return self._kinds(self.resolved(node))
+
+    def example(self, node: Node) -> Json:
+        """Return a value that fits: the default, an example, the least number, or a mapping of what it must have."""
+        node = self.resolved(node)
+        if (default := node.get("default")) not in (None, [], {}):
+            return default
+        if "oneOf" in node:
+            return self.example(node["oneOf"][0])
+        fixed = node.get("examples") or node.get("enum") or ([node["const"]] if "const" in node else [])
+        if fixed:
+            return fixed[0]  # type: ignore[no-any-return]
+        match node.get("type"):
+            case "integer" | "number":
+                return int(node.get("minimum", node.get("exclusiveMinimum", 0) + 1))
+            case "boolean":
+                return False
+            case "array":
+                return [self.example(node["items"])]
+            case "object":
+                properties = node.get("properties", {})
+                return {key: self.example(properties[key]) for key in node.get("required", [])}
+            case _:
+                return "text" if node.get("minLength") else ""
+
+    def alternative(self, node: Node, kind: str) -> Node:
+        """Return the alternative of a node that a `kind` chooses."""
+        return self.resolved({"$ref": self.resolved(node)["discriminator"]["mapping"][kind]})
 
     def key_rule(self, node: Node) -> Node:
         """Return the schema of the keys of a mapping whose keys are data, such as labels."""
@@ -152,38 +149,44 @@ class Schema:
         kinds = {reference: kind for kind, reference in node.get("discriminator", {}).get("mapping", {}).items()}
         return [kinds[alternative["$ref"]] for alternative in node.get("oneOf", [])]
 
-    def _resolved(self, node: Node) -> Node:
-        """Follow a reference, and see through `or null`."""
+    def resolved(self, node: Node) -> Node:
+        """Return a node with its references followed, and without `or null`."""
         if "$ref" in node:
             target = self.document["$defs"][node["$ref"].rpartition("/")[2]]
-            node = {**self._resolved(target), **{key: value for key, value in node.items() if key != "$ref"}}
+            node = {**self.resolved(target), **{key: value for key, value in node.items() if key != "$ref"}}
         if "anyOf" in node:
             alternatives = [alternative for alternative in node["anyOf"] if alternative != {"type": "null"}]
             rest = {key: value for key, value in node.items() if key != "anyOf"}
-            node = {**self._resolved(alternatives[0]), **rest}
+            node = {**self.resolved(alternatives[0]), **rest}
         return node
 
     def _chosen(self, node: Node, value: Any) -> Node:
-        node = self._resolved(node)
+        node = self.resolved(node)
         kind = value.get("kind") if isinstance(value, dict) else None
         if isinstance(kind, str) and kind in self._kinds(node):
-            return self._resolved({"$ref": node["discriminator"]["mapping"][kind]})
+            return self.alternative(node, kind)
         return node
 
     def _properties(self, node: Node, prefix: str, kind: str | None) -> Iterator[Property]:
-        node = self._resolved(node)
+        node = self.resolved(node)
         for each in self._kinds(node):
-            yield from self._properties({"$ref": node["discriminator"]["mapping"][each]}, prefix, each)
+            yield from self._properties(self.alternative(node, each), prefix, each)
         required = node.get("required", [])
         for key, raw in node.get("properties", {}).items():
-            below = self._resolved(raw)
+            below = self.resolved(raw)
             is_list = below.get("type") == "array"
-            inner = self._resolved(below["items"]) if is_list else below
+            inner = self.resolved(below["items"]) if is_list else below
             path = f"{prefix}{key}"
             is_group = bool(inner.get("properties") or inner.get("oneOf"))
             description = " ".join(str(below.get("description", "")).split())
             yield Property(path, kind, self.rule(raw), key in required, raw.get("default"), description, is_group)
             yield from self._properties(inner, f"{path}[]." if is_list else f"{path}.", None)
+
+
+@cache
+def schema_of(model: type[BaseModel]) -> Schema:
+    """Return the schema of a model, which is made once."""
+    return Schema(model)
 
 
 def one_of(choices: list[str]) -> str:
@@ -194,25 +197,5 @@ def one_of(choices: list[str]) -> str:
 
 def _bounds(node: Node) -> str:
     signs = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
-    bounds = [f"{sign} {node[key]:g}" for key, sign in signs.items() if key in node]
+    bounds = [f"{sign} {node[key]:.15g}" for key, sign in signs.items() if key in node]
     return f" {' and '.join(bounds)}" if bounds else ""
-
-
-def _meant_number(node: Node, found: Json, key: str) -> str | None:
-    """Return the number that was meant, if the node allows it."""
-    number = bare_number(key, found)
-    if number is None or (node["type"] == "integer" and not number.is_integer()):
-        return None
-    fits = (
-        number >= node.get("minimum", number)
-        and number <= node.get("maximum", number)
-        and number > node.get("exclusiveMinimum", number - 1)
-        and number < node.get("exclusiveMaximum", number + 1)
-    )
-    return f"{number:.15g}" if fits else None
-
-
-def _number_example(node: Node) -> str:
-    if isinstance(node.get("default"), int | float):
-        return f"{node['default']:g}"
-    return f"{node.get('minimum', 1):g}"

@@ -40,6 +40,8 @@ class Origin:
     """Line, from 1."""
     by_override: bool = False
     """True for a value of a stack's override, and for one that the override removes."""
+    text: str | None = None
+    """A scalar as it is written, such as `24.10`, which is read as 24.1. None: a mapping, a list or the root."""
 
     @property
     def place(self) -> str:
@@ -74,6 +76,11 @@ class Tree:
         depth = len(path)
         below = {at[depth:]: origin for at, origin in self.origins.items() if at[:depth] == path}
         return Tree(self.value_at(path), below)
+
+    @staticmethod
+    def of(value: Json, origin: Origin) -> "Tree":
+        """Return a tree of a value, all of it with one origin."""
+        return Tree(value, {path: origin for path, _ in nodes(value)})
 
     @staticmethod
     def mapping(parts: "Mapping[str, Tree]", origin: Origin) -> "Tree":

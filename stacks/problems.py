@@ -1,18 +1,27 @@
-"""Sentences from the findings of pydantic: file and line, thing, value found, rule, way out."""
+"""Sentences from the findings of pydantic: file and line, thing, value found, rule, way out.
 
-from collections.abc import Iterator, Mapping
+A way out that changes the files is tried before it is advised: the files with the edits in them are validated, and what
+the models refuse is not said.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from stacks.errors import Problem, choice, found
-from stacks.json_schema import Property, Schema, one_of
-from stacks.origin import KeyPath, Origin, Tree, dotted
+from stacks.errors import Advice, Edit, Problem, Remove, Write, choice, found, near
+from stacks.json_schema import Node, Property, one_of, schema_of
+from stacks.merge import merge_patch
+from stacks.origin import Json, KeyPath, Origin, Tree, dotted
 from stacks.placeholders import PLACEHOLDERS
 from stacks.schema import Experiment, Site, StackConfig
 from stacks.schema.base import BrokenRule, BrokenRulesError
+from stacks.source import written
 from stacks.stack_file import PROJECT
+from stacks.suggestions import NOTHING, another_unit, suggestions
 
 _FILES: dict[str, type[BaseModel]] = {"site": Site, "experiment": Experiment}
 _NAMES: dict[KeyPath, str] = {
@@ -23,19 +32,31 @@ _NAMES: dict[KeyPath, str] = {
 """Keys of Pulumi.<stack>.yaml by their path in StackConfig."""
 
 
-def of_validation(error: ValidationError, tree: Tree, templates: Mapping[KeyPath, str]) -> Iterator[Problem]:
-    """Yield a problem for each thing that is wrong with the tree of a stack.
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A stack as its files have it."""
 
-    Args:
-        error: the findings of pydantic.
-        tree: the stack, its placeholders filled.
-        templates: the texts that had placeholders, as they are written.
-    """
-    translator = _Translator(tree, templates)
+    tree: Tree
+    """All files together, placeholders filled."""
+    templates: Mapping[KeyPath, str]
+    """The texts that had placeholders, as they are written."""
+    parts: Tree
+    """Site and experiment before the override."""
+    stack_file: str
+    """File of the stack, relative to the root."""
+    part_files: Mapping[str, str]
+    """Files of `site` and `experiment`, relative to the root."""
+    assembled: Callable[[Iterable[Edit]], Json]
+    """The files together, placeholders filled, after edits."""
+
+
+def of_validation(error: ValidationError, stack: Written) -> Iterator[Problem]:
+    """Yield a problem for each thing that is wrong with a stack, from the findings of pydantic."""
+    translator = _Translator(stack)
     errors = error.errors(include_url=False)
     for details in errors:
         if not _follows(details, errors):
-            yield from translator.problems(details)
+            yield from translator.problems(details, errors)
 
 
 def _follows(details: ErrorDetails, errors: list[ErrorDetails]) -> bool:
@@ -51,42 +72,58 @@ def _follows(details: ErrorDetails, errors: list[ErrorDetails]) -> bool:
     )
 
 
-class _Translator:
-    def __init__(self, tree: Tree, templates: Mapping[KeyPath, str]) -> None:
-        self._tree = tree
-        self._templates = templates
-        self._schema = Schema(StackConfig)
+def _key_path(location: tuple[str | int, ...], whole: Json) -> tuple[KeyPath, bool]:
+    """Return the path in a location of pydantic, and whether the error is about the last key and not its value.
 
-    def problems(self, details: ErrorDetails) -> Iterator[Problem]:
-        path, of_key = self._path(details["loc"])
+    Pydantic adds steps that are no keys: the kind that chose among alternatives, and `[key]`.
+    """
+    path: list[str | int] = []
+    tree, value = Tree(whole), whole
+    chosen = False
+    for step in location:
+        if step == "[key]":
+            return tuple(path), True
+        if not chosen and isinstance(value, dict) and value.get("kind") == step:
+            chosen = True
+            continue
+        path.append(step)
+        value, chosen = tree.value_at(tuple(path)), False
+    return tuple(path), False
+
+
+class _Translator:
+    def __init__(self, stack: Written) -> None:
+        self._stack = stack
+        self._tree = stack.tree
+        self._schema = schema_of(StackConfig)
+        self._renamed: set[KeyPath] = set()
+        """Keys that are missing only because they have another name."""
+        self._lists: set[KeyPath] = set()
+        """Lists of the override that are told as a whole."""
+
+    def problems(self, details: ErrorDetails, errors: list[ErrorDetails]) -> Iterator[Problem]:
+        path, of_key = _key_path(details["loc"], self._tree.value)
         cause = details.get("ctx", {}).get("error")
         if isinstance(cause, BrokenRulesError):
             yield from self._broken_rules(cause, path)
+        elif of_key:
+            yield self._wrong_key(path)
+        elif details["type"] in {"missing", "union_tag_not_found"} and (partial := self._partial_list(path)):
+            yield from partial
+        elif details["type"] == "extra_forbidden":
+            yield self._unknown_key(path)
+        elif details["type"] == "missing":
+            unknown = [
+                _key_path(other["loc"], self._tree.value)[0] for other in errors if other["type"] == "extra_forbidden"
+            ]
+            if path not in {self._meant(other) for other in unknown}:
+                yield self._missing(path)
+        elif details["type"].startswith("union_tag"):
+            yield self._kind(path)
         else:
-            origin = self._tree.nearest_origin(path)
-            kind = self._tree.origins.get((*path[:-1], "kind"))
-            if details["type"] == "extra_forbidden" and kind and kind.by_override and not origin.by_override:
-                yield Problem(f"{kind.place} and {origin.place}", self._key_under_another_kind(path))
-            else:
-                yield Problem(origin.place, self._sentence(details, path, of_key, cause, origin))
+            yield self._wrong_value(path, details["input"], cause)
 
-    def _path(self, location: tuple[str | int, ...]) -> tuple[KeyPath, bool]:
-        """Return the path in a location of pydantic, and whether the error is about the last key and not its value.
-
-        Pydantic adds steps that are no keys: the kind that chose among alternatives, and `[key]`.
-        """
-        path: list[str | int] = []
-        value: Any = self._tree.value
-        chosen = False
-        for step in location:
-            if step == "[key]":
-                return tuple(path), True
-            if not chosen and isinstance(value, dict) and value.get("kind") == step:
-                chosen = True
-                continue
-            path.append(step)
-            value, chosen = self._tree.value_at(tuple(path)), False
-        return tuple(path), False
+    # Rules over several fields
 
     def _broken_rules(self, cause: BrokenRulesError, path: KeyPath) -> Iterator[Problem]:
         for rule in cause.rules:
@@ -103,83 +140,327 @@ class _Translator:
                 origins.append(origin)
         return list(dict.fromkeys(origin.place for origin in origins))
 
-    def _sentence(
-        self, details: ErrorDetails, path: KeyPath, of_key: bool, cause: Exception | None, origin: Origin
-    ) -> str:
-        thing, value = _NAMES.get(path, dotted(path)), details["input"]
+    # Values
+
+    def _wrong_value(self, path: KeyPath, value: Json, cause: Exception | None) -> Problem:
+        origin = self._tree.nearest_origin(path)
         node = self._schema.at(path, self._tree.value)
-        if of_key:
-            node = self._schema.key_rule(self._schema.at(path[:-1], self._tree.value))
-            key = str(path[-1])
-            return f"{dotted(path[:-1])}: found the key {found(key)}: must be {self._schema.rule(node)}: " + (
-                self._schema.way_out(node, key, key)
-            )
-        if cause is not None:
-            return f"{thing}: found {self._found(path, value)}: {cause}"
-        match details["type"]:
-            case "extra_forbidden":
-                return f"{thing}: {self._unknown_key(path)}"
-            case "missing" if path in self._tree.origins:
-                return f"{thing} is removed by the override: must be {self._schema.rule(node)}: {_add(path, node)}"
-            case "missing":
-                return (
-                    f"{thing} is missing: must be {self._schema.rule(node)}: {_add(path, node)}"
-                    f"{_whole_list(path, origin)}"
-                )
-            case "union_tag_not_found" | "union_tag_invalid":
-                return self._kind(thing, node, value) + _whole_list(path, origin)
-            case _:
-                way_out = self._schema.way_out(node, value, str(path[-1]))
-                if path[0] == "site" and isinstance(value, str) and "{" in value:
-                    way_out = f"only {' and '.join(f'{{{each}}}' for each in PLACEHOLDERS)} are filled in"
-                return f"{thing}: found {self._found(path, value)}: must be {self._schema.rule(node)}: {way_out}"
+        rule, advice = f"must be {self._schema.rule(node)}", self._value_advice(path, node, value, origin)
+        if cause is not None:  # a validator of ours, which says its rule and a way out
+            rule, advice = str(cause), advice or Advice("")
+            general, _, example = rule.rpartition(": ")
+            rule = general if advice.words and example.startswith("write one such as") else rule
+        advice = advice or self._example(path, node, origin)
+        way_out = f": {advice.words}" if advice.words else ""
+        sentence = f"{self._thing(path)}: found {self._found(path, value)}: {rule}{way_out}"
+        return Problem(origin.place, sentence, advice.edits)
 
-    def _found(self, path: KeyPath, value: Any) -> str:
-        template = self._templates.get(path)
-        return found(value) if template is None else f"{found(value)} (written {found(template)})"
+    def _value_advice(self, path: KeyPath, node: Node, value: Json, origin: Origin) -> Advice | None:
+        """Return the value that was meant, or the removal of a key that need not be there."""
+        template = self._stack.templates.get(path, value)
+        if path[0] == "site" and isinstance(template, str) and "{" in template and path not in self._stack.templates:
+            return Advice(f"only {' and '.join(f'{{{each}}}' for each in PLACEHOLDERS)} are filled in")
+        file, at = self._location(path, origin)
+        raw = template if isinstance(template, str) else self._raw(path, value)
+        guesses = [
+            *self._patched_by_mapping(path, value, origin),
+            *suggestions(self._schema, node, template, raw, str(path[-1])),
+        ]
+        options = [Write(file, at, meant) for meant in guesses]
+        accepted = next((edit for edit in options if self._accepts(path, edit)), None)
+        if accepted is None:  # a mapping may lack keys that the next check names
+            mappings = (edit for edit in options if isinstance(edit.value, dict) and edit.value)
+            accepted = next((edit for edit in mappings if self._accepts(path, edit, below=False)), None)
+        if accepted is not None:
+            return Advice(_write(value, accepted.value, node), (accepted,))
+        optional = path[-1] not in self._schema.at(path[:-1], self._tree.value).get("required", [])
+        edit = Remove(file, at)
+        if value in NOTHING and optional and not isinstance(path[-1], int) and self._accepts(path, edit):
+            default = node.get("default")
+            return Advice("remove it" + ("" if default is None else f", and it is {written(default)}"), (edit,))
+        if origin.by_override and value is None and self._accepts(path, edit):
+            return Advice("take it out of the override", (edit,))
+        return None
 
-    def _kind(self, thing: str, node: Any, value: Any) -> str:
+    def _example(self, path: KeyPath, node: Node, origin: Origin) -> Advice:
+        resolved = self._schema.resolved(node)
+        of_part = self._stack.parts.value_at(path) if origin.by_override else None
+        example = self._schema.example(node) if of_part is None else of_part
+        edit = Write(*self._location(path, origin), example)
+        edits = (edit,) if self._accepts(path, edit) else ()
+        if "enum" in resolved:
+            return Advice("write one of them", edits)
+        if example in ("text", ""):
+            return Advice("write it as text", edits)
+        if example == {}:
+            return Advice("write its keys below it, or `{}` for none", edits)
+        what = {"integer": "a number", "number": "a number", "array": "a list"}.get(resolved.get("type", ""), "one")
+        return Advice(f"write {what} such as {written(example)}", edits)
+
+    def _wrong_key(self, path: KeyPath) -> Problem:
+        node = self._schema.key_rule(self._schema.at(path[:-1], self._tree.value))
+        key, origin = str(path[-1]), self._tree.nearest_origin(path)
+        file, at = self._location(path, origin)
+        advice = Advice(f"write one such as {self._schema.example(node)}")
+        for meant in suggestions(self._schema, node, key, key, key):
+            edits = (Remove(file, at), Write(file, (*at[:-1], str(meant)), self._tree.value_at(path)))
+            if meant != key and self._accepts((*path[:-1], str(meant)), *edits):
+                advice = Advice(f"write {written(meant)}", edits)
+                break
+        rule = self._schema.rule(node)
+        sentence = f"{dotted(path[:-1])}: found the key {found(key)}: must be {rule}: {advice.words}"
+        return Problem(origin.place, sentence, advice.edits)
+
+    # Keys that are missing
+
+    def _missing(self, path: KeyPath) -> Problem:
+        node = self._schema.at(path, self._tree.value)
+        origin, rule = self._kind_origin(path) or self._tree.nearest_origin(path), f"must be {self._schema.rule(node)}"
+        file, at = self._location(path, origin)
+        if path in self._tree.origins:
+            edits: tuple[Edit, ...] = (Remove(file, at),)
+            if self._accepts(path, *edits):
+                sentence = f"{dotted(path)} is removed by the override: {rule}: take `{path[-1]}: null` out of it"
+                return Problem(origin.place, sentence, edits)
+        edits = (Write(file, at, self._schema.example(node)),)
+        where = " to the override" if origin.by_override else ""
+        way_out = f"add `{path[-1]}`{where}{_such_as(path, self._schema.example(node))}{_meaning(node)}"
+        if not self._accepts(path, *edits):
+            edits = ()
+        return Problem(origin.place, f"{self._thing(path)} is missing: {rule}: {way_out}", edits)
+
+    def _kind_origin(self, path: KeyPath) -> Origin | None:
+        """Return the line of the override that chose the kind of a mapping, if one did."""
+        kind = self._tree.origins.get((*path[:-1], "kind"))
+        return kind if kind and kind.by_override else None
+
+    def _partial_list(self, path: KeyPath) -> Iterable[Problem] | None:
+        """Return the problem of an override's list whose items rely on those of the file; empty: it was told before."""
+        depth = next((depth for depth, step in enumerate(path) if isinstance(step, int)), None)
+        if depth is None or not self._tree.nearest_origin(path).by_override:
+            return None
+        at, origin = path[:depth], self._tree.nearest_origin(path[: depth + 1])
+        if at in self._lists:
+            return ()
+        given, base = self._tree.value_at(at), self._stack.parts.value_at(at)
+        if (
+            not isinstance(given, list)
+            or not isinstance(base, list)
+            or not all(isinstance(item, dict) for item in given)
+        ):
+            return None
+        edit = Write(*self._location(at, origin), _patched(base, given))
+        if not self._accepts(at, edit):
+            return None
+        self._lists.add(at)
+        item, key = path[: depth + 1], path[-1] if len(path) > depth + 1 else "kind"
+        sentence = (
+            f"{dotted(item)}: found {found(self._tree.value_at(item))}: an override replaces a list whole, and "
+            f"`{key}` is missing: write {at[-1]}: {written(edit.value)}"
+        )
+        return (Problem(origin.place, sentence, (edit,)),)
+
+    def _patched_by_mapping(self, path: KeyPath, value: Json, origin: Origin) -> Iterator[Json]:
+        """Yield the list of the file under a mapping that an override has in its place."""
+        base = self._stack.parts.value_at(path)
+        if origin.by_override and isinstance(base, list) and isinstance(value, dict) and value:
+            yield _patched(base, [value])
+            if all(isinstance(each, dict) for each in value.values()):
+                yield _patched(base, [{"name": name, **each} for name, each in value.items() if isinstance(each, dict)])
+
+    # Kinds
+
+    def _kind(self, path: KeyPath) -> Problem:
+        node, value = self._schema.at(path, self._tree.value), self._tree.value_at(path)
         kinds = self._schema.kinds(node)
-        choices = one_of(kinds)
-        if "kind" not in value:
-            return f"{thing}.kind is missing: must be {choices}: add `kind`"
-        meant = choice(str(value["kind"]), kinds, otherwise="write one of them")
-        return f"{thing}.kind: found {found(value['kind'])}: must be {choices}: {meant}"
+        at: KeyPath = (*path, "kind")
+        origin = self._tree.nearest_origin(at)
+        thing, rule = f"{self._thing(path)}.kind", f"must be {one_of(kinds)}"
+        file, place = self._location(at, origin)
+        if isinstance(value, dict) and "kind" in value:
+            rule = f": found {found(value['kind'])}: {rule}"
+            word = self._raw(at, value["kind"])
+            node = {"type": "string", "enum": kinds}
+            for meant in suggestions(self._schema, node, value["kind"], word, "kind"):
+                if self._accepts(at, edit := Write(file, place, meant)):
+                    return Problem(origin.place, f"{thing}{rule}: did you mean `{meant}`?", (edit,))
+            return Problem(origin.place, f"{thing}{rule}: write one of them", self._first(at, origin, kinds))
+        keys = value if isinstance(value, dict) else {}
+        for key, word in keys.items():
+            edits = (Remove(*self._location((*path, key), origin)), Write(file, place, word))
+            if word in kinds and self._accepts(at, *edits):
+                place_of_key = self._tree.nearest_origin((*path, key)).place
+                return Problem(place_of_key, f"{thing} is missing: {rule}: write `kind` instead of `{key}`", edits)
+        removed = at in self._tree.origins
+        if removed and self._accepts(at, edit_out := Remove(file, place)):
+            return Problem(origin.place, f"{thing} is removed by the override: {rule}: take it out of it", (edit_out,))
+        fitting = [
+            kind for kind in kinds if keys and set(keys) <= set(self._schema.keys(self._schema.alternative(node, kind)))
+        ]
+        edits_in = self._first(at, origin, fitting or kinds)
+        meant = edits_in[0].value if edits_in and len(fitting) == 1 else None
+        return Problem(origin.place, f"{thing} is missing: {rule}: add `kind{f': {meant}' if meant else ''}`", edits_in)
 
-    def _key_under_another_kind(self, path: KeyPath) -> str:
+    def _first(self, at: KeyPath, origin: Origin, kinds: Iterable[str]) -> tuple[Write, ...]:
+        edits = (Write(*self._location(at, origin), kind) for kind in kinds)
+        return next(((edit,) for edit in edits if self._accepts(at, edit)), ())
+
+    # Keys that are not known
+
+    def _unknown_key(self, path: KeyPath) -> Problem:
+        origin, kind = self._tree.nearest_origin(path), self._kind_origin(path)
+        if kind and not origin.by_override:
+            return self._key_under_another_kind(path, kind, origin)
+        advice = self._sibling(path, origin) or self._elsewhere(path, origin)
+        sentence = f"{dotted(path)}: found the key `{path[-1]}`, which is not known here: {advice.words}"
+        return Problem(origin.place, sentence, advice.edits)
+
+    def _key_under_another_kind(self, path: KeyPath, kind: Origin, origin: Origin) -> Problem:
         """The override changes `kind`, and the merge keeps a key that belongs to the kind before."""
-        kind = self._tree.value_at((*path[:-1], "kind"))
-        return (
-            f"{dotted(path)}: found the key `{path[-1]}`, which kind `{kind}` of the override does not have: "
+        name = self._tree.value_at((*path[:-1], "kind"))
+        sentence = (
+            f"{dotted(path)}: found the key `{path[-1]}`, which kind `{name}` of the override does not have: "
             f"add `{path[-1]}: null` to the override"
         )
+        edit = Write(self._stack.stack_file, ("config", f"{PROJECT}:override", *path), None)
+        return Problem(f"{kind.place} and {origin.place}", sentence, (edit,))
 
-    def _unknown_key(self, path: KeyPath) -> str:
+    def _meant(self, path: KeyPath) -> KeyPath | None:
+        """Return the sibling that an unknown key stands for."""
+        advice = self._sibling(path, self._tree.nearest_origin(path))
+        moved = [edit for edit in advice.edits if isinstance(edit, Write)] if advice else []
+        return (*path[:-1], moved[0].path[-1]) if moved else None
+
+    def _sibling(self, path: KeyPath, origin: Origin) -> Advice | None:
+        """Return a key of the same mapping that is meant, with the value converted where it must be."""
+        key, value = str(path[-1]), self._tree.value_at(path)
+        mapping = self._schema.at(path[:-1], self._tree.value)
+        taken = [self._tree.origins.get((*path[:-1], each)) for each in self._schema.keys(mapping)]
+        known = zip(self._schema.keys(mapping), taken, strict=True)
+        free = [each for each, at in known if at is None or (origin.by_override and not at.by_override)]
+        if (other := another_unit(key, value, free)) is not None:
+            options = [other]
+        else:
+            word = _snake(key)
+            turned = [each for each in free if sorted(each.split("_")) == sorted(word.split("_"))]
+            names = [
+                *turned,
+                near(word, free),
+                *(each for each in free if each.startswith(f"{word}_") or each.endswith(f"_{word}")),
+            ]
+            names += [each for each in free if word.startswith(each) or each.startswith(word)]
+            options = [(name, value) for name in dict.fromkeys(names) if name is not None]
+        file, at = self._location(path, origin)
+        for name, moved in options:
+            target: KeyPath = (*path[:-1], name)
+            raw = self._raw(path, value)
+            for meant in (moved, *suggestions(self._schema, mapping["properties"][name], moved, raw, name)):
+                edits = (Remove(file, at), Write(file, (*at[:-1], name), meant))
+                if self._accepts(target, *edits):
+                    same = meant == value
+                    words = f"did you mean `{name}`?" if same else f"write it as `{name}: {written(meant)}`"
+                    return Advice(words, edits)
+        return None
+
+    def _elsewhere(self, path: KeyPath, origin: Origin) -> Advice:
+        """Return the place of a key that is known elsewhere, else its removal."""
         key, owner = str(path[-1]), str(path[0])
-        siblings = self._schema.keys(self._schema.at(path[:-1], self._tree.value))
-        way_out = self._elsewhere(key, owner, path) or choice(
-            key, siblings, otherwise=f"the keys are {', '.join(siblings)}: remove it"
-        )
-        return f"found the key `{key}`, which is not known here: {way_out}"
-
-    def _elsewhere(self, key: str, owner: str, path: KeyPath) -> str | None:
-        """Return the place of a key that is known elsewhere, in words."""
+        removal = (Remove(*self._location(path, origin)),)
         here = "".join("[]" if isinstance(step, int) else f".{step}" for step in path[1:]).removeprefix(".")
         other = "experiment" if owner == "site" else "site"
         places = {file: [place for place in _properties(file) if _name(place) == key] for file in (owner, other)}
         kinds = [f"`{place.kind}`" for place in places[owner] if place.path == here and place.kind]
         if kinds:
-            return f"it goes with kind {' or '.join(kinds)} only; remove it"
+            return Advice(f"it goes with kind {' or '.join(kinds)} only; remove it", removal)
         if places[owner]:
-            return f"write it as {_paths(places[owner])} if that is meant, else remove it"
+            return Advice(f"write it as {_paths(places[owner])} if that is meant, else remove it", removal)
         if places[other]:
-            file = self._tree.nearest_origin((other,)).file
-            return f"write it in the {other} ({file}) as {_paths(places[other])} if that is meant, else remove it"
-        return None
+            file = self._stack.part_files.get(other, f"stacks/{other}s")
+            return Advice(
+                f"write it in the {other} ({file}) as {_paths(places[other])} if that is meant, else remove it", removal
+            )
+        siblings = self._schema.keys(self._schema.at(path[:-1], self._tree.value))
+        meant = choice(key, siblings, otherwise=f"the keys are {', '.join(siblings)}: remove it")
+        return Advice(
+            meant if meant.endswith("remove it") else f"{meant} It is there already: remove this one", removal
+        )
+
+    # Common
+
+    def _thing(self, path: KeyPath) -> str:
+        return _NAMES.get(path, dotted(path))
+
+    def _location(self, path: KeyPath, origin: Origin) -> tuple[str, KeyPath]:
+        """Return the file that an edit of a path belongs to, and the path in that file."""
+        if path in _NAMES:
+            return self._stack.stack_file, ("config", _NAMES[path])
+        if origin.by_override or path[0] not in self._stack.part_files:
+            return self._stack.stack_file, ("config", f"{PROJECT}:override", *path)
+        return self._stack.part_files[str(path[0])], path[1:]
+
+    def _raw(self, path: KeyPath, value: Json) -> Json:
+        """Return a value whose scalars are the texts that were written."""
+        if isinstance(value, dict):
+            return {key: self._raw((*path, key), item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._raw((*path, index), item) for index, item in enumerate(value)]
+        origin = self._tree.origins.get(path)
+        return origin.text if origin and origin.text is not None else json.dumps(value)
+
+    def _found(self, path: KeyPath, value: Any) -> str:
+        template = self._stack.templates.get(path)
+        return found(value) if template is None else f"{found(value)} (written {found(template)})"
+
+    def _accepts(self, path: KeyPath, *edits: Edit, below: bool = True) -> bool:
+        """Tell whether a path, and all below it, has no error after edits. Rules over several fields are not asked."""
+        whole = self._stack.assembled(edits)
+        try:
+            StackConfig.model_validate_json(json.dumps(whole))
+        except ValidationError as error:
+            for details in error.errors(include_url=False):
+                at = _key_path(details["loc"], whole)[0]
+                if isinstance(details.get("ctx", {}).get("error"), BrokenRulesError):
+                    continue
+                if details["type"].startswith("union_tag"):
+                    at = (*at, "kind")
+                if at[: len(path)] == path and (below or len(at) == len(path)):
+                    return False
+        return True
+
+
+def _write(value: Json, meant: Json, node: Node) -> str:
+    if "enum" in node:
+        return f"did you mean `{meant}`?"
+    if meant == {}:
+        return "write its keys below it, or `{}` for none"
+    if isinstance(value, str) and isinstance(meant, int | float) and not isinstance(meant, bool):
+        return f"write {written(meant)}, without quotes or unit"
+    if isinstance(value, bool | int | float) and isinstance(meant, str):
+        return f"put it in quotes: {json.dumps(meant)}"
+    return f"write {written(meant)}"
+
+
+def _patched(base: list[Json], given: list[Json]) -> list[Json]:
+    """Return the items of a list, each under the patch that has its name, or its place where names are not given."""
+    names = [item.get("name") if isinstance(item, dict) else None for item in base]
+    result = list(base)
+    for index, patch in enumerate(given):
+        name = patch.get("name") if isinstance(patch, dict) else None
+        at = names.index(name) if name in names and name is not None else index
+        if at < len(result) and (name is None or name == names[at]):
+            result[at] = merge_patch(result[at], patch)
+        else:
+            result.append(patch)
+    return result
+
+
+def _snake(key: str) -> str:
+    """Return a key with the dashes and capitals of other programs replaced: `ingressClass` is `ingress_class`."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key).replace("-", "_").strip("_")
 
 
 def _properties(file: str) -> list[Property]:
-    return list(Schema(_FILES[file]).properties())
+    return list(schema_of(_FILES[file]).properties())
 
 
 def _name(place: Property) -> str:
@@ -190,13 +471,8 @@ def _paths(places: list[Property]) -> str:
     return " or ".join(dict.fromkeys(f"`{place.path}`" for place in places))
 
 
-def _add(path: KeyPath, node: Any) -> str:
-    return f"add `{path[-1]}`{_meaning(node)}"
-
-
-def _whole_list(path: KeyPath, origin: Origin) -> str:
-    in_list = any(isinstance(step, int) for step in path)
-    return "; an override replaces a list whole" if in_list and origin.by_override else ""
+def _such_as(path: KeyPath, example: Json) -> str:
+    return "" if example in ("text", "", None) else f", such as `{path[-1]}: {written(example)}`"
 
 
 def _meaning(node: Any) -> str:

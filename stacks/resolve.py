@@ -12,6 +12,7 @@ from stacks.origin import KeyPath, dotted
 from stacks.reference import read_reference_file
 from stacks.schema import StackConfig
 from stacks.stack_file import PROJECT, StackFile
+from stacks.stack_problems import of_stack_file
 
 ROOT = Path(__file__).resolve().parent.parent
 """Root of the repository."""
@@ -57,9 +58,9 @@ def _checked(file: StackFile, assembler: Assembler) -> tuple[Resolved | None, li
     try:
         resolved = assembler.assemble(file)
     except ConfigurationError as error:
-        return None, [*file.problems(assembler.known, None), *error.problems]
+        return None, [*of_stack_file(file, assembler.known, None), *error.problems]
     return resolved, [
-        *file.problems(assembler.known, resolved.config.secret_names),
+        *of_stack_file(file, assembler.known, resolved.config.secret_names),
         *_missing_secrets(file, resolved),
         *_broken_owner(resolved, assembler),
         *_broken_references(resolved, assembler.root),

@@ -116,7 +116,8 @@ class _Reader:
         return _plain(node.value) if plain else str(node.value)
 
     def _entry(self, key: yaml.Node, value: yaml.Node, path: KeyPath) -> Json:
-        self.origins[path] = Origin(self._file, key.start_mark.line + 1)
+        text = str(value.value) if isinstance(value, yaml.ScalarNode) else None
+        self.origins[path] = Origin(self._file, key.start_mark.line + 1, text=text)
         return self.value(value, path)
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> Json:
@@ -134,6 +135,14 @@ class _Reader:
             mapping[key.value] = None
             mapping[key.value] = self._entry(key, value, entry)
         return mapping
+
+
+def written(value: Json) -> str:
+    """Return a value as one line of YAML that is read back as this value. Text has quotes only where it needs them."""
+    plain = isinstance(value, str) and value and re.fullmatch(r"[A-Za-z0-9/.][^\s#:,\[\]{}]*(:[^\s#:,\[\]{}]+)*", value)
+    if isinstance(value, str) and plain and _plain(value) == value:
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _plain(text: str) -> Json:

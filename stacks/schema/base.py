@@ -59,6 +59,9 @@ def _text(what: str, pattern: str, *, example: str, length_max: int = 253) -> Fi
 
 
 def _pinned(image: str) -> str:
+    if "//" in image:
+        msg = "an image must begin with the name of its registry: take the scheme out"
+        raise ValueError(msg)
     name, _, digest = image.partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
     if not digest and tag in {"", "latest"}:
@@ -196,7 +199,7 @@ Cidr = Annotated[
 
 KubernetesRelease = Annotated[
     str,
-    _text("a release of Kubernetes, in quotes", r"^1\.[0-9]+$", example='"1.29"', length_max=6),
+    _text("a release of Kubernetes, in quotes", r"^1\.[0-9]+$", example="1.29", length_max=6),
     AfterValidator(_supported),
 ]
 """A minor release of Kubernetes that is not older than the oldest supported one."""

@@ -11,11 +11,26 @@ from stacks.quantities import bare_number
     [
         ("servers_max", "4", 4),
         ("servers_max", 4.0, 4),
+        ("servers_max", "4000m", 4),
+        ("servers_max", "4 servers", 4),
+        ("servers_max", "16Gi", 16),
+        ("servers_max", "four", 4),
+        ("servers_max", "010", 10),
+        ("servers_max", "0x10", 16),
+        ("servers_max", "10_000", 10000),
+        ("servers_max", "10,000", 10000),
+        ("memory_gib", "16,5", 16.5),
         ("memory_gib", "16Gi", 16),
         ("memory_gib", "16384 MiB", 16),
         ("memory_mib", "1Gi", 1024),
         ("cpu_cores", "500m", 0.5),
+        ("memory_gib", "16gib", 16),
+        ("cpu_cores", "2 cores", 2),
         ("longest_request_seconds", "5m", 300),
+        ("longest_request_seconds", "5 minutes", 300),
+        ("longest_request_seconds", "1h30m", 5400),
+        ("longest_request_seconds", "PT5M", 300),
+        ("longest_request_seconds", "00:05:00", 300),
         ("queue_target_ms", "0.1s", 100),
         ("retention_hours", "2d", 48),
     ],
@@ -24,6 +39,6 @@ def test_a_quantity_is_read_in_the_unit_of_its_key(key: str, value: Json, number
     assert bare_number(key, value) == pytest.approx(number)
 
 
-@pytest.mark.parametrize("value", ["four", "010", "5 parsecs", "500m", "", None, True, [], 10**400, "9" * 400])
+@pytest.mark.parametrize("value", ["many", "5 parsecs", "", ".", "1h30", None, True, [], 10**400, "9" * 400])
 def test_no_number_is_made_up(value: Json) -> None:
-    assert bare_number("servers_max", value) is None
+    assert bare_number("longest_request_seconds", value) is None

@@ -1,0 +1,278 @@
+"""The values that may have been meant by one that a key does not take.
+
+Each is a guess, and the caller tries them: the first that the models accept is the advice. So a guess may be bold, and
+none needs to know the rule that it must satisfy.
+"""
+
+import ipaddress
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+
+from stacks.errors import near
+from stacks.json_schema import Node, Schema
+from stacks.origin import Json
+from stacks.placeholders import PLACEHOLDERS
+from stacks.quantities import bare_number, meant_numbers, unit_of
+
+_TRUE, _FALSE = ("true", "yes", "y", "on", "1", "enabled"), ("false", "no", "n", "off", "0", "disabled")
+NOTHING = (
+    None,
+    False,
+    "",
+    "none",
+    "null",
+    "nil",
+    "no",
+    "off",
+    "false",
+    "-",
+    "all",
+    "any",
+    "*",
+    "default",
+    "auto",
+    "inf",
+    ".inf",
+    "infinity",
+    "unlimited",
+)
+"""Values that mean: as if the key were not there."""
+_OTHER_WORDS = {
+    "k8s": "kubernetes",
+    "slurm": "interlink",
+    "lb": "load-balancer",
+    "clusterip": "cluster-ip",
+    "httproute": "gateway",
+    "x509": "certificate",
+    "mtls": "certificate",
+    "jwt": "token",
+    "oidc": "token",
+    "none": "network",
+    "prometheus": "external",
+    "hostpath": "cvmfs-hostpath",
+    "csi": "cvmfs-pvc",
+    "minio": "s3",
+}
+"""Words of other programs for a `kind`, in lower case."""
+
+
+def suggestions(schema: Schema, node: Node, found: Json, written: Json, key: str) -> Iterator[Json]:
+    """Yield values for a node of the schema that may be meant, best first.
+
+    Args:
+        schema: the schema of the node.
+        node: the node of the value.
+        found: the value.
+        written: the value, its scalars as they are written: `24.10` is read as 24.1.
+        key: the key of the value, whose last word is its unit.
+    """
+    node = schema.resolved(node)
+    if isinstance(found, list) and isinstance(written, list) and len(found) == 1 and node.get("type") != "array":
+        yield found[0]
+        yield from suggestions(schema, node, found[0], written[0], key)
+        return
+    if found is None and node.get("type") in {"integer", "number", "boolean", "array", "string"}:
+        return
+    if "enum" in node or "const" in node:
+        yield from _members(node.get("enum") or [node["const"]], written)
+        return
+    match node.get("type"):
+        case "integer" | "number":
+            yield from _numbers(node["type"] == "integer", found, key)
+        case "boolean":
+            yield from _booleans(written)
+        case "array":
+            yield from _lists(schema, node, found, written, key)
+        case "string":
+            yield from _texts(str(node.get("title", "")), written)
+        case _:
+            yield from _mappings(schema, node, found, written)
+
+
+def _numbers(integer: bool, found: Json, key: str) -> Iterator[Json]:
+    for number in meant_numbers(key, found):
+        if number.is_integer():
+            yield int(number)
+        elif integer:
+            yield math.ceil(number)
+        else:
+            yield float(f"{number:.3g}")
+
+
+def _booleans(written: Json) -> Iterator[Json]:
+    word = str(written).lower()
+    if word in _TRUE or word in _FALSE:
+        yield word in _TRUE
+
+
+def _members(members: Iterable[str], written: Json) -> Iterator[Json]:
+    words = [str(member) for member in members]
+    word = str(written)
+    meant = _OTHER_WORDS.get(word.lower())
+    if meant in words:
+        yield meant
+    if (match := near(word, words)) is not None:
+        yield match
+    yield from (each for each in words if word and (word.lower() in each or each in word.lower()))
+
+
+def _texts(title: str, written: Json) -> Iterator[Json]:
+    """Yield texts for a node whose title says what it holds."""
+    if isinstance(written, dict):  # an image as Helm charts write it
+        image, tag = written.get("repository", written.get("name")), written.get("tag", written.get("digest"))
+        if isinstance(image, str) and isinstance(tag, str):
+            yield f"{image}@{tag}" if tag.startswith("sha256:") else f"{image}:{tag}"
+        yield from (f"{{{key}}}" for key in written)  # a placeholder without quotes is a mapping to YAML
+    if not isinstance(written, str) or not written:
+        return
+    bare = written.strip().strip("\"'\u201c\u201d\u2018\u2019`").strip()
+    if len(bare) >= 16 and re.search(r"[A-Z]", bare) and re.search(r"[0-9]", bare) and bare.isalnum():
+        return  # a key or a password: no guess repeats it
+    yield from (written, bare, bare.lower())
+    without_scheme = re.sub(r"^[A-Za-z0-9+]+:/+", "", bare)
+    for words, guesses in _GUESSES.items():
+        if any(word in title for word in words):
+            yield from guesses(without_scheme)
+            return
+
+
+def _urls(text: str) -> Iterator[str]:
+    """Yield URLs from a text without a scheme. A name inside a cluster speaks plain text."""
+    text = re.sub(r"\s+(?=[:/.])|(?<=[:/.])\s+", "", text.rpartition("@")[2])
+    server, slash, path = text.partition("/")
+    host, _, port = server.rpartition(":") if re.search(r":[0-9]+$", server) else (server, "", "")
+    inside = ".svc" in host or "." not in host or bool(re.fullmatch(r"[0-9.]+", host)) or port in {"80", "9090", "9000"}
+    schemes = ("http", "https") if inside else ("https", "http")
+    for rest in (f"{server}{slash}{path}", f"{server}{slash}{re.split('[?#]', path)[0]}", server, host):
+        yield from (f"{scheme}://{rest}" for scheme in schemes)
+
+
+def _hosts(text: str) -> Iterator[str]:
+    host = re.sub(r":[0-9]+$", "", text.partition("/")[0]).rstrip(".").lower()
+    yield from (host, _label(host, "-."))
+
+
+def _labels(text: str) -> Iterator[str]:
+    yield _label(text, "-")
+
+
+def _keys_and_values(text: str) -> Iterator[str]:
+    yield re.sub(r"[^-A-Za-z0-9_.]+", "-", text).strip("-_.")
+
+
+def _paths(text: str) -> Iterator[str]:
+    yield text.strip("/")
+    if not text.startswith("/"):
+        yield from (f"/{text}", f"/cvmfs/{text}")
+
+
+def _images(text: str) -> Iterator[str]:
+    yield from (text, text.lower())
+
+
+def _networks(text: str) -> Iterator[str]:
+    yield from (f"{text}/32", f"{text}/128")
+    with suppress(ValueError):
+        yield str(ipaddress.ip_network(text, strict=False))
+
+
+def _releases(text: str) -> Iterator[str]:
+    yield from re.findall(r"[0-9]+\.[0-9]+", text)[:1]
+
+
+_GUESSES: dict[tuple[str, ...], Callable[[str], Iterator[str]]] = {
+    ("URL",): _urls,
+    ("DNS label", "secret", "bucket"): _labels,
+    ("DNS name",): _hosts,
+    ("label",): _keys_and_values,
+    ("path",): _paths,
+    ("image",): _images,
+    ("IP addresses",): _networks,
+    ("release",): _releases,
+}
+"""Words in the title of a text -> the guesses from a text without a scheme; the first that fits."""
+
+
+def _label(text: str, kept: str) -> str:
+    """Return a text with all that is no letter, digit or kept replaced by dashes, but for its placeholders."""
+    parts = re.split(rf"(\{{(?:{'|'.join(PLACEHOLDERS)})\}})", text.lower())
+    fit = (part if part.startswith("{") else re.sub(rf"[^a-z0-9{re.escape(kept)}]+", "-", part) for part in parts)
+    return "".join(fit).strip("-.")
+
+
+def _lists(schema: Schema, node: Node, found: Json, written: Json, key: str) -> Iterator[Json]:
+    items = schema.resolved(node["items"])
+
+    def item(value: Json, text: Json) -> Json:
+        simple = items.get("type") in {"integer", "number", "string", "boolean"}
+        return next(suggestions(schema, items, value, text, key), value) if simple else value
+
+    match found:
+        case list():
+            yield list(dict.fromkeys(each for each in found if isinstance(each, str | int)))
+            yield [each for each in found if each is not None]
+        case dict() if found and isinstance(written, dict):
+            yield [found]
+            if all(isinstance(each, dict) for each in found.values()):
+                for name in ("name", *items.get("required", [])):
+                    yield [{name: at, **each} for at, each in found.items() if isinstance(each, dict)]
+            yield [item(each, written[at]) for at, each in found.items()]
+        case str():
+            pieces = [piece for piece in re.split(r"[,;\s]+", found.strip("[] ")) if piece]
+            if len(pieces) > 1:
+                yield [item(piece, piece) for piece in pieces]
+            yield [found]
+            yield [item(found, written)]
+            yield from ([each] for each in suggestions(schema, items, found, written, key))
+        case int() | float():
+            yield [found]
+            yield [item(found, written)]
+
+
+def _mappings(schema: Schema, node: Node, found: Json, written: Json) -> Iterator[Json]:
+    yield from _from_pairs(found)
+    if isinstance(found, bool | int | float | str) and found not in NOTHING:
+        for kind in _members(schema.kinds(node), written):
+            yield {"kind": kind}
+        properties = node.get("properties", {})
+        needed = node.get("required") or (properties if len(properties) == 1 else [])
+        if not isinstance(found, bool) and str(written).lower() not in _TRUE:
+            for key in needed:
+                yield {key: found}
+                yield from ({key: each} for each in suggestions(schema, properties[key], found, written, key))
+    if found in (None, True, [], "") or str(written).lower() in _TRUE:
+        yield {}
+
+
+def _from_pairs(found: Json) -> Iterator[Json]:
+    """Yield a mapping from `a=b,c=d`, or from a list of such pairs or of mappings with one key."""
+    pieces = found if isinstance(found, list) else re.split(r"[,;]\s*", found) if isinstance(found, str) else []
+    pairs: dict[str, Json] = {}
+    for piece in pieces:
+        if isinstance(piece, dict):
+            named = set(piece) == {"key", "value"}
+            pairs |= {str(piece["key"]): piece["value"]} if named else piece
+        elif isinstance(piece, str) and (match := re.fullmatch(r"([^=\s]+?)\s*[=:]\s*(.*)", piece)):
+            pairs[match[1]] = match[2]
+        else:
+            return
+    if pairs:
+        yield pairs
+
+
+def another_unit(key: str, value: Json, siblings: Iterable[str]) -> tuple[str, Json] | None:
+    """Return the sibling of a key that measures the same in another unit, with the value in that unit.
+
+    Example: `shared_memory_gib: 1` is `shared_memory_mib: 1024`.
+    """
+    stem, _, unit = key.lower().rpartition("_")
+    unit = {"gb": "gib", "mb": "mib"}.get(unit, unit)
+    for sibling in siblings:
+        other = unit_of(sibling)
+        if other and sibling == f"{stem}_{other}" and isinstance(value, int | float | str):
+            number = bare_number(sibling, f"{value}{unit}")
+            if number is not None:
+                return sibling, int(number) if number.is_integer() else float(f"{number:.3g}")
+    return None
