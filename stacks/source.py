@@ -13,24 +13,13 @@ from typing import Any
 
 import yaml
 
-from stacks.errors import ConfigurationError, Problem
+from stacks.errors import ConfigurationError, Problem, WriteLine
 from stacks.origin import Json, KeyPath, Origin, Tree, dotted
+from stacks.yaml_repairs import Repair, repairs
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _CONSTANTS: dict[str, Json] = {"": None, "~": None, "null": None, "true": True, "false": False}
-
-_REMEDIES = {
-    "'\\t' that cannot start": "indent with blanks, not with tabs",
-    "cannot start any token": "put text that begins with this character in quotes",
-    "mapping values are not allowed": "put text that holds `: ` in quotes, and a colon behind each key",
-    "could not find expected ':'": "write `key: value`, with a colon and a blank",
-    "'<block mapping start>'": "indent the keys of one mapping equally",
-    "expected ',' or": "close the bracket above, put commas between entries, or put text that holds braces in quotes",
-    "'<scalar>'": "put text that begins with `{`, `[` or a quote in quotes as a whole",
-    "end of stream": "close the quote or the bracket",
-}
-"""Part of PyYAML's words -> way out; the first that fits."""
 
 
 def load(path: Path, root: Path) -> Tree:
@@ -53,12 +42,9 @@ def parse(text: str, file: str) -> Tree:
     try:
         node = yaml.compose(text, Loader=_Loader)
     except _MoreThanJsonError as error:
-        raise ConfigurationError([Problem(f"{file}:{_line(error)}", str(error.problem))]) from error
+        raise ConfigurationError([Problem(f"{file}:{_line(error, text)}", str(error.problem))]) from error
     except yaml.YAMLError as error:
-        found = str(getattr(error, "problem", None) or getattr(error, "reason", error))
-        remedy = next((remedy for words, remedy in _REMEDIES.items() if words in found), "correct the line")
-        problem = Problem(f"{file}:{_line(error)}", f"cannot be read as YAML ({found}): {remedy}")
-        raise ConfigurationError([problem]) from error
+        raise ConfigurationError([_unreadable(text, file, error)]) from error
     reader = _Reader(file)
     value = {} if node is None else reader.value(node, ())
     if not reader.problems and not isinstance(value, dict):
@@ -72,9 +58,52 @@ class _MoreThanJsonError(yaml.MarkedYAMLError):
     """A part of YAML that JSON does not have."""
 
 
-def _line(error: yaml.YAMLError) -> int:
+def _line(error: yaml.YAMLError, text: str) -> int:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    return int(mark.line) + 1 if mark else 1
+    if mark is None:  # a reader's error has the number of a character
+        return text.count("\n", 0, getattr(error, "position", 0)) + 1
+    return int(mark.line) + 1
+
+
+def _unreadable(text: str, file: str, error: yaml.YAMLError) -> Problem:
+    """Return the problem of a text that is not YAML, with the repair of one line that makes it so.
+
+    Where no repair does, one after which the next error is further down is as good.
+    """
+    lines = text.split("\n")
+    conflict = next((number for number, line in enumerate(lines, 1) if re.match(r"(<{7}|={7}|>{7})( |$)", line)), None)
+    if conflict:
+        rule = "keep one side, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>"
+        return Problem(f"{file}:{conflict}", f"found `{lines[conflict - 1].strip()}`, a conflict of git: {rule}")
+    at, mark = _line(error, text), getattr(error, "context_mark", None)
+    further: Repair | None = None
+    for repair in repairs(lines, at, int(mark.line) + 1 if mark else at):
+        repaired = lines[: repair.line - 1] + ([] if repair.text is None else [repair.text]) + lines[repair.line :]
+        next_at = _first_error("\n".join(repaired))
+        if next_at is None:
+            return _repaired(file, repair, lines[repair.line - 1])
+        if further is None and next_at > max(at, repair.line) + 1 and at < len(lines) - 1:
+            further = repair
+    if further:
+        return _repaired(file, further, lines[further.line - 1])
+    words = str(getattr(error, "problem", None) or getattr(error, "reason", error))
+    return Problem(f"{file}:{at}", f"cannot be read as YAML ({words}): correct this line or the one before it")
+
+
+def _repaired(file: str, repair: Repair, line: str) -> Problem:
+    way_out = "remove the line" if repair.text is None else f"write `{repair.text.strip()}`"
+    if repair.text is not None and repair.text.strip() == line.strip():
+        way_out = f"begin it in column {len(repair.text) - len(repair.text.lstrip(' ')) + 1}"
+    edit = WriteLine(file, repair.line, repair.text)
+    return Problem(f"{file}:{repair.line}", f"cannot be read as YAML: {repair.rule}: {way_out}", (edit,))
+
+
+def _first_error(text: str) -> int | None:
+    try:
+        yaml.compose(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        return _line(error, text)
+    return None
 
 
 class _Loader(yaml.SafeLoader):
@@ -86,7 +115,7 @@ class _Loader(yaml.SafeLoader):
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if event.anchor is not None:
             sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
-            found = f"found `{sign}{event.anchor}`: anchors are not read here: write the value out"
+            found = f"found `{sign}{event.anchor}`: anchors are not read here: write the value out; quotes make it text"
             raise _MoreThanJsonError(problem=found, problem_mark=event.start_mark)
         if getattr(event, "tag", None) is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
@@ -126,6 +155,11 @@ class _Reader:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
                 self.refuse(line, f"{dotted(path) or 'the file'} has a key that is not a word: write `key: value`")
+                continue
+            if key.style is None and key.value != key.value.strip():
+                self.refuse(
+                    line, f"found a blank in the key {json.dumps(key.value)}: must be none: write {key.value.strip()}"
+                )
                 continue
             entry = (*path, key.value)
             if key.value in mapping:
