@@ -14,7 +14,7 @@ from stacks.errors import ConfigurationError, Edit, Problem
 from stacks.merge import merge_trees
 from stacks.origin import Json, KeyPath, Origin, Tree, leaves
 from stacks.placeholders import fill, templates
-from stacks.problems import Written, of_validation
+from stacks.problems import Written, of_removals, of_validation
 from stacks.schema import StackConfig
 from stacks.source import load
 from stacks.stack_file import PARTS, PROJECT, StackFile, known_stacks, load_stack_file
@@ -82,6 +82,10 @@ class Assembler:
         except ValidationError as error:
             stack = self._written(file, parts, written)
             raise ConfigurationError([*problems, *of_validation(error, stack)]) from error
+        if any(value is None for _, value in leaves(file.override.value)):
+            removals = list(of_removals(self._written(file, parts, written), file.override))
+            if removals:
+                raise ConfigurationError(removals)
         return Resolved(config, tree)
 
     def _written(self, file: StackFile, parts: Mapping[str, Tree], written: Tree) -> Written:

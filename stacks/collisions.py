@@ -51,7 +51,7 @@ class _Holder(NamedTuple):
         return path and posixpath.normpath(path)
 
 
-def collisions(stacks: Iterable[Resolved]) -> Mapping[str, Sequence[Problem]]:
+def collisions(stacks: Sequence[Resolved]) -> Mapping[str, Sequence[Problem]]:
     """Return a problem per stack for each claim that another of these stacks makes too."""
     by_key: dict[tuple[str, ...], dict[str, _Holder]] = defaultdict(dict)
     for resolved in stacks:
@@ -59,6 +59,8 @@ def collisions(stacks: Iterable[Resolved]) -> Mapping[str, Sequence[Problem]]:
             key = (resolved.config.site.access.context, dotted(claim.path), str(claim.value), claim.place)
             by_key[key][resolved.config.stack] = _Holder(resolved, claim)
     problems: dict[str, list[Problem]] = defaultdict(list)
+    for stack, problem in _shared_contexts(stacks):
+        problems[stack].append(problem)
     for holders in by_key.values():
         if len(holders) > 1:
             for stack, problem in _met(list(holders.values())):
@@ -135,6 +137,28 @@ def _created_claims(config: StackConfig) -> Iterator[Claim]:
         "one stack must own a PersistentVolumeClaim",
         f"{way_out}, or write `{{instance}}` in the name",
     )
+
+
+def _shared_contexts(stacks: Iterable[Resolved]) -> Iterator[tuple[str, Problem]]:
+    """Yield a problem for each stack of a site whose context another site has: a copied site with the line left in."""
+    by_context: dict[str, list[_Holder]] = defaultdict(list)
+    path: KeyPath = ("site", "access", "context")
+    for resolved in stacks:
+        context = resolved.config.site.access.context
+        by_context[context].append(_Holder(resolved, Claim(path, context, "", "", "")))
+    for holders in by_context.values():
+        for holder in holders:
+            site, kubeconfigs = holder.resolved.config.site_name, {holder.kubeconfig, None}
+            others = [each for each in holders if each.resolved.config.site_name != site]
+            met = [each for each in others if holder.kubeconfig is None or each.kubeconfig in kubeconfigs]
+            if met:
+                both = [each.resolved.tree.nearest_origin(path).place for each in (holder, met[0])]
+                sentence = (
+                    f"{dotted(path)}: found {found(holder.claim.value)} in the sites `{site}` and "
+                    f"`{met[0].resolved.config.site_name}`: one site file must describe a cluster: write the context "
+                    "of the copy's own cluster (`kubectl config get-contexts`), or name one site in both stacks"
+                )
+                yield holder.stack, Problem(" and ".join(dict.fromkeys(both)), sentence)
 
 
 def _met(holders: Sequence[_Holder]) -> Iterator[tuple[str, Problem]]:

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from stacks.errors import Advice, Edit, Problem, Remove, Write, choice, found, near
 from stacks.json_schema import Node, Property, one_of, schema_of
 from stacks.merge import merge_patch
-from stacks.origin import Json, KeyPath, Origin, Tree, dotted
+from stacks.origin import Json, KeyPath, Origin, Tree, dotted, nodes
 from stacks.placeholders import PLACEHOLDERS
 from stacks.schema import Experiment, Site, StackConfig
 from stacks.schema.base import BrokenRule, BrokenRulesError
@@ -57,6 +57,25 @@ def of_validation(error: ValidationError, stack: Written) -> Iterator[Problem]:
     for details in errors:
         if not _follows(details, errors):
             yield from translator.problems(details, errors)
+
+
+def of_removals(stack: Written, override: Tree) -> Iterator[Problem]:
+    """Yield a problem for each null of the override that removes nothing, since no such key exists."""
+    schema = schema_of(StackConfig)
+    for path, value in nodes(override.value):
+        if value is not None or len(path) < 2 or path in stack.parts.origins:
+            continue
+        known = schema.keys(schema.at(path[:-1], stack.tree.value)) + schema.keys(
+            schema.at(path[:-1], stack.parts.value)
+        )
+        if known and path[-1] not in known:
+            file, at = stack.stack_file, ("config", f"{PROJECT}:override", *path)
+            there = stack.parts.value_at(path[:-1])
+            meant = near(str(path[-1]), there if isinstance(there, dict) else ())
+            edits: tuple[Edit, ...] = (Remove(file, at), *((Write(file, (*at[:-1], meant), None),) if meant else ()))
+            sentence = f"{dotted(path)}: found the key `{path[-1]}`, which is not there to be removed"
+            way_out = f"did you mean `{meant}`?" if meant else "take it out of the override"
+            yield Problem(override.origins[path].place, f"{sentence}: {way_out}", edits)
 
 
 def _follows(details: ErrorDetails, errors: list[ErrorDetails]) -> bool:
@@ -147,11 +166,11 @@ class _Translator:
         node = self._schema.at(path, self._tree.value)
         rule, advice = f"must be {self._schema.rule(node)}", self._value_advice(path, node, value, origin)
         if cause is not None:  # a validator of ours, which says its rule and a way out
-            rule, advice = str(cause), advice or Advice("")
+            rule, advice = str(cause), advice or self._without(path, origin)
             general, _, example = rule.rpartition(": ")
             rule = general if advice.words and example.startswith("write one such as") else rule
         advice = advice or self._example(path, node, origin)
-        way_out = f": {advice.words}" if advice.words else ""
+        way_out = advice.words if not advice.words or advice.words.startswith(",") else f": {advice.words}"
         sentence = f"{self._thing(path)}: found {self._found(path, value)}: {rule}{way_out}"
         return Problem(origin.place, sentence, advice.edits)
 
@@ -181,6 +200,15 @@ class _Translator:
         if origin.by_override and value is None and self._accepts(path, edit):
             return Advice("take it out of the override", (edit,))
         return None
+
+    def _without(self, path: KeyPath, origin: Origin) -> Advice:
+        """Return the removal of a key that need not be there, beside the way out that its rule says."""
+        edit = Remove(*self._location(path, origin))
+        optional = path[-1] not in self._schema.at(path[:-1], self._tree.value).get("required", [])
+        image = "image" in self._schema.rule(self._schema.at(path, self._tree.value))
+        if image and optional and self._accepts(path, edit):
+            return Advice(", or remove it", (edit,))
+        return Advice("")
 
     def _example(self, path: KeyPath, node: Node, origin: Origin) -> Advice:
         resolved = self._schema.resolved(node)

@@ -169,7 +169,7 @@ def _paths(text: str) -> Iterator[str]:
 
 
 def _images(text: str) -> Iterator[str]:
-    yield from (text, text.lower())
+    yield from (text, text.lower(), text.partition("@")[0].replace("distroless-", ""))
 
 
 def _networks(text: str) -> Iterator[str]:

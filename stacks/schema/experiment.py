@@ -60,9 +60,9 @@ class Server(Model):
     """Number of GPUs of each server; 0: it computes on CPUs."""
     gpu_products: tuple[Text, ...] = ()
     """GPU products (label `nvidia.com/gpu.product`) that the models run on; empty: any."""
-    cpu_cores: Annotated[float, Field(gt=0)]
+    cpu_cores: Annotated[float, Field(gt=0, le=1024, examples=[4])]
     """CPU request and limit, in cores."""
-    memory_gib: Annotated[float, Field(gt=0)]
+    memory_gib: Annotated[float, Field(gt=0, le=16384, examples=[16])]
     """Memory request and limit, in GiB, shared memory included."""
     shared_memory_mib: Annotated[int, Field(ge=64)] = 256
     """Size of /dev/shm in MiB; the python backend passes tensors through it."""
@@ -129,7 +129,15 @@ Repository = Annotated[CvmfsRepository | VolumeRepository | S3Repository | Image
 class ExpectedModel(Model):
     """A model that clients ask for by name."""
 
-    name: Text
+    name: Annotated[
+        str,
+        Field(
+            pattern=r"^[^\s/*?]+$",
+            title="the name of one model, as its folder in the repository",
+            examples=["deepmet"],
+            max_length=255,
+        ),
+    ]
     """Name in the repository index."""
     versions: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
     """Versions that must be served; by default any."""
@@ -218,13 +226,17 @@ class Traffic(Model):
 
     largest_message_mib: Annotated[int, Field(ge=1, le=1024)] = 64
     """Largest request or answer, in MiB."""
-    longest_request_seconds: Count = 600
+    longest_request_seconds: Annotated[int, Field(ge=1, le=86400)] = 600
     """Longest time that a client waits for an answer, queueing included, in seconds. Its deadline may be shorter."""
     attempts_max: Annotated[int, Field(ge=1, le=10)] = 2
     """Number of attempts in all, on different servers, for a request that a server fails before it answers. A request
     that ends its server ends so many."""
     shutdown_seconds: Count = 60
     """Longest time that a stopping server takes to finish the requests that it has begun, in seconds."""
+
+
+_WAITING_MIN, _WAITING_MAX = 0.1, 5000
+"""Waiting requests for each server at which KEDA may add one. With fewer it always does, with more it never does."""
 
 
 class Scaling(Model):
@@ -234,10 +246,10 @@ class Scaling(Model):
     """Fewest servers, over all pools. Each pool in use keeps at least one."""
     servers_max: Count
     """Most servers, over all pools. Equal to servers_min: a fixed number, no autoscaling."""
-    queue_target_ms: Annotated[float, Field(gt=0)] = 100.0
+    queue_target_ms: Annotated[float, Field(ge=1)] = 100.0
     """Wait of a request in a server's queue, in milliseconds, above which servers are added. KEDA's threshold is
     queue_target_ms / service_time_ms waiting requests for each server."""
-    service_time_ms: Annotated[float, Field(gt=0)] = 10.0
+    service_time_ms: Annotated[float, Field(ge=0.05)] = 10.0
     """Time that one server takes for one request at full load, in milliseconds: 1000 / (its requests per second)."""
     scale_down_wait_seconds: Annotated[int, Field(ge=0, le=3600)] = 600
     """Time that the load must stay low before servers are removed, in seconds."""
@@ -249,6 +261,14 @@ class Scaling(Model):
                 f"servers_min is {self.servers_min} but servers_max is {self.servers_max}: "
                 "lower the first or raise the second",
                 ("servers_min", "servers_max"),
+            )
+        waiting = self.queue_target_ms / self.service_time_ms
+        if not _WAITING_MIN <= waiting <= _WAITING_MAX:
+            yield BrokenRule(
+                f"queue_target_ms is {self.queue_target_ms:g} but service_time_ms is {self.service_time_ms:g}, and "
+                f"KEDA would add servers at {waiting:.3g} waiting requests for each: must be {_WAITING_MIN:g} to "
+                f"{_WAITING_MAX}: are both in milliseconds?",
+                ("queue_target_ms", "service_time_ms"),
             )
 
 
@@ -293,6 +313,13 @@ class Experiment(Model):
                 f"admission.queue_refuse_new_jobs_ms is {refuse_ms:g} but scaling.queue_target_ms is {target_ms:g}, "
                 "and jobs would be refused before servers are added: raise the first or lower the second",
                 ("admission.queue_refuse_new_jobs_ms", "scaling.queue_target_ms"),
+            )
+        longest_seconds = self.traffic.longest_request_seconds
+        if target_ms >= longest_seconds * 1000:
+            yield BrokenRule(
+                f"scaling.queue_target_ms is {target_ms:g} but traffic.longest_request_seconds is {longest_seconds}: "
+                "clients would give up before servers are added: lower the first or raise the second",
+                ("scaling.queue_target_ms", "traffic.longest_request_seconds"),
             )
         tenants = tenants_of(self.clients)
         if tenants and self.admission.requests_in_flight_per_server_max is None:

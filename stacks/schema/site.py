@@ -24,6 +24,7 @@ from stacks.schema.base import (
     twice,
 )
 from stacks.schema.exposure import Exposure
+from stacks.schema.images import EnvoyImage, PythonImage
 from stacks.schema.pools import Pool, Toleration
 from stacks.schema.storage import CvmfsHostPath, Storage
 from stacks.schema.url import PrometheusUrl
@@ -197,11 +198,11 @@ class NodeLabels(Model):
 class Images(Model):
     """Images instead of the pinned ones, if the site has a mirror or builds its own."""
 
-    envoy: ImageReference | None = None
+    envoy: EnvoyImage | None = None
     """Envoy; by default the one in components/versions.py."""
     prometheus: ImageReference | None = None
     """Prometheus; by default the one in components/versions.py."""
-    admission: ImageReference | None = None
+    admission: PythonImage | None = None
     """Python 3.11 or later, for the controller of experiment.admission; by default the one in
     components/versions.py."""
     pull_secret: DnsLabel | None = None

@@ -1,5 +1,7 @@
 """A stack: one instance of an experiment at a site, with the rules that span both."""
 
+import ipaddress
+import re
 from collections.abc import Iterator
 from typing import Annotated, NamedTuple
 
@@ -7,11 +9,13 @@ from pydantic import Field
 
 from stacks.origin import KeyPath
 from stacks.schema.base import BrokenRule, DnsLabel, Model, Text, secrets_in
-from stacks.schema.clients import CertificateClients, TokenClients
+from stacks.schema.clients import CertificateClients, NetworkClients, TokenClients
 from stacks.schema.experiment import CvmfsRepository, Experiment, S3Repository, VolumeRepository
 from stacks.schema.pools import InterLinkPool, KubernetesPool, Pool
 from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, Site
 
+_PREFIX_MIN = 8
+"""Bits of the shortest prefix that is not everybody: 10.0.0.0/8 is the largest private range."""
 _NAME_LENGTH_MAX = 63
 """Longest DNS label, which the name of a Service and the value of a label must be."""
 _LONGEST_FIXED_PART = "server-metrics"
@@ -164,6 +168,14 @@ class StackConfig(Model):
                     "deployed yet: take it out of the site's pools",
                     (f"site.pools.{index}.kind",),
                 )
+        gpus = self.experiment.server.gpus
+        for index, pool in enumerate(self.site.pools):
+            if gpus > 1 and pool.gpu and self._fits(pool) and re.search(r"/mig-|\.shared$", pool.gpu.resource):
+                yield BrokenRule(
+                    f"experiment.server.gpus is {gpus} but pool `{pool.name}` has parts of GPUs "
+                    f"(`{pool.gpu.resource}`), of which a server can use one: set it to 1, or use a pool of whole GPUs",
+                    ("experiment.server.gpus", f"site.pools.{index}.gpu.resource"),
+                )
         if not any(self._fits(pool) for pool in self.site.pools):
             server = self.experiment.server
             wanted = f"{server.gpus} GPU(s) of {', '.join(server.gpu_products) or 'any product'}"
@@ -198,7 +210,7 @@ class StackConfig(Model):
             yield BrokenRule(
                 f"experiment.scaling asks for {scaling.servers_min} to {scaling.servers_max} servers but site "
                 f"`{self.site_name}` has no KEDA: set servers_min and servers_max to one number, or add site.keda",
-                ("experiment.scaling.servers_max", "site"),
+                ("experiment.scaling.servers_max", "site.keda"),
             )
 
     def _broken_repository(self) -> Iterator[BrokenRule]:
@@ -227,6 +239,14 @@ class StackConfig(Model):
         exposure, clients = self.site.exposure, self.experiment.clients
         direct, tls_secret = exposure.ends_at_pods, exposure.pod_tls_secret
         fields = ("experiment.clients.kind", "site.exposure")
+        open_cidrs = [cidr for cidr in exposure.client_cidrs if ipaddress.ip_network(cidr).prefixlen < _PREFIX_MIN]
+        if isinstance(clients, NetworkClients) and direct and tls_secret is None and open_cidrs:
+            yield BrokenRule(
+                f"site.exposure.client_cidrs has {', '.join(open_cidrs)}, and experiment.clients.kind is `network`: "
+                "everybody could call in plain text: name the ranges of the machines that run jobs, or set "
+                "site.exposure.tls_secret",
+                ("site.exposure.client_cidrs", "experiment.clients.kind"),
+            )
         if isinstance(clients, TokenClients) and direct and tls_secret is None:
             yield BrokenRule(
                 f"experiment.clients.kind is `token` but site.exposure of kind `{exposure.kind}` speaks plain text, "

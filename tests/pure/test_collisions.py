@@ -62,6 +62,19 @@ def refusals(root: Path, stack: str) -> str:
     return ""
 
 
+def test_a_copied_site_is_told_that_its_context_is_left_in(root: Path) -> None:
+    add_stack(root, "here-tiny")
+    site = (root / "stacks/sites/here.yaml").read_text()
+    (root / "stacks/sites/copy.yaml").write_text(site)
+    stack = (root / "Pulumi.here-tiny.yaml").read_text().replace("sonic:site: here", "sonic:site: copy")
+    (root / "Pulumi.copy-tiny.yaml").write_text(f"{stack}  sonic:instance: other\n")
+    sentence = refusals(root, "copy-tiny")
+    assert sentence.startswith('site.access.context: found "here" in the sites `copy` and `here`: one site file must')
+    assert refusals(root, "here-tiny").startswith('site.access.context: found "here" in the sites `here` and `copy`')
+    (root / "stacks/sites/copy.yaml").write_text(site.replace("context: here", "context: copy"))
+    assert refusals(root, "copy-tiny") == refusals(root, "here-tiny") == ""
+
+
 def test_a_copied_stack_is_told_the_original_and_an_instance_of_its_own(root: Path) -> None:
     add_stack(root, "here-tiny")
     add_stack(root, "here-tiny-dev")

@@ -1,0 +1,44 @@
+"""Images of a site that replace a pinned one, held to what the program needs of them by their tags."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from stacks.schema.base import ImageReference
+
+ENVOY_OLDEST = (1, 39)
+"""Release with which previews validate Envoy's configuration; an older one may not know a field of it."""
+_PYTHON_OLDEST = (3, 11)
+
+
+def _release(image: str) -> tuple[int, int] | None:
+    """Return the first two numbers of a tag, None for a tag without them and for a digest alone."""
+    match = re.search(r":v?([0-9]+)\.([0-9]+)[^/:]*$", image.partition("@")[0])
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def _envoy(image: str) -> str:
+    release = _release(image)
+    if "distroless" in image:
+        msg = "the hook that drains Envoy needs a shell, which no distroless image has: take `distroless-` out"
+        raise ValueError(msg)
+    if release and release < ENVOY_OLDEST:
+        msg = "must be Envoy 1.39 or later, with which previews validate its configuration: take a later tag"
+        raise ValueError(msg)
+    return image
+
+
+def _python(image: str) -> str:
+    release = _release(image)
+    if release and release < _PYTHON_OLDEST:
+        msg = "must be Python 3.11 or later: take a later tag"
+        raise ValueError(msg)
+    return image
+
+
+EnvoyImage = Annotated[ImageReference, AfterValidator(_envoy)]
+"""Envoy with a shell."""
+
+PythonImage = Annotated[ImageReference, AfterValidator(_python)]
+"""Python and its standard library."""
