@@ -11,6 +11,7 @@ from diagnosis.hooks import cluster_hooks
 from fit.preview import ask_beside
 from stacks.errors import ConfigurationError
 from stacks.resolve import config_digest, refuse_other_names, resolve
+from stacks.self_test import self_test_files
 
 
 def deploy(stack: str) -> None:
@@ -24,7 +25,8 @@ def deploy(stack: str) -> None:
     if pulumi.runtime.is_dry_run():
         pulumi.Output.from_input(ask_beside(stack, warn=pulumi.warn, refuse=pulumi.RunError))
     secrets = {name: pulumi.Config("sonic").require_secret(name) for name in config.secret_names}
-    args = SiteStackArgs(config=config, secrets=secrets, hooks=hooks)
+    self_tests = self_test_files(config.experiment.models)
+    args = SiteStackArgs(config=config, secrets=secrets, hooks=hooks, self_tests=self_tests)
     site_stack = SiteStack(config.name, args, pulumi.ResourceOptions(provider=provider))
     for name, value in site_stack.exports().items():
         pulumi.export(name, value)

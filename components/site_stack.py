@@ -1,7 +1,7 @@
 """A whole stack: one site, one experiment."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -38,6 +38,8 @@ class SiteStackArgs:
     """Pulumi secrets by name: those that `config.secret_names` lists."""
     hooks: ClusterHooks | None = None
     """Work in the cluster during an update. None: manifests are only rendered."""
+    self_tests: Mapping[str, bytes] = field(default_factory=dict)
+    """Files with requests that are known to be right, by name, for the servers' liveness."""
     label_nodes: bool = True
     """Read and label the cluster's nodes. False where manifests are only rendered."""
 
@@ -56,6 +58,7 @@ class SiteStack(SonicComponent):
         super().__init__(name, opts)
         self._config = args.config
         self._hooks = args.hooks
+        self._self_tests = args.self_tests
         self._naming = Naming(
             instance=args.config.name,
             namespace=args.config.namespace,
@@ -175,6 +178,7 @@ class SiteStack(SonicComponent):
             proxy_selector=self._naming.labels("envoy").selector,
             prometheus_peer=self._prometheus_peer(),
             hooks=self._hooks,
+            self_tests=self._self_tests,
         )
         opts = self.options(depends_on=[*after, repository])
         return TritonPool(self.child(f"triton-{share.pool.name}"), args, opts)

@@ -10,6 +10,7 @@ from rendering.folder import ForeignFolderError, replace
 from rendering.manifests import manifests
 from stacks.errors import ConfigurationError
 from stacks.resolve import ROOT, resolve
+from stacks.self_test import self_test_files
 
 
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
@@ -17,7 +18,7 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     stack, directory = arguments[0], Path(arguments[1])
     try:
         config = resolve(stack, root).config
-        files = replace(directory, stack, manifests(config))
+        files = replace(directory, stack, manifests(config, self_test_files(config.experiment.models, root)))
     except (ConfigurationError, ForeignFolderError, pulumi.RunError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
@@ -23,19 +24,23 @@ def placeholder(secret: str) -> str:
     return f"<value of the secret {secret}>"
 
 
-def manifests(config: StackConfig) -> list[Manifest]:
+def manifests(config: StackConfig, self_tests: Mapping[str, bytes] = MappingProxyType({})) -> list[Manifest]:
     """Return the Kubernetes objects of a stack, in the order of their creation.
 
     An object that Pulumi would name with a random suffix gets a hash of its content instead: a changed ConfigMap has a
     new name, and `kubectl apply` rolls the pods that mount it. Labels of nodes are left out, since they are merged into
     nodes that exist.
+
+    Args:
+        config: the stack.
+        self_tests: files with requests for the servers' liveness.
     """
     kept = _KeptManifests()
     set_mocks(kept, project="rendering", stack=config.stack, preview=False)
     secrets = {name: pulumi.Output.from_input(placeholder(name)) for name in config.secret_names}
 
     def program() -> None:
-        SiteStack(config.name, SiteStackArgs(config=config, secrets=secrets, label_nodes=False))
+        SiteStack(config.name, SiteStackArgs(config=config, secrets=secrets, self_tests=self_tests, label_nodes=False))
 
     pulumi.runtime.test(program)()
     return kept.manifests

@@ -1,5 +1,8 @@
 """Triton servers of one capacity pool, behind one headless Service."""
 
+import base64
+from pathlib import Path
+
 import pulumi
 import pulumi_kubernetes as k8s
 
@@ -9,8 +12,9 @@ from components.network import Edge, dns, pods, policy_spec
 from components.pod import deployment_pod_pattern, pod_guards, scrape_annotations
 from components.rollout import Promise, RolledOut, not_awaited, revision_of
 from components.server_pool import MetricTarget, ScaleTarget, ServerPool
+from components.triton import liveness as liveness_script
 from components.triton.args import TritonPoolArgs
-from components.triton.server import GRPC_PORT, METRICS_PATH, METRICS_PORT
+from components.triton.server import GRPC_PORT, LIVENESS_FILE, METRICS_PATH, METRICS_PORT
 from components.triton.server_pod import pod_spec
 
 __all__ = ["GRPC_PORT", "TritonPool", "TritonPoolArgs"]
@@ -30,7 +34,7 @@ _FIXED_NUMBER = {
 
 
 class TritonPool(SonicComponent):
-    """Deployment, headless Service, PodDisruptionBudget, ServiceAccount and NetworkPolicy of one pool's servers.
+    """Deployment, headless Service, liveness script, budget, ServiceAccount and NetworkPolicy of one pool's servers.
 
     KEDA owns `replicas` of an autoscaled pool, so the Deployment leaves it out. A new Deployment then starts one
     server, which tests image and models before further GPUs are taken. The HorizontalPodAutoscaler that KEDA makes next
@@ -49,10 +53,19 @@ class TritonPool(SonicComponent):
         self.server_pool = server_pool(args)
 
         guards = pod_guards(self, metadata, selector=args.labels.selector, policy=network_policy_spec(args))
+        liveness = k8s.core.v1.ConfigMap(
+            self.child("liveness"),
+            # Named by Pulumi: a changed map is another map, and another map rolls the pods.
+            metadata={"namespace": args.naming.namespace, "labels": args.labels.all},
+            data={LIVENESS_FILE: Path(liveness_script.__file__).read_text(encoding="utf-8")},
+            binary_data={name: base64.b64encode(content).decode() for name, content in args.self_tests.items()},
+            immutable=True,
+            opts=self.options(),
+        )
         k8s.core.v1.Service(
             self.child("service"), metadata=not_awaited(metadata), spec=service_spec(args), opts=self.options()
         )
-        spec = deployment_spec(args)
+        spec = deployment_spec(args, liveness.metadata.name)
         fixed = {} if args.share.autoscaled else _FIXED_NUMBER
         k8s.apps.v1.Deployment(
             self.child("deployment"),
@@ -115,8 +128,8 @@ def server_pool(args: TritonPoolArgs) -> ServerPool:
     )
 
 
-def deployment_spec(args: TritonPoolArgs) -> Manifest:
-    """Return the spec of the Deployment."""
+def deployment_spec(args: TritonPoolArgs, liveness_name: pulumi.Input[str]) -> Manifest:
+    """Return the spec of the Deployment, with the name of the ConfigMap that holds the liveness script."""
     # With a spare place the rollout adds a server before it removes one. Without, it would wait for ever.
     surge, unavailable = (1, 0) if args.share.pool.spare_servers else (0, 1)
     replicas = {} if args.share.autoscaled else {"replicas": args.share.servers_min}
@@ -129,13 +142,14 @@ def deployment_spec(args: TritonPoolArgs) -> Manifest:
         },
         "minReadySeconds": _MIN_READY_SECONDS,
         "progressDeadlineSeconds": _first_start_seconds(args),
-        "revisionHistoryLimit": 3,
+        # An old revision would wait for its ConfigMap, which is deleted.
+        "revisionHistoryLimit": 0,
         "template": {
             "metadata": {
                 "labels": args.labels.all,
                 "annotations": scrape_annotations(METRICS_PORT, METRICS_PATH),
             },
-            "spec": pod_spec(args),
+            "spec": pod_spec(args, liveness_name),
         },
     }
 

@@ -1,7 +1,7 @@
 """Arguments of one pool of Triton servers on nodes of this cluster."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from components.labels import Labels
@@ -37,6 +37,8 @@ class TritonPoolArgs:
     """NetworkPolicy peer that reads the metrics."""
     hooks: ClusterHooks | None = None
     """Work in the cluster during an update. None: manifests are only rendered."""
+    self_tests: Mapping[str, bytes] = field(default_factory=dict)
+    """Files with requests that are known to be right, by name, for the servers' liveness."""
 
     @property
     def name(self) -> str:

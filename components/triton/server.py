@@ -14,6 +14,16 @@ METRICS_PATH = "/metrics"
 
 _STARTUP_PERIOD_SECONDS = 2
 
+LIVENESS_FOLDER = "/liveness"
+"""Folder of the liveness script and of its requests, where it is mounted."""
+LIVENESS_FILE = "liveness.py"
+_LIVENESS = (
+    "if command -v python3 >/dev/null; "
+    f"then exec python3 -I -B {LIVENESS_FOLDER}/{LIVENESS_FILE} {LIVENESS_FOLDER}; fi; "
+    f"if command -v curl >/dev/null; then exec curl -sf -m 4 http://127.0.0.1:{HTTP_PORT}/v2/health/live; fi"
+)
+"""NVIDIA's images have both programs. An image without either is never restarted for a hang."""
+
 
 def arguments(
     server: Server, models: Models, *, repository_urls: Sequence[str], exit_timeout_seconds: int
@@ -52,7 +62,8 @@ def arguments(
 def probes(server: Server) -> dict[str, Any]:
     """Return the container's three probes.
 
-    Startup and readiness wait for the models. Liveness knows nothing of models: it ends a server that hangs.
+    Startup and readiness wait for the models. Liveness ends a server that hangs, or whose model has
+    stopped working.
 
     Readiness is patient: DNS lists ready servers only, and Envoy drops what DNS does not list. A busy server that
     answers late must not leave its load to the others, which would then leave one after the other. Envoy's own check is
@@ -70,5 +81,10 @@ def probes(server: Server) -> dict[str, Any]:
             failureThreshold=math.ceil(server.start_timeout_seconds / _STARTUP_PERIOD_SECONDS),
         ),
         "readinessProbe": probe("/v2/health/ready", periodSeconds=10, timeoutSeconds=10, failureThreshold=6),
-        "livenessProbe": probe("/v2/health/live", periodSeconds=10, timeoutSeconds=5, failureThreshold=6),
+        "livenessProbe": {
+            "exec": {"command": ["sh", "-c", _LIVENESS]},
+            "periodSeconds": 10,
+            "timeoutSeconds": 20,
+            "failureThreshold": 6,
+        },
     }

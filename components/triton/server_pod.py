@@ -3,19 +3,26 @@
 import math
 from typing import Any
 
+import pulumi
+
 from components.base import Manifest
 from components.pod import CONTAINER_SECURITY, guaranteed, pod_security, pull_secrets, spread_over_nodes
 from components.server_pool import METRICS_PORT_NAME
 from components.triton.args import TritonPoolArgs
-from components.triton.server import METRICS_PORT, arguments, probes
+from components.triton.server import LIVENESS_FOLDER, METRICS_PORT, arguments, probes
 
 _USER_ID = 1000
 """`triton-server` of NVIDIA's images, which owns the backends there."""
 _LOGS_GIB = 1
 
 
-def pod_spec(args: TritonPoolArgs) -> Manifest:
-    """Return the spec of a server's pod. But for a hostPath it fits the Pod Security level `restricted`."""
+def pod_spec(args: TritonPoolArgs, liveness_name: pulumi.Input[str]) -> Manifest:
+    """Return the spec of a server's pod. But for a hostPath it fits the Pod Security level `restricted`.
+
+    Args:
+        args: the pool.
+        liveness_name: ConfigMap with the liveness script.
+    """
     return {
         "serviceAccountName": args.name,
         "automountServiceAccountToken": False,
@@ -28,6 +35,7 @@ def pod_spec(args: TritonPoolArgs) -> Manifest:
         "containers": [_container(args)],
         "volumes": [
             *args.repository.volumes,
+            {"name": "liveness", "configMap": {"name": liveness_name}},
             {"name": "scratch", "emptyDir": {"sizeLimit": f"{args.server.scratch_gib}Gi"}},
             {
                 "name": "shared-memory",
@@ -59,6 +67,7 @@ def _container(args: TritonPoolArgs) -> dict[str, Any]:
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
             *args.repository.volume_mounts,
+            {"name": "liveness", "mountPath": LIVENESS_FOLDER, "readOnly": True},
             {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108
             {"name": "shared-memory", "mountPath": "/dev/shm"},  # noqa: S108
         ],

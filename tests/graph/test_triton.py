@@ -43,7 +43,7 @@ def pool(recorder: Recorder) -> Recorder:
 
 def test_no_server_starts_before_its_policy_stands(pool: Recorder) -> None:
     before = {urn.rpartition("::")[2] for urn in pool.one(DEPLOYMENT).depends_on}
-    assert before == {"triton-account", "triton-policy"}
+    assert before == {"triton-account", "triton-liveness", "triton-policy"}
 
 
 def test_the_service_is_headless_and_offers_grpc_alone(pool: Recorder) -> None:

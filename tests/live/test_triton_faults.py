@@ -1,6 +1,8 @@
 """The real Triton before real clients, both behind the real Envoy, on loopback: models that cannot be had, no room."""
 
+import os
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,8 @@ import pytest
 
 from acceptance.client import TritonClient
 from acceptance.kserve import CallError, Tensor
+from components.triton import liveness
+from components.triton.liveness import LOOKS, Server
 from devcluster.paths import MODELS
 from testbed.child_process import Process
 from testbed.loopback import free_port
@@ -125,6 +129,50 @@ def test_what_finds_a_full_queue_is_refused_with_tritons_own_word(models: Path, 
         told = Counter(jobs.map(lambda _: sleep(client, 4000), range(12)))
         assert told == {"OK": 3, "UNAVAILABLE: [request id: <id_unknown>] Exceeds maximum queue size": 9}
         assert sleep(client, 1) == "OK"
+
+
+@pytest.mark.chaos(Fault.MODEL_STOPS)
+def test_a_server_whose_backend_process_was_killed_stops_and_one_with_bad_input_does_not(
+    models: Path, envoy: Envoys, started: ExitStack, server_port: int, tmp_path: Path
+) -> None:
+    http = free_port()
+    flags = [
+        f"--model-repository={MODELS_FOLDER}",
+        "--disable-auto-complete-config",
+        f"--grpc-address={A}",
+        f"--grpc-port={server_port}",
+        "--grpc-http2-max-ping-strikes=0",
+        "--http-address=127.0.0.1",
+        f"--http-port={http}",
+        "--allow-metrics=false",
+    ]
+    triton = started.enter_context(start_triton(flags, log=tmp_path / "triton.log", models=models))
+    server, state = Server(f"http://127.0.0.1:{http}"), tmp_path / "state.json"
+    proxy: RealEnvoy = envoy((A,))
+    eventually(lambda: proxy.healthy_servers() == {A}, "ready")
+    with TritonClient(proxy.target, tls=False) as client:
+
+        def looks(sleep_ms: float, right: str) -> list[int]:
+            found = []
+            for _ in range(LOOKS):
+                assert sleep(client, sleep_ms).startswith(right)
+                found.append(liveness.main(tmp_path, server, state, triton.pid))
+            return found
+
+        assert looks(1, "OK") == [0] * LOOKS
+        assert looks(-1, "INVALID_ARGUMENT") == [0] * LOOKS, "the model refuses a time below zero"
+        (stub,) = stubs_of(triton.pid)
+        os.kill(stub, signal.SIGKILL)
+        assert looks(1, "INTERNAL: Stub process") == [0] * (LOOKS - 1) + [1]
+    eventually(lambda: not triton.running, "it has stopped, for the kubelet to start it again")
+    assert triton.returncode == 0
+
+
+def stubs_of(pid: int) -> list[int]:
+    """Return the processes of the Python backend of a Triton."""
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [child for thread in threads for child in thread.read_text().split()]
+    return [int(child) for child in children if b"python_backend_stub" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 @pytest.mark.chaos(Fault.DISK_FULL)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.model_repository import MountedRepository
-from components.triton import deployment_spec
+from components.triton import deployment_spec, liveness
 from components.triton.args import TritonPoolArgs
 from components.triton.server_pod import pod_spec
 from tests.support.configs import stack_config
@@ -17,7 +17,7 @@ GPU_POOL = {"kind": "kubernetes", "name": "gpu", "servers_max": 4, "gpu": {}}
 
 
 def command_line(args: TritonPoolArgs) -> list[str]:
-    (container,) = pod_spec(args)["containers"]
+    (container,) = pod_spec(args, "a-map")["containers"]
     return list(container["args"])
 
 
@@ -27,7 +27,7 @@ def args_of(flags: Mapping[str, Any] | None = None, **server: Any) -> list[str]:
 
 def pod_of(*, pool: Mapping[str, Any] | None = None, **server: Any) -> Any:
     site = {} if pool is None else {"pools": [pool]}
-    return pod_spec(pool_args(stack_config(site=site, experiment={"server": {**SERVER, **server}})))
+    return pod_spec(pool_args(stack_config(site=site, experiment={"server": {**SERVER, **server}})), "a-map")
 
 
 def test_the_command_line_of_a_server_without_flags() -> None:
@@ -81,12 +81,21 @@ def test_the_startup_probe_lasts_for_the_start_timeout() -> None:
     startup = container["startupProbe"]
     assert startup["periodSeconds"] * startup["failureThreshold"] in (301, 302)
     assert startup["httpGet"] == container["readinessProbe"]["httpGet"] == {"path": "/v2/health/ready", "port": 8000}
-    assert container["livenessProbe"]["httpGet"]["path"] == "/v2/health/live"
+
+
+def test_liveness_runs_the_mounted_script_for_longer_than_its_longest_look() -> None:
+    pod = pod_of()
+    (container,) = pod["containers"]
+    probe = container["livenessProbe"]
+    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert "/liveness/liveness.py /liveness;" in probe["exec"]["command"][2]
+    assert "/liveness" in mounts
+    assert probe["timeoutSeconds"] > 2 * liveness.ANSWER_SECONDS + liveness.TEST_SECONDS
 
 
 def test_the_grace_period_is_longer_than_pre_stop_and_exit_timeout() -> None:
     args = pool_args(stack_config())
-    pod = pod_spec(args)
+    pod = pod_spec(args, "a-map")
     (container,) = pod["containers"]
     program, pre_stop_seconds = container["lifecycle"]["preStop"]["exec"]["command"]
     assert program == "sleep"
@@ -136,7 +145,7 @@ def test_volumes_mounts_and_variables_of_the_repository_are_in_the_pod() -> None
         volume_mounts=({"name": "models", "mountPath": "/models"},),
         env=({"name": "AWS_DEFAULT_REGION", "value": "us-east-1"},),
     )
-    pod = pod_spec(pool_args(stack_config(), repository=repository))
+    pod = pod_spec(pool_args(stack_config(), repository=repository), "a-map")
     (container,) = pod["containers"]
     assert {"name": "models"} in pod["volumes"]
     assert {"name": "models", "mountPath": "/models"} in container["volumeMounts"]
@@ -149,9 +158,9 @@ def test_volumes_mounts_and_variables_of_the_repository_are_in_the_pod() -> None
 )
 def test_a_rollout_surges_only_with_spare_servers(spare: int, update: dict[str, int]) -> None:
     config = stack_config(site={"pools": [{**GPU_POOL, "spare_servers": spare}]})
-    assert deployment_spec(pool_args(config))["strategy"]["rollingUpdate"] == update
+    assert deployment_spec(pool_args(config), "a-map")["strategy"]["rollingUpdate"] == update
 
 
 def test_the_progress_deadline_is_longer_than_the_start_timeout() -> None:
     config = stack_config(experiment={"server": {**SERVER, "start_timeout_seconds": 3600}})
-    assert deployment_spec(pool_args(config))["progressDeadlineSeconds"] > 3600
+    assert deployment_spec(pool_args(config), "a-map")["progressDeadlineSeconds"] > 3600

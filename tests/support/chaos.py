@@ -13,6 +13,7 @@ class Fault(Enum):
     TRITON_HANGS = "Triton hangs", "another server does its requests in progress"
     DEADLY_REQUEST = "a request ends its server", "it takes two servers at most; a crash loses no other request"
     GPU_SLOW = "a GPU is slow", "it gets as many requests as it can do, and no queue forms before it"
+    MODEL_STOPS = "a model stops working", "its server leaves and starts again; no client's bad input does that"
     TRITON_REFUSES = "Triton refuses", "the client gets the reason; what every server would refuse is not retried"
     NETWORK = "packets are lost, late or nowhere", "no call fails; a server that is cut off gets no requests"
     DNS = "DNS is down or slow", "the last known servers stay; an empty answer is trusted"
