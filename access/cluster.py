@@ -94,6 +94,14 @@ class LogView(ClusterView, Protocol):
         """Return the last lines of a container's log, of its previous run if it had one; empty without any."""
 
 
+def is_missing(cluster: ClusterView, namespace: str) -> bool:
+    """Return True if a namespace does not exist; a user of one namespace may not always see it, and works in it."""
+    try:
+        return cluster.get(NAMESPACES, namespace) is None
+    except NotAllowedError:
+        return False
+
+
 NAMESPACES = Resource("v1", "namespaces")
 NODES = Resource("v1", "nodes")
 PODS = Resource("v1", "pods")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from access.cluster import LIMIT_RANGES, NAMESPACES, PODS, QUOTAS, ClusterView, Object, Resource
+from access.cluster import LIMIT_RANGES, PODS, QUOTAS, ClusterView, Object, Resource, is_missing
 from fit.demand import Demand, Manifest, amounts_of, stated
 from fit.quantity import Amounts, quantity, summed, written
 from fit.row import Finding, misfit, ok
@@ -15,7 +15,7 @@ _SCOPES_WITHOUT_OUR_PODS = frozenset({"BestEffort", "Terminating"})
 
 def quotas(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     """Compare each quota with a rollout of all parts at once, at their largest number of pods."""
-    if cluster.get(NAMESPACES, demand.namespace) is None:
+    if is_missing(cluster, demand.namespace):
         return
     found = [each for each in cluster.list(QUOTAS, demand.namespace) if _counts_our_pods(each, demand)]
     if not found:
@@ -117,7 +117,7 @@ def _counted(manifest: Manifest, resource: Resource) -> Iterator[tuple[str, Any]
 
 def limit_ranges(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     """Compare each LimitRange with every container, pod and new claim."""
-    if cluster.get(NAMESPACES, demand.namespace) is None:
+    if is_missing(cluster, demand.namespace):
         return
     found = cluster.list(LIMIT_RANGES, demand.namespace)
     broken = [

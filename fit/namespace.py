@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from access.cluster import NAMESPACES, PODS, ClusterView, Object
+from access.cluster import NAMESPACES, PODS, ClusterView, Object, is_missing
 from fit.demand import Demand, Workload
 from fit.pod_security import LEVELS, needed_level
 from fit.row import Finding, misfit, ok
@@ -67,7 +67,7 @@ def pod_security(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
 
 def admission(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     """Have one pod of each Deployment admitted: by quota, LimitRange, Pod Security and the site's own webhooks."""
-    if cluster.get(NAMESPACES, demand.namespace) is None:
+    if is_missing(cluster, demand.namespace):
         return
     refused = 0
     for workload in demand.workloads:

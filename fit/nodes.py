@@ -10,11 +10,13 @@ from fit.scheduling import Expression, is_open, matches, room, scarcest, selecto
 
 _SHOWN_MAX = 4
 """Names that a sentence lists."""
+_SHARED = frozenset({"cpu", "memory", "ephemeral-storage", "pods"})
+"""Resources that other pods hold too, and leave: a rollout that lacks them waits, and that is all."""
 
 
 def capacity(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     """Compare the pods of each part with what its nodes would hold if they were empty."""
-    nodes = cluster.list(NODES)
+    nodes = [_labelled(node, demand) for node in cluster.list(NODES)]
     for workload in demand.workloads:
         found = _matching(nodes, workload)
         candidates = [node for node in found if not untolerated(node, workload.pod.get("tolerations", ()))]
@@ -25,12 +27,23 @@ def capacity(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
             yield misfit(f"no node takes the pods of {workload.name}: {_reason(demand, workload, nodes)}")
 
 
+def _labelled(node: Object, demand: Demand) -> Object:
+    """Return a node with the labels that the stack will set on it."""
+    if not demand.config.owns_singletons:
+        return node
+    added = [each.labels for each in demand.config.site.node_labels if each.node == node["metadata"]["name"]]
+    labels = {**node["metadata"].get("labels", {}), **{key: value for each in added for key, value in each.items()}}
+    return {**node, "metadata": {**node["metadata"], "labels": labels}}
+
+
 def _matching(nodes: Iterable[Object], workload: Workload) -> list[Object]:
     terms = selector_terms(workload.pod)
     return [node for node in nodes if any(all(matches(node, each) for each in term) for term in terms)]
 
 
 def _reason(demand: Demand, workload: Workload, nodes: Sequence[Object]) -> str:
+    if not nodes:
+        return "the cluster has none: add one"
     where = demand.at(*demand.placement_path(workload))
     for term in selector_terms(workload.pod):
         for expression in term:
@@ -84,7 +97,7 @@ def _held(demand: Demand, workload: Workload, nodes: Sequence[Object]) -> Findin
             f"{where} is for {workload.pods_max} pods of {workload.name}, and {len(nodes)} nodes hold {held}, by "
             f"{resource}: {_fewer(workload, held)}"
         )
-    if held < workload.pods_max + workload.surge:
+    if held < workload.pods_max + workload.surge and resource not in _SHARED:
         return misfit(
             f"{where} is for {workload.pods_max} pods of {workload.name} and {workload.surge} more in a rollout, and "
             f"{len(nodes)} nodes hold {held}, by {resource}, so a rollout would wait for ever: {_fewer(workload, held)}"
@@ -101,8 +114,7 @@ def _asked(workload: Workload) -> str:
 def _fewer(workload: Workload, held: int) -> str:
     if workload.component == "triton":
         return (
-            f"write servers_max and spare_servers of the pool that are {held} together, and at most that "
-            f"servers_max in "
+            f"write servers_max and spare_servers of the pool that are {held} together, and no larger servers_max in "
             "experiment.scaling"
         )
     return "widen its node_selector, or ask for less"

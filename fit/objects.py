@@ -15,6 +15,7 @@ from access.cluster import (
     Object,
     Resource,
     Right,
+    is_missing,
 )
 from fit.concurrency import in_parallel
 from fit.demand import Demand, Manifest
@@ -42,13 +43,18 @@ def rights(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     """Ask for each right that `pulumi up`, a change and `pulumi destroy` need."""
     needed = dict.fromkeys(_needed_rights(demand, cluster))
     allowed = in_parallel(cluster.may, needed)
-    missing: dict[tuple[Resource, str | None], list[str]] = defaultdict(list)
+    verbs: dict[tuple[Resource, str | None], list[str]] = defaultdict(list)
     for right, may in zip(needed, allowed, strict=True):
         if not may:
-            missing[right.resource, right.namespace].append(right.verb)
-    for (resource, namespace), verbs in missing.items():
+            verbs[right.resource, right.namespace].append(right.verb)
+    missing: dict[tuple[str, str | None], list[str]] = defaultdict(list)
+    for (resource, namespace), denied in verbs.items():
+        missing[", ".join(denied), namespace].append(str(resource))
+    for (denied_verbs, namespace), resources in missing.items():
         place = f"in namespace `{namespace}`" if namespace else "in the whole cluster"
-        yield misfit(f"you may not {', '.join(verbs)} {resource} {place}: ask its administrator for these rights")
+        yield misfit(
+            f"you may not {denied_verbs} {', '.join(resources)} {place}: ask the administrator for these rights"
+        )
     if not missing:
         yield ok(f"you have all {len(needed)} rights that up, preview and destroy need")
 
@@ -65,12 +71,16 @@ def _needed_rights(demand: Demand, cluster: ClusterView) -> Iterator[Right]:
 def names(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     """See that no object of one of the stack's names was made by somebody else."""
 
-    def look(entry: tuple[Manifest, Resource, str | None]) -> Object | None:
+    def look(entry: tuple[Manifest, Resource, str | None]) -> Object | NotAllowedError | None:
         manifest, resource, namespace = entry
-        return cluster.get(resource, manifest["metadata"]["name"], namespace)
+        try:
+            return cluster.get(resource, manifest["metadata"]["name"], namespace)
+        except NotAllowedError as error:
+            return error
 
     entries = [entry for entry in served(demand, cluster) if entry[1] != NAMESPACES]
-    existing = [found for found in in_parallel(look, entries) if found is not None]
+    answers = in_parallel(look, entries)
+    existing = [found for found in answers if found is not None and not isinstance(found, NotAllowedError)]
     taken = [(found, owner) for found in existing if (owner := _other_owner(found, demand)) is not None]
     for found, owner in taken:
         yield misfit(
@@ -78,7 +88,10 @@ def names(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
             f"already, {owner}: choose "
             f"another sonic:instance in Pulumi.{demand.config.stack}.yaml, or delete it"
         )
-    if not taken:
+    unseen = sum(isinstance(answer, NotAllowedError) for answer in answers)
+    if unseen:
+        yield unknown(f"you may not look for {unseen} of {len(entries)} objects of the stack")
+    elif not taken:
         yield ok(f"{len(existing)} objects of the stack exist; the names of the others are free")
 
 
@@ -102,7 +115,7 @@ def _other_owner(found: Object, demand: Demand) -> str | None:
 def dry_run(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     """Have each object validated and admitted, with unknown fields refused and dropped ones found."""
     place = demand.namespace
-    if cluster.get(NAMESPACES, demand.namespace) is None:
+    if is_missing(cluster, demand.namespace):
         place = _FALLBACK_NAMESPACE
 
     def attempt(entry: tuple[Manifest, Resource, str | None]) -> DryRun | NotAllowedError:

