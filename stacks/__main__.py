@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stacks.assemble import Resolved
 from stacks.errors import ConfigurationError
+from stacks.remarks import remarks
 from stacks.resolve import ROOT, resolve, resolve_all
 from stacks.schema import StackConfig
 from stacks.schema_docs import generated_files, schema_json
@@ -102,6 +103,8 @@ def _check(stacks: Sequence[str], root: Path) -> int:
                 print(f"  {problem}")
         else:
             print(f"ok     {stack}")
+            for remark in remarks(outcome):
+                print(f"  remark: {remark}")
     if invalid:
         print(f"\n{invalid} of {len(chosen)} not valid: every line above names the file, the line and the way out")
         return 1

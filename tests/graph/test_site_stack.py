@@ -15,7 +15,6 @@ from tests.support.pods import admits, labels, selects, template, violations_of_
 from tests.support.recorder import AUTO_NAME_SUFFIX, Recorder, Resource
 from tests.support.stacks import STACKS, config_of, record, recorded
 
-STATEFUL = {"PersistentVolume", "PersistentVolumeClaim"}
 CLUSTER_SCOPED = {"Namespace", "PersistentVolume"}
 
 every_stack = pytest.mark.parametrize("stack", STACKS)
@@ -58,7 +57,9 @@ def test_every_component_has_the_token_of_its_class_and_registers_its_outputs(st
 @every_stack
 def test_only_objects_that_hold_models_are_protected(stack: str) -> None:
     for resource in custom(recorded(stack)):
-        assert resource.protect == (resource.inputs["kind"] in STATEFUL), resource.name
+        claim = resource.inputs["kind"] == "PersistentVolumeClaim"
+        holds_models = claim and "ReadOnlyMany" not in resource.inputs["spec"]["accessModes"]
+        assert resource.protect == holds_models, resource.name
 
 
 @every_stack

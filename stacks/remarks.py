@@ -1,0 +1,42 @@
+"""What is allowed and yet a risk at a site, in one sentence each; `python -m stacks check` prints them."""
+
+from collections.abc import Iterator
+
+from stacks.assemble import Resolved
+from stacks.errors import Problem, found
+from stacks.origin import KeyPath, dotted
+
+_BUILT_HERE = "localhost/"
+"""Registry of images that are built on the machine that runs them."""
+
+
+def remarks(resolved: Resolved) -> Iterator[Problem]:
+    """Yield a remark for each image that is named without registry or digest."""
+    images = resolved.config.site.images
+    named: dict[KeyPath, str | None] = {
+        ("experiment", "server", "image"): resolved.config.experiment.server.image,
+        ("site", "images", "envoy"): images.envoy,
+        ("site", "images", "prometheus"): images.prometheus,
+        ("site", "images", "admission"): images.admission,
+    }
+    for path, image in named.items():
+        if image is None or image.startswith(_BUILT_HERE):
+            continue
+        place, thing = resolved.tree.nearest_origin(path).place, f"{dotted(path)}: found {found(image)}"
+        whole = _with_registry(image)
+        if whole != image:
+            yield Problem(place, f"{thing}: each node chooses a registry by itself: write {whole} if it is there")
+        if "@" not in image:
+            yield Problem(
+                place,
+                f"{thing}: its owner can move a tag, and two nodes then run two images under one name: write the "
+                f"digest behind it, which `docker buildx imagetools inspect {whole}` prints",
+            )
+
+
+def _with_registry(image: str) -> str:
+    """Return an image as container runtimes complete it: at Docker Hub, unless its first part is a host."""
+    registry, slash, _ = image.partition("@")[0].partition("/")
+    if slash and (registry == "localhost" or set(".:") & set(registry)):
+        return image
+    return f"docker.io/{image}" if slash else f"docker.io/library/{image}"

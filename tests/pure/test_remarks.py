@@ -1,0 +1,39 @@
+"""Remarks of `python -m stacks check` on what is allowed and yet a risk."""
+
+from pathlib import Path
+
+import pytest
+
+from stacks.remarks import remarks
+from stacks.resolve import resolve
+from tests.support.config_cases import STACK, lay_out_happy
+
+DIGEST = f"@sha256:{'0' * 64}"
+
+
+def remarks_on(image: str, root: Path) -> list[str]:
+    lay_out_happy("minimal", root)
+    experiment = root / "stacks/experiments/tiny.yaml"
+    experiment.write_text(experiment.read_text().replace("triton:24.10", image))
+    return [str(remark) for remark in remarks(resolve(STACK, root))]
+
+
+@pytest.mark.parametrize("image", [f"nvcr.io/nvidia/tritonserver:24.10{DIGEST}", "localhost/sonic-dev/triton:24.10"])
+def test_an_image_that_is_one_thing_everywhere_gets_no_remark(image: str, tmp_path: Path) -> None:
+    assert remarks_on(image, tmp_path) == []
+
+
+def test_a_tag_that_can_be_moved_gets_a_remark(tmp_path: Path) -> None:
+    image = "nvcr.io:443/nvidia/tritonserver:24.10"
+    (remark,) = remarks_on(image, tmp_path)
+    assert remark.startswith(f'stacks/experiments/tiny.yaml:2: experiment.server.image: found "{image}": its owner can')
+    assert f"`docker buildx imagetools inspect {image}`" in remark
+
+
+@pytest.mark.parametrize(
+    ("image", "whole"),
+    [("fastml/triton:26.04", "docker.io/fastml/triton:26.04"), ("triton:24.10", "docker.io/library/triton:24.10")],
+)
+def test_an_image_without_registry_gets_a_remark_with_the_whole_name(image: str, whole: str, tmp_path: Path) -> None:
+    (remark,) = remarks_on(f"{image}{DIGEST}", tmp_path)
+    assert f"write {whole}{DIGEST} if it is there" in remark
