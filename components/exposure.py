@@ -33,6 +33,8 @@ class ClientEndpointArgs:
     """gRPC port of the pods and of the Service."""
     exposure: Exposure
     """The site's kind of exposure, with its facts."""
+    ip_families: Sequence[str] = ("IPv4",)
+    """IP families of the cluster."""
 
 
 class ClientEndpoint(SonicComponent):
@@ -106,7 +108,11 @@ def service_spec(args: ClientEndpointArgs) -> Manifest:
         # Without it, Gateways and some Ingress controllers speak HTTP/1.1.
         "appProtocol": "https" if args.exposure.pod_tls_secret else "kubernetes.io/h2c",
     }
-    spec: Manifest = {"selector": args.labels.selector, "ports": [port]}
+    spec: Manifest = {
+        "selector": args.labels.selector,
+        "ports": [port],
+        **network.dual_stack(args.ip_families),
+    }
     match args.exposure:
         case NodePortExposure(port=node_port):
             port["nodePort"] = node_port
@@ -162,4 +168,7 @@ def endpoint(args: ClientEndpointArgs) -> str:
 def _balancer_address(status: Any) -> str:
     """Return the address in a Service's status; `pending` before there is one, as kubectl says."""
     given = status.load_balancer.ingress if status is not None and status.load_balancer is not None else None
-    return (given[0].hostname or given[0].ip) if given else "pending"
+    if not given:
+        return "pending"
+    address = str(given[0].hostname or given[0].ip)
+    return f"[{address}]" if ":" in address else address

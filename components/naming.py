@@ -16,6 +16,8 @@ class Naming:
     """Namespace of the stack."""
     pull_secret: str | None = None
     """Existing image pull secret of the namespace."""
+    ip_families: tuple[str, ...] = ("IPv4",)
+    """IP families of the cluster, `IPv4` and `IPv6`; the first is that of the pods' own address."""
     dns_cidrs: tuple[str, ...] = ()
     """Address ranges of DNS servers that no selector of pods matches."""
 

@@ -79,6 +79,11 @@ def edge_to_url(url: str) -> Edge:
     return Edge(peers=addresses([f"{host}/{prefix_length}"]), ports=(port,))
 
 
+def dual_stack(ip_families: Sequence[str]) -> dict[str, Any]:
+    """Return the part of a Service's spec that gives it an address of each family of the cluster."""
+    return {"ipFamilyPolicy": "PreferDualStack"} if len(ip_families) > 1 else {}
+
+
 def policy_spec(selector: Mapping[str, str], *, ingress: Sequence[Edge], egress: Sequence[Edge]) -> dict[str, Any]:
     """Return the spec of one part's NetworkPolicy. It denies all traffic but its edges; equal edges are one rule."""
     return {

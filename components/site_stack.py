@@ -63,6 +63,7 @@ class SiteStack(SonicComponent):
             instance=args.config.name,
             namespace=args.config.namespace,
             pull_secret=args.config.site.images.pull_secret,
+            ip_families=args.config.site.access.ip_families,
             dns_cidrs=args.config.site.access.dns_cidrs,
         )
 

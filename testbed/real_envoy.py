@@ -54,7 +54,7 @@ class RealEnvoy:
     ) -> None:
         moved = dict(zip(ports, free_ports(len(ports)), strict=True))
         self.grpc_port, self.admin_port = [moved[port] for port in ports[:2]]
-        self._stats_port = moved[ports[-1]]
+        self.stats_port = moved[ports[-1]]
         self._core = core
         self._root = directory / f"pod-{self.grpc_port}"
         self._folders = sorted({str(Path(file).parent) for file in files or {}})
@@ -113,7 +113,7 @@ class RealEnvoy:
 
     def stats(self, path: str, method: str = "GET") -> tuple[int, str]:
         """Return status and body of a path of the stats listener; of the admin interface where there is none."""
-        return http(self._stats_port, path, method)
+        return http(self.stats_port, path, method)
 
     def admin(self, path: str, method: str = "GET") -> tuple[int, str]:
         """Return status and body of a path of the admin interface."""
@@ -141,11 +141,16 @@ def await_healthy(envoy: RealEnvoy, *addresses: str) -> None:
 
 
 def on_loopback(config: Any, moved: Mapping[int, int]) -> Any:
-    """Return the configuration with its own ports, on every address or on loopback, moved to ports of 127.0.0.1."""
+    """Return the configuration with its own ports, on every address or on loopback, moved to ports of 127.0.0.1.
+
+    Where they are on every address of both families, only the ports change.
+    """
     if isinstance(config, list):
         return [on_loopback(item, moved) for item in config]
     if not isinstance(config, dict):
         return config
+    if config.get("ipv4_compat") and config.get("port_value") in moved:
+        return {**config, "port_value": moved[config["port_value"]]}
     if config.get("address") in _ANYWHERE and config.get("port_value") in moved:
         return {**config, "address": LOOPBACK, "port_value": moved[config["port_value"]]}
     return {key: on_loopback(value, moved) for key, value in config.items()}

@@ -62,6 +62,7 @@ class EnvoyProxy(SonicComponent):
                 labels=args.labels,
                 port=GRPC_PORT,
                 exposure=args.exposure,
+                ip_families=args.naming.ip_families,
             ),
             self.options(),
         )

@@ -47,5 +47,6 @@ def percent(value: int) -> Config:
 
 
 def socket_address(address: str, port: int) -> Config:
-    """A TCP address: an IP address, or in a DNS cluster a name."""
-    return {"socket_address": {"address": address, "port_value": port}}
+    """A TCP address: an IP address, or in a DNS cluster a name. `::` is every address of IPv4 too."""
+    compat = {"ipv4_compat": True} if address == "::" else {}
+    return {"socket_address": {"address": address, "port_value": port, **compat}}

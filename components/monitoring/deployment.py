@@ -7,6 +7,7 @@ import pulumi
 from components.base import Manifest
 from components.monitoring.args import MonitoringArgs
 from components.monitoring.configuration import RETENTION_GIB
+from components.network import dual_stack
 from components.pod import CONTAINER_SECURITY, guaranteed, pod_security, pull_secrets, spread_over_nodes
 from stacks.schema.site import OwnPrometheus
 
@@ -25,6 +26,7 @@ def service_spec(args: MonitoringArgs) -> Manifest:
     """Return the spec of the Service that KEDA and people query."""
     return {
         "selector": args.labels.selector,
+        **dual_stack(args.naming.ip_families),
         "ports": [{"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}],
     }
 

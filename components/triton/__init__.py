@@ -8,7 +8,7 @@ import pulumi_kubernetes as k8s
 
 from components.base import Manifest, SonicComponent
 from components.labels import version_label
-from components.network import Edge, dns, pods, policy_spec
+from components.network import Edge, dns, dual_stack, pods, policy_spec
 from components.pod import deployment_pod_pattern, pod_guards, scrape_annotations
 from components.rollout import Promise, RolledOut, not_awaited, revision_of
 from components.server_pool import MetricTarget, ScaleTarget, ServerPool
@@ -170,6 +170,7 @@ def service_spec(args: TritonPoolArgs) -> Manifest:
     """Return the spec of the headless Service: DNS lists every ready server, and Envoy balances."""
     return {
         "clusterIP": "None",
+        **dual_stack(args.naming.ip_families),
         "selector": args.labels.selector,
         "ports": [{"name": "grpc", "port": GRPC_PORT, "targetPort": GRPC_PORT, "appProtocol": "kubernetes.io/h2c"}],
     }

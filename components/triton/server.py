@@ -26,7 +26,7 @@ _LIVENESS = (
 
 
 def arguments(
-    server: Server, models: Models, *, repository_urls: Sequence[str], exit_timeout_seconds: int
+    server: Server, models: Models, *, repository_urls: Sequence[str], exit_timeout_seconds: int, ip_family: str
 ) -> list[str]:
     """Return the command line of tritonserver, without the program.
 
@@ -35,6 +35,7 @@ def arguments(
         models: the models to load by name.
         repository_urls: values of `--model-repository`.
         exit_timeout_seconds: time that a stopping server gives the requests in execution.
+        ip_family: `IPv4` or `IPv6`, the family of the pod's own address.
     """
     flags = server.flags
     optional = {
@@ -52,6 +53,8 @@ def arguments(
         # Envoy pings more often than gRPC servers allow by default; see ServerTiming.keepalive_interval_ms.
         "--grpc-http2-max-ping-strikes=0",
         f"--http-port={HTTP_PORT}",
+        # For probes and metrics. gRPC listens on both families anyway; this server on one (libevhtp sets IPV6_V6ONLY).
+        *(["--http-address=ipv6:::"] if ip_family == "IPv6" else []),
         f"--metrics-port={METRICS_PORT}",
         f"--exit-timeout-secs={exit_timeout_seconds}",
         *(f"{flag}={value}" for flag, value in optional.items() if value is not None),

@@ -56,6 +56,7 @@ def _container(args: TritonPoolArgs) -> dict[str, Any]:
             args.models,
             repository_urls=args.repository.repository_urls,
             exit_timeout_seconds=args.timing.exit_timeout_seconds,
+            ip_family=args.naming.ip_families[0],
         ),
         "env": [{"name": "HOME", "value": "/tmp"}, *args.repository.env],  # noqa: S108  # caches of CUDA and Python
         "ports": [{"name": METRICS_PORT_NAME, "containerPort": METRICS_PORT}],

@@ -51,10 +51,21 @@ class Access(Model):
     api_server_port: Port = 6443
     """Port of the API servers themselves, behind Service `kubernetes`: NetworkPolicies compare this one. `kubectl get
     endpoints kubernetes` shows it."""
+    ip_families: Annotated[tuple[Literal["IPv4", "IPv6"], ...], Field(min_length=1, max_length=2)] = ("IPv4",)
+    """IP families of the cluster, the primary one first, as `kubectl get pods -A -o jsonpath={..podIPs}` shows. With
+    both, Services have an address of each. Envoy listens on IPv6 only where it is named, since some nodes have none."""
     dns_cidrs: tuple[Cidr, ...] = ("169.254.0.0/16",)
     """Address ranges of DNS servers that are not ordinary pods, which NetworkPolicies must name by address. The default
     holds the address of a node-local cache (NodeLocal DNSCache), which is link-local. A cache that takes the address of
     the cluster's DNS Service needs that one too: `kubectl get service -n kube-system kube-dns`."""
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """A family is named once."""
+        for family in twice(list(self.ip_families)):
+            yield BrokenRule(
+                f"ip_families names {family} twice: write the family of the cluster once, or IPv4 and IPv6",
+                ("ip_families",),
+            )
 
 
 class PodSecurityLevel(StrEnum):

@@ -226,7 +226,9 @@ def control_of(*expected: str) -> list[str]:
     """What the pod's command line says of an experiment's models."""
     models = {"repository": {"kind": "image", "paths": ["/models"]}, "expected": [{"name": name} for name in expected]}
     experiment = stack_config(experiment={"models": models}).experiment
-    found = arguments(experiment.server, experiment.models, repository_urls=(), exit_timeout_seconds=60)
+    found = arguments(
+        experiment.server, experiment.models, repository_urls=(), exit_timeout_seconds=60, ip_family="IPv4"
+    )
     return [
         word for word in found if word.startswith(("--model-control-mode=", "--load-model=", "--strict-readiness="))
     ]

@@ -11,6 +11,7 @@ from components.envoy.bootstrap import bootstrap
 from components.envoy.feature import CONFIG_FOLDER
 from components.envoy.features import features
 from components.envoy.typed import Config
+from components.naming import Naming
 from components.timing import Timing
 from stacks.schema.clients import Clients, NetworkClients
 from stacks.schema.experiment import Traffic
@@ -64,14 +65,17 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
         stateful: bool = False,
         tls_secret: str | None = None,
         log: Path | None = None,
+        ip_families: tuple[str, ...] = ("IPv4",),
     ) -> RealEnvoy:
         endpoints = [
             a_pool(name=f"pool-{priority}", host=host, port=server_port, priority=priority)
             for priority, hosts in enumerate(pools)
             for host in hosts
         ]
+        config = stack_config()
         args = proxy_args(
-            stack_config(),
+            config,
+            naming=Naming(instance=config.name, namespace=config.namespace, ip_families=ip_families),
             pools=endpoints,
             proxy=proxy,
             traffic=traffic,
@@ -81,12 +85,12 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
             admission=admission,
             stateful=stateful,
         )
-        config = bootstrap(args)
+        written = bootstrap(args)
         if change:
-            change(config)
+            change(written)
         made = {f"{CONFIG_FOLDER}/{name}": text for part in features(args) for name, text in part.files.items()}
         return started.enter_context(
-            RealEnvoy(config, tmp_path, arguments=(*ARGUMENTS, *arguments), files={**made, **(files or {})}, log=log)
+            RealEnvoy(written, tmp_path, arguments=(*ARGUMENTS, *arguments), files={**made, **(files or {})}, log=log)
         )
 
     return start

@@ -8,6 +8,7 @@ from components.network import (
     Edge,
     addresses,
     dns,
+    dual_stack,
     edge_to_url,
     namespace_pods,
     pods,
@@ -104,3 +105,8 @@ def test_a_name_is_reached_anywhere_on_its_port() -> None:
 )
 def test_the_version_of_an_object_is_the_tag_of_its_image(image: str, version: str | None) -> None:
     assert version_label(image).get("app.kubernetes.io/version") == version
+
+
+def test_services_have_both_families_only_where_the_cluster_has() -> None:
+    assert dual_stack(["IPv4"]) == dual_stack(["IPv6"]) == {}
+    assert dual_stack(["IPv4", "IPv6"]) == {"ipFamilyPolicy": "PreferDualStack"}

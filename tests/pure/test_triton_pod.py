@@ -164,3 +164,12 @@ def test_a_rollout_surges_only_with_spare_servers(spare: int, update: dict[str, 
 def test_the_progress_deadline_is_longer_than_the_start_timeout() -> None:
     config = stack_config(experiment={"server": {**SERVER, "start_timeout_seconds": 3600}})
     assert deployment_spec(pool_args(config), "a-map")["progressDeadlineSeconds"] > 3600
+
+
+@pytest.mark.parametrize(("ip_families", "addresses"), [(["IPv4", "IPv6"], []), (["IPv6"], ["--http-address=ipv6:::"])])
+def test_probes_reach_triton_at_the_family_of_the_pods_own_address(
+    ip_families: list[str], addresses: list[str]
+) -> None:
+    access = {"context": "test", "namespace": "sonic-demo", "ip_families": ip_families}
+    found = command_line(pool_args(stack_config(site={"access": access})))
+    assert [argument for argument in found if "address" in argument] == addresses

@@ -12,7 +12,7 @@ LOCAL = MountedRepository(repository_urls=("/models",))
 
 def pool_args(config: StackConfig, *, repository: MountedRepository = LOCAL) -> TritonPoolArgs:
     """Return the arguments of the first pool of a stack, with mounted models."""
-    naming = Naming(instance=config.name, namespace=config.namespace)
+    naming = Naming(instance=config.name, namespace=config.namespace, ip_families=config.site.access.ip_families)
     return TritonPoolArgs(
         naming=naming,
         share=config.pool_shares[0],

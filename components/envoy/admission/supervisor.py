@@ -9,6 +9,7 @@ no new clients.
 """
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -79,10 +80,22 @@ class Probe(BaseHTTPRequestHandler):
         """Log nothing: probes come all the time."""
 
 
+class ProbeServer(ThreadingHTTPServer):
+    """Listens on every address, of both families where the node has IPv6."""
+
+    address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+
+    def server_bind(self) -> None:
+        """Take IPv4 on the socket of IPv6 too."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+
 def main(probe_port: str, withdraw_url: str, *command: str) -> None:
     """Answer probes in a second thread and supervise in this one."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    server = ThreadingHTTPServer(("", int(probe_port)), Probe)
+    server = ProbeServer(("", int(probe_port)), Probe)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     supervise(withdraw_url, list(command))
 
