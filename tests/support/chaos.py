@@ -28,6 +28,10 @@ class Fault(Enum):
     STATE_UNWRITABLE = "state cannot be written", "`up` fails, the state is readable, the next `up` converges"
     TWO_UPS = "two `up` at once", "the second fails at once and names the first"
     NODE_LOST = "kubelet lost", "its pods go on serving, and it takes them over again"
+    EVICTION = (
+        "a node is drained",
+        "each evicted pod finishes its requests; its successor is ready before the next goes",
+    )
     CLOCK_SKEW = "clocks differ", "tokens that are early or late by less than 60 s pass"
 
     def __init__(self, title: str, expectation: str) -> None:
