@@ -10,14 +10,16 @@ from components.site_stack import SiteStack, SiteStackArgs
 from diagnosis.hooks import cluster_hooks
 from fit.preview import ask_beside
 from stacks.errors import ConfigurationError
-from stacks.resolve import config_digest, refuse_other_names, resolve
+from stacks.resolve import config_digest, refuse_other_values, resolve
 from stacks.self_test import self_test_files
+from stacks.stack_file import KEYS
 
 
 def deploy(stack: str) -> None:
     """Resolve a stack, make it, and export what its clients need."""
-    config = resolve(stack).config
-    refuse_other_names(config, {key: pulumi.Config("sonic").get(key) for key in ("site", "experiment", "instance")})
+    resolved = resolve(stack)
+    refuse_other_values(resolved, {key: pulumi.Config("sonic").get(key) for key in KEYS})
+    config = resolved.config
     access = config.site.access
     context = find_context(access, os.environ)
     provider = kubernetes_provider(context, identity=access.context)

@@ -28,6 +28,8 @@ class Resolved:
     """The configuration."""
     tree: Tree
     """The values of the files, before defaults, with origins."""
+    override: Json
+    """The override as it is written."""
 
     def origin(self, path: KeyPath) -> Origin | None:
         """Return the line of the value at a path of `config`; None: it is the schema's default."""
@@ -86,7 +88,7 @@ class Assembler:
             removals = list(of_removals(self._written(file, parts, written), file.override))
             if removals:
                 raise ConfigurationError(removals)
-        return Resolved(config, tree)
+        return Resolved(config, tree, file.override.value)
 
     def _written(self, file: StackFile, parts: Mapping[str, Tree], written: Tree) -> Written:
         start = file.tree.origins[()]

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stacks.errors import Advice, Edit, Problem, Remove, Write, choice, found, near
+from stacks.foreign_keys import places as foreign_places
 from stacks.json_schema import Node, Property, one_of, schema_of
 from stacks.merge import merge_patch
 from stacks.origin import Json, KeyPath, Origin, Tree, dotted, nodes
@@ -30,6 +31,8 @@ _NAMES: dict[KeyPath, str] = {
     ("instance",): f"{PROJECT}:instance",
 }
 """Keys of Pulumi.<stack>.yaml by their path in StackConfig."""
+_MEANINGS_MAX = 3
+"""Places of which a sentence says the meaning."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -400,18 +403,54 @@ class _Translator:
         kinds = [f"`{place.kind}`" for place in places[owner] if place.path == here and place.kind]
         if kinds:
             return Advice(f"it goes with kind {' or '.join(kinds)} only; remove it", removal)
+        if (foreign := self._foreign(path, origin)) is not None:
+            return foreign
         if places[owner]:
-            return Advice(f"write it as {_paths(places[owner])} if that is meant, else remove it", removal)
+            edits = (*removal, *self._moved(path, _dotted(owner, places[owner])))
+            return Advice(f"write it as {_paths(places[owner])} if that is meant, else remove it", edits)
         if places[other]:
             file = self._stack.part_files.get(other, f"stacks/{other}s")
             return Advice(
-                f"write it in the {other} ({file}) as {_paths(places[other])} if that is meant, else remove it", removal
+                f"write it in the {other} ({file}) as {_paths(places[other])} if that is meant, else remove it",
+                (*removal, *self._moved(path, _dotted(other, places[other]))),
             )
         siblings = self._schema.keys(self._schema.at(path[:-1], self._tree.value))
         meant = choice(key, siblings, otherwise=f"the keys are {', '.join(siblings)}: remove it")
         return Advice(
             meant if meant.endswith("remove it") else f"{meant} It is there already: remove this one", removal
         )
+
+    def _foreign(self, path: KeyPath, origin: Origin) -> Advice | None:
+        """Return the places of a key of SuperSONIC or of Kubernetes, or of the keys of such a block."""
+        value = self._tree.value_at(path)
+        key = ".".join(str(step) for step in path[1:] if isinstance(step, str))
+        known = foreign_places(key, value)
+        if not known:
+            return None
+        said = [
+            f"`{each}` is {', '.join(f'`{place}`' for place in here)}" if here else f"`{each}` is nothing"
+            for each, here in known.items()
+        ]
+        removal = Remove(*self._location(path, origin))
+        if not any(known.values()):
+            return Advice("nothing here says the same: remove it", (removal,))
+        moved = self._moved(path, next(iter(known.values()))) if len(known) == 1 else ()
+        return Advice(
+            f"in this program's words {'; '.join(said)}: write it there, and remove it here", (removal, *moved)
+        )
+
+    def _moved(self, path: KeyPath, here: tuple[str, ...]) -> Iterator[Edit]:
+        """Yield the edit that writes a value in its one place, if the value fits there and none is there."""
+        target: KeyPath = tuple(here[0].split(".")) if len(here) == 1 and "[]" not in here[0] else ()
+        if not target or target in self._tree.origins or str(target[0]) not in self._stack.part_files:
+            return
+        value = self._tree.value_at(path)
+        node = self._schema.at(target, self._tree.value)
+        file = self._stack.part_files[str(target[0])]
+        for meant in (value, *suggestions(self._schema, node, value, self._raw(path, value), str(target[-1]))):
+            if self._accepts(target, edit := Write(file, target[1:], meant)):
+                yield edit
+                return
 
     # Common
 
@@ -491,12 +530,19 @@ def _properties(file: str) -> list[Property]:
     return list(schema_of(_FILES[file]).properties())
 
 
+def _dotted(part: str, places: list[Property]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(f"{part}.{place.path}" for place in places))
+
+
 def _name(place: Property) -> str:
     return place.path.rpartition(".")[2]
 
 
 def _paths(places: list[Property]) -> str:
-    return " or ".join(dict.fromkeys(f"`{place.path}`" for place in places))
+    """Return the places with what they mean, which may be something else than the key did elsewhere."""
+    words = {f"`{place.path}`": place.description.partition(". ")[0].removesuffix(".") for place in places}
+    few = len(words) <= _MEANINGS_MAX
+    return " or ".join(f"{path} ({meaning})" if few and meaning else path for path, meaning in words.items())
 
 
 def _such_as(path: KeyPath, example: Json) -> str:

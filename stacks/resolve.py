@@ -8,7 +8,7 @@ from pathlib import Path
 from stacks.assemble import Assembler, Resolved
 from stacks.collisions import collisions
 from stacks.errors import ConfigurationError, Problem, choice, found
-from stacks.origin import KeyPath, dotted
+from stacks.origin import Json, KeyPath, dotted, leaves
 from stacks.reference import read_reference_file
 from stacks.schema import StackConfig
 from stacks.stack_file import PROJECT, StackFile
@@ -81,18 +81,41 @@ def _valid(resolved: Resolved | None, problems: Sequence[Problem]) -> Resolved:
     return resolved
 
 
-def refuse_other_names(config: StackConfig, given: Mapping[str, str | None]) -> None:
-    """Refuse names that Pulumi has from elsewhere, such as `--config-file`: the program reads the stack's own file.
+def refuse_other_values(resolved: Resolved, given: Mapping[str, str | None]) -> None:
+    """Refuse values that Pulumi has from elsewhere, such as `--config-file`: the program reads the stack's own file.
 
     Raises:
-        ConfigurationError: a name that Pulumi gives is another than that of the file.
+        ConfigurationError: a name or an override that Pulumi gives is another than that of the file.
     """
+    config = resolved.config
     own = {"site": config.site_name, "experiment": config.experiment_name, "instance": config.instance}
-    for key, name in given.items():
-        if name is not None and name != own[key]:
-            rule = f"must be `{own[key]}` as in Pulumi.{config.stack}.yaml, the only file that the program reads"
+    for key, own_name in own.items():
+        name = given.get(key)
+        if name is not None and name != own_name:
+            rule = f"must be `{own_name}` as in Pulumi.{config.stack}.yaml, the only file that the program reads"
             way_out = "leave out --config-file and `environment:`, or change that file"
             raise ConfigurationError([Problem(f"sonic:{key}", f"found `{name}` from Pulumi: {rule}: {way_out}")])
+    path = _difference(resolved.override, json.loads(given.get("override") or "{}"))
+    if path is not None:
+        rule = f"must be as in Pulumi.{config.stack}.yaml, the only file that the program reads"
+        way_out = "leave out --config-file and `environment:`, or change that file"
+        sentence = f"found another `{path}` from Pulumi: {rule}: {way_out}"
+        raise ConfigurationError([Problem("sonic:override", sentence)])
+
+
+def _difference(own: Json, given: Json) -> str | None:
+    """Return the first path at which two overrides differ, None for equal ones."""
+    left, right = ({dotted(path): leaf for path, leaf in leaves(value)} for value in (own, given))
+    differing = (path for path in sorted({*left, *right}) if path not in left or path not in right)
+    unequal = (path for path in sorted(left) if path in right and not _same(left[path], right[path]))
+    return next(differing, None) or next(unequal, None)
+
+
+def _same(own: Json, given: Json) -> bool:
+    """Compare two scalars. Pulumi reads `010`, `0x10`, `1_000`, dates and `True` as YAML 1.1, this program as text."""
+    if isinstance(own, str) and own[:1] in set("0123456789+-."):
+        return True
+    return own == given or str(own).lower() == str(given).lower()
 
 
 def config_digest(config: StackConfig) -> str:

@@ -1,0 +1,92 @@
+"""Keys of SuperSONIC's chart and of Kubernetes, and the places here of what they say.
+
+The keys are those of helm/supersonic/values.yaml in github.com/fastmachinelearning/SuperSONIC. A test looks each place
+up in the schema.
+"""
+
+from collections.abc import Mapping
+
+from stacks.origin import Json
+
+_SIZES = ("experiment.server.cpu_cores", "experiment.server.memory_gib", "experiment.server.gpus")
+_PROXY_SIZES = ("site.proxy.cpu_cores", "site.proxy.memory_mib")
+
+FOREIGN_KEYS: Mapping[str, tuple[str, ...]] = {
+    "serverLoadThreshold": ("experiment.scaling.queue_target_ms",),
+    "serverAdmissionThreshold": ("experiment.admission.queue_refuse_new_jobs_ms",),
+    "serverLoadMetric": (),
+    "scaleFromZero": (),
+    "triton.replicas": ("experiment.scaling.servers_min",),
+    "triton.image": ("experiment.server.image",),
+    "triton.command": ("experiment.server.flags",),
+    "triton.args": ("experiment.server.flags",),
+    "triton.resources": _SIZES,
+    "triton.nodeSelector": ("site.pools[].node_selector",),
+    "triton.affinity": ("site.pools[].node_selector", "experiment.server.gpu_products"),
+    "triton.tolerations": ("site.pools[].tolerations",),
+    "triton.modelRepository": ("experiment.models.repository", "site.storage"),
+    "triton.service.labels": ("site.monitoring.service_labels",),
+    "triton.service.annotations": ("site.monitoring.service_annotations",),
+    "triton.service.ports": (),
+    "triton.readinessProbe": (),
+    "triton.startupProbe": ("experiment.server.start_timeout_seconds",),
+    "envoy.enabled": (),
+    "envoy.replicas": ("site.proxy.replicas",),
+    "envoy.image": ("site.images.envoy",),
+    "envoy.args": (),
+    "envoy.external_config": (),
+    "envoy.resources": _PROXY_SIZES,
+    "envoy.nodeSelector": ("site.proxy.node_selector",),
+    "envoy.tolerations": ("site.proxy.tolerations",),
+    "envoy.service": ("site.exposure",),
+    "envoy.ingress": ("site.exposure",),
+    "envoy.grpc_route_timeout": ("experiment.traffic.longest_request_seconds",),
+    "envoy.rate_limiter": ("experiment.admission",),
+    "envoy.loadBalancerPolicy": (),
+    "envoy.auth": ("experiment.clients",),
+    "keda.enabled": (),
+    "keda.minReplicaCount": ("experiment.scaling.servers_min",),
+    "keda.maxReplicaCount": ("experiment.scaling.servers_max",),
+    "keda.cooldownPeriod": ("experiment.scaling.scale_down_wait_seconds",),
+    "keda.scaleDown": ("experiment.scaling.scale_down_wait_seconds",),
+    "keda.scaleUp": (),
+    "keda.pollingInterval": (),
+    "prometheus.enabled": ("site.monitoring.kind",),
+    "prometheus.external": ("site.monitoring.url",),
+    "prometheus.server": ("site.monitoring",),
+    "grafana": (),
+    "metricsCollector": (),
+    "ingress": ("site.exposure",),
+    "service": ("site.exposure",),
+    "tls": ("site.exposure.tls_secret",),
+    "nodeSelector": ("site.pools[].node_selector", "site.proxy.node_selector"),
+    "affinity": ("site.pools[].node_selector",),
+    "resources": _SIZES,
+    "requests": _SIZES,
+    "limits": _SIZES,
+    "replicas": ("experiment.scaling.servers_min", "site.proxy.replicas"),
+    "replicaCount": ("experiment.scaling.servers_min", "site.proxy.replicas"),
+    "minReplicas": ("experiment.scaling.servers_min",),
+    "maxReplicas": ("experiment.scaling.servers_max",),
+    "minReplicaCount": ("experiment.scaling.servers_min",),
+    "maxReplicaCount": ("experiment.scaling.servers_max",),
+    "autoscaling": ("experiment.scaling", "site.keda"),
+    "autoscaler": ("experiment.scaling", "site.keda"),
+    "cpu": ("experiment.server.cpu_cores",),
+    "memory": ("experiment.server.memory_gib",),
+    "shm_size": ("experiment.server.shared_memory_mib",),
+    "host": ("site.exposure.hostname",),
+}
+"""Key, with those above it -> places here; none: nothing here says it."""
+
+
+def places(key: str, value: Json) -> Mapping[str, tuple[str, ...]]:
+    """Return the places of a key, or of the keys that its value has. A key may be known by its last word alone."""
+    if key in FOREIGN_KEYS:
+        return {key: FOREIGN_KEYS[key]}
+    below: dict[str, tuple[str, ...]] = {}
+    if isinstance(value, dict):
+        for inner, each in value.items():
+            below |= places(f"{key}.{inner}", each) if f"{key}." in "".join(FOREIGN_KEYS) else {}
+    last = key.rpartition(".")[2]
+    return below or ({last: FOREIGN_KEYS[last]} if last in FOREIGN_KEYS else {})
