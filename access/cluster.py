@@ -95,11 +95,15 @@ class LogView(ClusterView, Protocol):
 
 
 def is_missing(cluster: ClusterView, namespace: str) -> bool:
-    """Return True if a namespace does not exist; a user of one namespace may not always see it, and works in it."""
+    """Return True if a namespace does not exist or is being deleted.
+
+    A user of one namespace may not always see it, and works in it: then it is taken to exist.
+    """
     try:
-        return cluster.get(NAMESPACES, namespace) is None
+        found = cluster.get(NAMESPACES, namespace)
     except NotAllowedError:
         return False
+    return found is None or found.get("status", {}).get("phase") == "Terminating"
 
 
 NAMESPACES = Resource("v1", "namespaces")

@@ -17,6 +17,7 @@ from rendering.manifests import Manifest, manifests
 from stacks.__main__ import main
 from stacks.assemble import Resolved
 from stacks.resolve import resolve
+from tests.support.cluster_contract import check_contract, check_contract_of_a_user_without_rights
 from tests.support.cluster_stand_in import ClusterStandIn, changed, profile
 
 HERE = Path(__file__).parents[1] / "fit"
@@ -122,3 +123,10 @@ def test_a_label_that_the_stack_sets_is_as_good_as_set() -> None:
     del site["node_labels"]
     (refused,) = failing(rows(override={"site": site}))
     assert "wants label inference=yes, and none of 5 nodes has that label" in refused
+
+
+def test_the_stand_in_answers_as_a_cluster_does() -> None:
+    """`tests/engine/test_fit.py` asks the dev cluster the same."""
+    check_contract(ClusterStandIn(GOOD), namespace="monitoring", service="prometheus")
+    denied = ClusterStandIn({**GOOD, "may_not": ["create pods", "list nodes"]})
+    check_contract_of_a_user_without_rights(denied, namespace="sonic")
