@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.cluster.pod_suite import suite as pod_suite
 from benchmarks.suite import Suite, run_suites
+from benchmarks.traffic.deadly_request import suite as deadly_suite
 from benchmarks.traffic.loopback_suite import KEYS
 from benchmarks.traffic.loopback_suite import suite as loopback_suite
 from devcluster.errors import DevClusterError
@@ -26,8 +27,9 @@ def parser() -> argparse.ArgumentParser:
     add = found.add_subparsers(dest="command", required=True).add_parser
     loopback = add("traffic", help="what clients see, on loopback addresses of this machine", parents=[always])
     loopback.add_argument("--only", default=",".join(KEYS), metavar="B1,B3", help="these benchmarks (default: all)")
+    add("deadly", help="what one request and one crash cost, before stand-ins for Triton", parents=[always])
     add("cluster", help="what clients see of pods, in the development cluster", parents=[always])
-    add("all", help="both, one after the other, in one table", parents=[always])
+    add("all", help="all of them, one after the other, in one table", parents=[always])
     return found
 
 
@@ -35,8 +37,10 @@ def _suites(arguments: argparse.Namespace) -> list[Suite[Any]]:
     quick = arguments.quick
     if arguments.command == "cluster":
         return [pod_suite(quick=quick)]
+    if arguments.command == "deadly":
+        return [deadly_suite(quick=quick)]
     if arguments.command == "all":
-        return [loopback_suite(only=KEYS, quick=quick), pod_suite(quick=quick)]
+        return [loopback_suite(only=KEYS, quick=quick), deadly_suite(quick=quick), pod_suite(quick=quick)]
     return [loopback_suite(only=arguments.only.split(","), quick=quick)]
 
 

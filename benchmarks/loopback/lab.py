@@ -1,4 +1,4 @@
-"""The bench on loopback: Triton servers, DNS, and Envoys of either side."""
+"""The benches on loopback: DNS and Envoys of either side, with Triton servers or with stand-ins."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,18 +14,11 @@ from testbed.dns_stub import DnsStub
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lab(Bench):
-    """One run's equipment."""
+class ProxyLab(Bench):
+    """Envoys, and the DNS that they ask."""
 
-    fleet: Fleet
     dns: DnsStub
     envoy_binary: Path
-
-    def serve(self, works: dict[int, Work]) -> None:
-        """Wait until exactly these servers are ready, and set their addresses in DNS."""
-        self.progress.waiting(f"{len(works)} Triton servers to be ready")
-        self.fleet.ensure(works)
-        self.dns.set_addresses(self.fleet.addresses(works))
 
     @contextmanager
     def envoy(self, side: Side, members: int) -> Iterator[Envoy]:
@@ -39,6 +32,19 @@ class Lab(Bench):
         ) as envoy:
             envoy.await_members(members)
             yield envoy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lab(ProxyLab):
+    """One run's equipment, with Triton servers."""
+
+    fleet: Fleet
+
+    def serve(self, works: dict[int, Work]) -> None:
+        """Wait until exactly these servers are ready, and set their addresses in DNS."""
+        self.progress.waiting(f"{len(works)} Triton servers to be ready")
+        self.fleet.ensure(works)
+        self.dns.set_addresses(self.fleet.addresses(works))
 
     def direct_p50_ms(self, name: str, load: Load, index: int = 1) -> float:
         """Return the median latency of a load's request at one server, without a proxy."""
