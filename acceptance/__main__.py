@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from acceptance import record
+from acceptance.answering_stack import refuse_another
 from acceptance.arguments import add_address, address, credentials
 from acceptance.client import TritonClient
 from acceptance.errors import CheckError
@@ -34,7 +35,10 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     )
     parser.add_argument("stack", metavar="STACK")
     add_address(parser)
+    parser.add_argument("--server", action="store_true", help="--endpoint is that of a server, without its Envoy")
     chosen = parser.parse_args(arguments)
+    if chosen.server and chosen.endpoint is None:
+        parser.error("--server goes with --endpoint: the stack's output is the address of its Envoys")
     try:
         config = resolve(chosen.stack, root).config
         expectations = expected(config.experiment.models, root)
@@ -46,6 +50,12 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     print(f"stack {chosen.stack} at {endpoint.address} ({'TLS' if endpoint.tls else 'plain text'})\n")
     each = ask_each(config, expectations) if chosen.endpoint is None else ()
     with TritonClient(endpoint.address, tls=endpoint.tls, credentials=shown) as client:
+        try:
+            if not chosen.server:
+                refuse_another(client, chosen.stack, endpoint.address)
+        except CheckError as error:
+            print(error, file=sys.stderr)
+            return 1
         rows = Table(expectations, sys.stdout).show(chain(handshake(client, expectations), each))
     return conclude(config, endpoint, rows)
 

@@ -18,6 +18,7 @@ from acceptance.kserve import (
     raw,
     tensor_of_raw,
 )
+from stacks.schema.stack import STACK_HEADER
 
 CALL_DEADLINE_SECONDS = 10.0
 INFER_DEADLINE_SECONDS = 60.0
@@ -58,6 +59,11 @@ class TritonClient:
     def server_live(self) -> bool:
         """ServerLive."""
         return bool(_call(self._stub.ServerLive, service_pb2.ServerLiveRequest()).live)
+
+    def answering_stack(self) -> str | None:
+        """Return the stack that Envoy names in its answers; None: whoever answers is no Envoy of this program."""
+        _, call = _call(self._stub.ServerLive.with_call, service_pb2.ServerLiveRequest())
+        return dict(call.initial_metadata()).get(STACK_HEADER)
 
     def server_ready(self) -> bool:
         """ServerReady."""

@@ -1,4 +1,4 @@
-"""The one address that clients use: a Service, and the Ingress or Gateway route before it."""
+"""A way of clients to the proxy: a Service, and the Ingress or Gateway route before it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 from components import network
 from components.base import Manifest, SonicComponent
 from components.labels import Labels
+from stacks.schema.controllers import CONTROLLERS
 from stacks.schema.exposure import (
     Exposure,
     GatewayExposure,
@@ -33,6 +34,8 @@ class ClientEndpointArgs:
     """gRPC port of the pods and of the Service."""
     exposure: Exposure
     """The site's kind of exposure, with its facts."""
+    wait_seconds: int
+    """Time without a byte after which Envoy ends a call. A proxy before it must not end one sooner."""
     ip_families: Sequence[str] = ("IPv4",)
     """IP families of the cluster."""
 
@@ -60,7 +63,7 @@ class ClientEndpoint(SonicComponent):
             case IngressExposure() as exposure:
                 k8s.networking.v1.Ingress(
                     self.child("ingress"),
-                    metadata=metadata | {"annotations": exposure.annotations},
+                    metadata=metadata | {"annotations": ingress_annotations(args, exposure)},
                     spec=ingress_spec(args, exposure),
                     opts=self.options(depends_on=[service]),
                 )
@@ -73,6 +76,15 @@ class ClientEndpoint(SonicComponent):
                     spec=grpc_route_spec(args, exposure),
                     opts=self.options(depends_on=[service]),
                 )
+                if exposure.controller == "envoy-gateway":
+                    k8s.apiextensions.CustomResource(
+                        self.child("route-policy"),
+                        api_version="gateway.envoyproxy.io/v1alpha1",
+                        kind="BackendTrafficPolicy",
+                        metadata=metadata,
+                        spec=traffic_policy_spec(args),
+                        opts=self.options(depends_on=[service]),
+                    )
         self.service_name = args.name
         self.grpc_tls = args.exposure.clients_speak_tls
         self.grpc_endpoint = (
@@ -80,16 +92,24 @@ class ClientEndpoint(SonicComponent):
             if args.exposure.hostname_from_status
             else pulumi.Output.from_input(endpoint(args))
         )
-        self.register_outputs(
-            {"service_name": self.service_name, "grpc_endpoint": self.grpc_endpoint, "grpc_tls": self.grpc_tls}
-        )
+        self.register_outputs({"service_name": self.service_name, **self.outputs})
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        """The address, as the stack exports it."""
+        return {"grpc_endpoint": self.grpc_endpoint, "grpc_tls": self.grpc_tls}
 
 
 def service_metadata(args: ClientEndpointArgs) -> Manifest:
-    """Return the annotations and labels that the site puts on a load balancer's Service."""
-    if not isinstance(args.exposure, LoadBalancerExposure):
-        return {}
-    return {"annotations": args.exposure.annotations, "labels": {**args.labels.all, **args.exposure.labels}}
+    """Return the annotations and labels that a load balancer or an ingress controller reads on the Service."""
+    match args.exposure:
+        case LoadBalancerExposure(annotations=annotations, labels=labels):
+            return {"annotations": annotations, "labels": {**args.labels.all, **labels}}
+        case IngressExposure(controller=controller) if controller != "other":
+            read = CONTROLLERS[controller].service_annotations()
+            return {"annotations": read} if read else {}
+        case _:
+            return {}
 
 
 def service_spec(args: ClientEndpointArgs) -> Manifest:
@@ -129,10 +149,17 @@ def service_spec(args: ClientEndpointArgs) -> Manifest:
 
 
 def client_peers(exposure: Exposure) -> Sequence[Mapping[str, Any]]:
-    """Return the NetworkPolicy peers that may call: the clients' addresses, or the pods that pass their calls on."""
-    if exposure.proxy_namespace is None:
-        return network.addresses(exposure.caller_cidrs)
-    return [network.namespace_pods(exposure.proxy_namespace)]
+    """Return the NetworkPolicy peers that may call: clients, or the proxies that pass their calls on."""
+    namespaces = map(network.namespace_pods, exposure.caller_namespaces)
+    return [*network.addresses(exposure.caller_cidrs), *namespaces]
+
+
+def ingress_annotations(args: ClientEndpointArgs, exposure: IngressExposure) -> Manifest:
+    """Return the annotations of the Ingress: those with which its controller carries gRPC, then the site's."""
+    known = {} if exposure.controller == "other" else CONTROLLERS[exposure.controller].annotations(args.wait_seconds)
+    # Pulumi would wait ten minutes for a status that never comes, and fail.
+    unawaited = {} if exposure.publishes_status else {"pulumi.com/skipAwait": "true"}
+    return {**known, **unawaited, **exposure.annotations}
 
 
 def ingress_spec(args: ClientEndpointArgs, exposure: IngressExposure) -> Manifest:
@@ -157,6 +184,15 @@ def grpc_route_spec(args: ClientEndpointArgs, exposure: GatewayExposure) -> Mani
         "hostnames": [exposure.hostname],
         "rules": [{"backendRefs": [{"name": args.name, "port": args.port}]}],
     }
+
+
+def traffic_policy_spec(args: ClientEndpointArgs) -> Manifest:
+    """Return the spec of Envoy Gateway's BackendTrafficPolicy: no time-outs of its own, so that Envoy's hold.
+
+    Without a time-out of the request, Envoy Gateway sets none for idle streams either.
+    """
+    target = {"group": "gateway.networking.k8s.io", "kind": "GRPCRoute", "name": args.name}
+    return {"targetRefs": [target], "timeout": {"http": {"requestTimeout": "0s"}}}
 
 
 def endpoint(args: ClientEndpointArgs) -> str:

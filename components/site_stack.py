@@ -12,6 +12,7 @@ from components.autoscaling import Autoscaling, AutoscalingArgs
 from components.base import Manifest, SonicComponent
 from components.envoy import STATS_PORT, AdmissionArgs, EnvoyProxy, EnvoyProxyArgs
 from components.envoy.stats import METRICS_PATH
+from components.exposure import ClientEndpoint
 from components.gpu_nodes import GpuNodes, GpuNodesArgs
 from components.labels import INFORMATION, instance_selector
 from components.model_repository import ModelRepository, ModelRepositoryArgs
@@ -47,10 +48,8 @@ class SiteStackArgs:
 class SiteStack(SonicComponent):
     """All components of a stack, in the order of their dependencies."""
 
-    grpc_endpoint: pulumi.Output[str]
-    """`host:port` that clients call."""
-    grpc_tls: bool
-    """Clients must speak TLS to it."""
+    endpoints: tuple[ClientEndpoint, ...]
+    """Addresses that clients call, the exported one first."""
     metrics_url: str
     """URL of the Prometheus that has the stack's metrics, as the cluster reaches it."""
 
@@ -81,8 +80,7 @@ class SiteStack(SonicComponent):
             self._autoscaling(triton, monitoring)
         self._rollout(tritons, proxy, monitoring)
 
-        self.grpc_endpoint = proxy.grpc_endpoint
-        self.grpc_tls = proxy.grpc_tls
+        self.endpoints = proxy.endpoints
         self.metrics_url = monitoring.url
         self.register_outputs(self.exports())
 
@@ -90,23 +88,20 @@ class SiteStack(SonicComponent):
         """Return the outputs for the stack's clients, its acceptance check and its operator.
 
         `siteconf` holds the two variables that a site gives CMSSW for its load balancer. CMSSW speaks no TLS to it, so
-        a stack that asks for TLS has no `siteconf`.
+        they are those of the first address in plain text, and a stack without one has no `siteconf`.
         """
-        host_and_port = self.grpc_endpoint.apply(lambda endpoint: endpoint.rpartition(":"))
-        siteconf = {
-            "SONIC_LOCAL_BALANCER_HOST": host_and_port.apply(lambda parts: parts[0]),
-            "SONIC_LOCAL_BALANCER_PORT": host_and_port.apply(lambda parts: parts[2]),
-        }
+        first, *further = self.endpoints
+        plain_text = [endpoint for endpoint in self.endpoints if not endpoint.grpc_tls]
         return {
             "namespace": self._config.namespace,
-            "grpc_endpoint": self.grpc_endpoint,
-            "grpc_tls": self.grpc_tls,
+            **first.outputs,
+            **({"further_endpoints": [endpoint.outputs for endpoint in further]} if further else {}),
             "metrics_url": self.metrics_url,
             "models": [
                 {"name": model.name, "versions": list(model.versions or ())}
                 for model in self._config.experiment.models.expected
             ],
-            **({} if self.grpc_tls else {"siteconf": siteconf}),
+            **({"siteconf": _siteconf(plain_text[0])} if plain_text else {}),
         }
 
     def _namespace(self) -> list[pulumi.Resource]:
@@ -190,6 +185,7 @@ class SiteStack(SonicComponent):
         """Put all pools behind one address. A pool takes the requests that healthy servers before it cannot."""
         site, experiment = self._config.site, self._config.experiment
         args = EnvoyProxyArgs(
+            stack=self._config.stack,
             naming=self._naming,
             pools=tuple(pools),
             proxy=site.proxy,
@@ -197,7 +193,7 @@ class SiteStack(SonicComponent):
             stateful=experiment.models.stateful,
             clients=experiment.clients,
             timing=Timing.of(experiment.traffic),
-            exposure=site.exposure,
+            ways_in=self._config.ways_in,
             image=site.images.envoy or versions.ENVOY_IMAGE,
             admission=self._admission(pools, monitoring),
             prometheus_peer=self._prometheus_peer(),
@@ -257,6 +253,15 @@ class SiteStack(SonicComponent):
 def _distinct(targets: Sequence[MetricTarget]) -> tuple[MetricTarget, ...]:
     """Return each target once: the pools of one namespace have their servers' in common."""
     return tuple(target for index, target in enumerate(targets) if target not in targets[:index])
+
+
+def _siteconf(endpoint: ClientEndpoint) -> Mapping[str, pulumi.Output[str]]:
+    """Return the address as CMSSW's site configuration spells it."""
+    host_and_port = endpoint.grpc_endpoint.apply(lambda address: address.rpartition(":"))
+    return {
+        "SONIC_LOCAL_BALANCER_HOST": host_and_port.apply(lambda parts: parts[0]),
+        "SONIC_LOCAL_BALANCER_PORT": host_and_port.apply(lambda parts: parts[2]),
+    }
 
 
 def namespace_labels(config: StackConfig) -> Mapping[str, str]:

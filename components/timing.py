@@ -119,7 +119,6 @@ class Timing:
         # replacement has been serving for a while.
         goaway = 120
         drain = goaway + traffic.longest_request_seconds
-        longest = traffic.longest_request_seconds + MARGIN_SECONDS
         return cls(
             # A batch node that vanished holds memory and a place in a queue until this is over: there is no hurry,
             # and a WAN with some loss must not end a long wait.
@@ -134,6 +133,6 @@ class Timing:
             envoy_drain_seconds=drain,
             envoy_grace_seconds=leave + drain + MARGIN_SECONDS,
             route_timeout_seconds=0,
-            request_duration_max_seconds=longest,
-            stream_idle_timeout_seconds=longest,
+            request_duration_max_seconds=traffic.wait_max_seconds,
+            stream_idle_timeout_seconds=traffic.wait_max_seconds,
         )

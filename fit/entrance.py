@@ -56,10 +56,10 @@ def controller(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
         yield misfit(
             f"{where} is `{namespace}`, where no pod runs, so nothing would answer: name the controller's namespace"
         )
-    elif all(pod["spec"].get("hostNetwork") for pod in running):
+    elif all(pod["spec"].get("hostNetwork") for pod in running) and not demand.config.site.exposure.caller_cidrs:
         yield misfit(
             f"{where} is `{namespace}`, whose pods use the network of their nodes, which a NetworkPolicy does "
-            "not know by namespace: admit the addresses of the nodes"
+            "not know by namespace: write the addresses of the nodes in controller_cidrs"
         )
     else:
         yield ok(f"{len(running)} pods run in `{namespace}`")

@@ -12,6 +12,7 @@ from stacks.errors import ConfigurationError
 from stacks.remarks import remarks
 from stacks.resolve import ROOT, resolve, resolve_all
 from stacks.schema import StackConfig
+from stacks.schema.exposure import WayIn
 from stacks.schema_docs import generated_files, schema_json
 from stacks.show import render
 from stacks.stack_file import known_stacks, load_stack_file
@@ -83,12 +84,15 @@ def _row(config: StackConfig) -> tuple[str, ...]:
 
 
 def _address(config: StackConfig) -> str:
-    exposure = config.site.exposure
-    hostname = getattr(exposure, "hostname", None)
-    if hostname is None:
+    return ", ".join(map(_way_in, config.ways_in))
+
+
+def _way_in(way: WayIn) -> str:
+    exposure = way.exposure
+    if exposure.hostname is None:
         return exposure.kind
     port = f":{exposure.port}" if exposure.kind == "node-port" else ""
-    return f"{exposure.kind} {hostname}{port}"
+    return f"{exposure.kind} {exposure.hostname}{port}"
 
 
 def _check(stacks: Sequence[str], root: Path) -> int:

@@ -13,7 +13,7 @@ from stacks.edits import edited
 from stacks.errors import ConfigurationError, Edit, Problem
 from stacks.merge import merge_trees
 from stacks.origin import Json, KeyPath, Origin, Tree, leaves
-from stacks.placeholders import fill, templates
+from stacks.placeholders import fill_site, templates
 from stacks.problems import Written, of_removals, of_validation
 from stacks.schema import StackConfig
 from stacks.source import load
@@ -137,8 +137,8 @@ def _filled(tree: Tree) -> Tree:
     if site is None:
         return tree
     experiment, instance = tree.value_at(("experiment_name",)), tree.value_at(("instance",))
-    values = {"experiment": _label(experiment) or "experiment", "instance": _label(instance) or "instance"}
-    value: Json = {**tree.value, "site": fill(site, values).value} if isinstance(tree.value, dict) else tree.value
+    filled = fill_site(site, experiment=_label(experiment) or "experiment", instance=_label(instance) or "instance")
+    value: Json = {**tree.value, "site": filled.value} if isinstance(tree.value, dict) else tree.value
     return Tree(value, tree.origins)
 
 

@@ -30,7 +30,7 @@ class Claim(NamedTuple):
     value: str | int | bool
     """That value."""
     place: str
-    """Part of the cluster in which it holds, in words. Two claims with equal path, value and place meet."""
+    """Part of the cluster in which it holds, in words. Two claims with equal last key, value and place meet."""
     rule: str
     """Why only one stack may have it, in words."""
     way_out: str
@@ -56,7 +56,7 @@ def collisions(stacks: Sequence[Resolved]) -> Mapping[str, Sequence[Problem]]:
     by_key: dict[tuple[str, ...], dict[str, _Holder]] = defaultdict(dict)
     for resolved in stacks:
         for claim in claims(resolved.config):
-            key = (resolved.config.site.access.context, dotted(claim.path), str(claim.value), claim.place)
+            key = (resolved.config.site.access.context, str(claim.path[-1]), str(claim.value), claim.place)
             by_key[key][resolved.config.stack] = _Holder(resolved, claim)
     problems: dict[str, list[Problem]] = defaultdict(list)
     for stack, problem in _shared_contexts(stacks):
@@ -100,24 +100,33 @@ def claims(config: StackConfig) -> Iterator[Claim]:
 
 
 def _addresses(config: StackConfig) -> Iterator[Claim]:
-    """Yield the claim on the address that clients call. A cluster IP has a name of its own by the instance."""
-    exposure = config.site.exposure
-    if isinstance(exposure, NodePortExposure):
-        yield Claim(
-            ("site", "exposure", "port"),
-            exposure.port,
-            "the nodes",
-            "a node port must lead to one stack",
-            "give one of them another port by its override",
-        )
-    if exposure.hostname and exposure.entrance:
-        yield Claim(
-            ("site", "exposure", "hostname"),
-            exposure.hostname,
-            exposure.entrance,
-            "a host name must lead to one stack",
-            "write `{instance}` in it, or give one of them another by its override",
-        )
+    """Yield the claims on the addresses that clients call. A cluster IP has a name of its own by the instance."""
+    for way, exposure in config.site.exposures:
+        path: KeyPath = ("site", *way)
+        if isinstance(exposure, NodePortExposure):
+            yield Claim(
+                (*path, "port"),
+                exposure.port,
+                "the nodes",
+                "a node port must lead to one stack",
+                "give one of them another port by its override",
+            )
+        if exposure.hostname and exposure.entrance:
+            yield Claim(
+                (*path, "hostname"),
+                exposure.hostname,
+                exposure.entrance,
+                "a host name must lead to one stack",
+                "write `{instance}` in it, or give one of them another by its override",
+            )
+        if exposure.service_name:
+            yield Claim(
+                (*path, "service_name"),
+                exposure.service_name,
+                f"namespace `{config.namespace}`",
+                "each stack of a namespace must have Services of its own",
+                "write `{instance}` in it, or give one of them another by its override",
+            )
 
 
 def _created_claims(config: StackConfig) -> Iterator[Claim]:

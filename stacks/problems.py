@@ -17,7 +17,7 @@ from stacks.foreign_keys import places as foreign_places
 from stacks.json_schema import Node, Property, one_of, schema_of
 from stacks.merge import merge_patch
 from stacks.origin import Json, KeyPath, Origin, Tree, dotted, nodes
-from stacks.placeholders import PLACEHOLDERS
+from stacks.placeholders import placeholders_at
 from stacks.schema import Experiment, Site, StackConfig
 from stacks.schema.base import BrokenRule, BrokenRulesError
 from stacks.source import written
@@ -156,7 +156,7 @@ class _Translator:
         """Return file and line of each field of a rule. One that is not written adds a line only of another file."""
         origins: list[Origin] = []
         for field in rule.fields:
-            steps = path + tuple(int(step) if step.isdigit() else step for step in field.split("."))
+            steps = path + (field if isinstance(field, tuple) else _steps(field))
             origin = self._tree.nearest_origin(steps)
             if steps in self._tree.origins or origin.file not in {other.file for other in origins}:
                 origins.append(origin)
@@ -180,8 +180,9 @@ class _Translator:
     def _value_advice(self, path: KeyPath, node: Node, value: Json, origin: Origin) -> Advice | None:
         """Return the value that was meant, or the removal of a key that need not be there."""
         template = self._stack.templates.get(path, value)
-        if path[0] == "site" and isinstance(template, str) and "{" in template and path not in self._stack.templates:
-            return Advice(f"only {' and '.join(f'{{{each}}}' for each in PLACEHOLDERS)} are filled in")
+        if path[0] == "site" and isinstance(value, str) and "{" in value:
+            *filled, last = (f"{{{each}}}" for each in placeholders_at(path[1:]))
+            return Advice(f"only {', '.join(filled)} and {last} are filled in")
         file, at = self._location(path, origin)
         raw = template if isinstance(template, str) else self._raw(path, value)
         guesses = [
@@ -524,6 +525,10 @@ def _patched(base: list[Json], given: list[Json]) -> list[Json]:
 def _snake(key: str) -> str:
     """Return a key with the dashes and capitals of other programs replaced: `ingressClass` is `ingress_class`."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key).replace("-", "_").strip("_")
+
+
+def _steps(dotted_path: str) -> KeyPath:
+    return tuple(int(step) if step.isdigit() else step for step in dotted_path.split("."))
 
 
 def _properties(file: str) -> list[Property]:

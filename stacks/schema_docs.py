@@ -74,7 +74,8 @@ def _page() -> str:
 
         `{experiment}` and `{instance}` in any text of a site are replaced by the names of the stack's experiment and
         instance, before the text is checked. So one file serves every stack of the place:
-        `namespace: sonic-{experiment}`, `tls_secret: "{instance}-tls"`.
+        `namespace: sonic-{experiment}`, `tls_secret: "{instance}-tls"`. `{namespace}` is the namespace of the stack,
+        and `{service}` in an exposure is the name of its Service: `hostname: "{service}.{namespace}.example.org"`.
         """
     parts = [
         dedent(head) + "\n".join(_stack_rows()) + "\n",
@@ -103,10 +104,13 @@ def _sections(schema: Schema) -> Iterator[str]:
     for property_ in schema.properties():
         top, _, below = property_.path.partition(".")
         groups.setdefault(top.removesuffix("[]") if below else "", []).append(property_)
+    described: dict[str, str] = {}
     for top, properties in groups.items():
         if top:
             yield f"### `{top}`\n"
-        yield _table(properties)
+        table = _table(properties)
+        same = described.setdefault(table.replace(f"`{top}[].", "`").replace(f"`{top}.", "`"), top)
+        yield table if same == top else f"Each item has the keys of [`{same}`](#{same}).\n"
 
 
 def _table(properties: list[Property]) -> str:

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
+from stacks.schema.stack import STACK_HEADER
+
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
@@ -57,6 +59,8 @@ class TritonStandIn(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
     """The service. Every model has one version, `1`."""
 
     models: dict[str, StandInModel]
+    stack: str | None = None
+    """Stack that the answers name, as those of its Envoys do; None: they name none, as those of a Triton."""
     live: bool = True
     ready: bool = True
     failures: dict[str, tuple[grpc.StatusCode, str]] = field(default_factory=dict)
@@ -182,6 +186,8 @@ class TritonStandIn(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
         return answer
 
     def _fail(self, call: str, context: Any) -> None:
+        if self.stack is not None:
+            context.send_initial_metadata([(STACK_HEADER, self.stack)])
         self.authorization = dict(context.invocation_metadata()).get("authorization")
         self.client_names = [name.decode() for name in context.auth_context().get("x509_common_name", [])]
         if call in self.failures:

@@ -25,7 +25,7 @@ from components.timing import ServerTiming, Timing
 from components.versions import ENVOY_IMAGE
 from stacks.schema.clients import Clients, NetworkClients
 from stacks.schema.experiment import Traffic
-from stacks.schema.exposure import ClusterIpExposure
+from stacks.schema.exposure import ClusterIpExposure, WayIn
 from stacks.schema.site import Proxy
 from testbed.real_envoy import NODE
 
@@ -104,13 +104,19 @@ def ours(
         timing=own_timing(dns_ttl_seconds),
     )
     args = EnvoyProxyArgs(
+        stack="benchmark",
         naming=Naming(instance="sonic-benchmark", namespace="sonic-benchmark"),
         pools=(pool,),
         proxy=Proxy(),
         traffic=traffic,
         timing=Timing.of(traffic),
         clients=clients,
-        exposure=ClusterIpExposure(kind="cluster-ip", client_cidrs=("127.0.0.0/8",)),
+        ways_in=(
+            WayIn(
+                service="sonic-benchmark",
+                exposure=ClusterIpExposure(kind="cluster-ip", client_cidrs=("127.0.0.0/8",)),
+            ),
+        ),
         image=ENVOY_IMAGE,
         prometheus_peer={},
         admission=admission,

@@ -1,7 +1,9 @@
 """The Envoy before the servers: one address, balancing, health, retries, drain."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -32,14 +34,10 @@ class EnvoyProxy(SonicComponent):
     reaches the cluster.
     """
 
-    service_name: str
-    """Name of the Service."""
-    grpc_endpoint: pulumi.Output[str]
-    """`host:port` as clients use it."""
-    grpc_tls: bool
-    """Whether clients must speak TLS to it."""
     rolled_out: RolledOut
     """Envoys that an update promises."""
+    endpoints: tuple[ClientEndpoint, ...]
+    """Addresses of clients, in the order of `ways_in`."""
 
     def __init__(self, name: str, args: EnvoyProxyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -54,17 +52,21 @@ class EnvoyProxy(SonicComponent):
             opts=self.options(),
         )
         guards = pod_guards(self, metadata, selector=args.labels.selector, policy=network_policy_spec(args))
-        endpoint = ClientEndpoint(
-            self.child("endpoint"),
-            ClientEndpointArgs(
-                name=args.name,
-                namespace=args.naming.namespace,
-                labels=args.labels,
-                port=GRPC_PORT,
-                exposure=args.exposure,
-                ip_families=args.naming.ip_families,
-            ),
-            self.options(),
+        self.endpoints = tuple(
+            ClientEndpoint(
+                self.child(f"endpoint-{further}" if further else "endpoint"),
+                ClientEndpointArgs(
+                    name=way.service,
+                    namespace=args.naming.namespace,
+                    labels=args.labels,
+                    port=GRPC_PORT,
+                    exposure=way.exposure,
+                    wait_seconds=args.timing.stream_idle_timeout_seconds,
+                    ip_families=args.naming.ip_families,
+                ),
+                self.options(),
+            )
+            for further, way in enumerate(args.ways_in)
         )
         spec = deployment_spec(args, config.metadata.name)
         k8s.apps.v1.Deployment(
@@ -85,12 +87,7 @@ class EnvoyProxy(SonicComponent):
             ),
             revision=revision_of(spec["template"]),
         )
-        self.service_name = endpoint.service_name
-        self.grpc_endpoint = endpoint.grpc_endpoint
-        self.grpc_tls = endpoint.grpc_tls
-        self.register_outputs(
-            {"service_name": self.service_name, "grpc_endpoint": self.grpc_endpoint, "grpc_tls": self.grpc_tls}
-        )
+        self.register_outputs({"endpoints": [endpoint.outputs for endpoint in self.endpoints]})
 
 
 def network_policy_spec(args: EnvoyProxyArgs) -> Manifest:
@@ -98,7 +95,7 @@ def network_policy_spec(args: EnvoyProxyArgs) -> Manifest:
     return policy_spec(
         args.labels.selector,
         ingress=[
-            Edge(peers=client_peers(args.exposure), ports=[GRPC_PORT]),
+            Edge(peers=_distinct_peers(args), ports=[GRPC_PORT]),
             Edge(peers=[args.prometheus_peer], ports=[STATS_PORT]),
         ],
         egress=[
@@ -107,6 +104,12 @@ def network_policy_spec(args: EnvoyProxyArgs) -> Manifest:
             *(edge for part in features(args) for edge in part.egress),
         ],
     )
+
+
+def _distinct_peers(args: EnvoyProxyArgs) -> Sequence[Mapping[str, Any]]:
+    """Return the NetworkPolicy peers that call on any way, each once."""
+    peers = [peer for way in args.ways_in for peer in client_peers(way.exposure)]
+    return [peer for index, peer in enumerate(peers) if peer not in peers[:index]]
 
 
 def _valid_files(args: EnvoyProxyArgs) -> dict[str, str]:

@@ -10,7 +10,7 @@ from components.server_pool import ServerPool
 from components.timing import Timing
 from stacks.schema.clients import Clients, Tenant
 from stacks.schema.experiment import Admission, Traffic
-from stacks.schema.exposure import Exposure
+from stacks.schema.exposure import WayIn
 from stacks.schema.site import Proxy
 
 
@@ -38,6 +38,8 @@ class AdmissionArgs:
 class EnvoyProxyArgs:
     """The proxy of one stack."""
 
+    stack: str
+    """Name of the Pulumi stack, by which clients can tell whose Envoy answers."""
     naming: Naming
     """Instance and namespace of the stack."""
     pools: tuple[ServerPool, ...]
@@ -50,8 +52,8 @@ class EnvoyProxyArgs:
     """Clients that may call."""
     timing: Timing
     """Time-outs and intervals."""
-    exposure: Exposure
-    """The site's exposure of the proxy."""
+    ways_in: tuple[WayIn, ...]
+    """Ways of clients to the proxy, the one whose address is exported first."""
     image: str
     """Image of Envoy. The drain needs bash and sleep, so it is not a distroless image."""
     prometheus_peer: Mapping[str, Any]
@@ -63,13 +65,13 @@ class EnvoyProxyArgs:
 
     @property
     def name(self) -> str:
-        """Name of the Deployment, the Service and all that goes with them."""
+        """Name of the Deployment and all that goes with it."""
         return self.naming.name("envoy")
 
     @property
     def tls_secret(self) -> str | None:
         """Secret with the certificate that Envoy shows to clients; None: it speaks plain text."""
-        return self.exposure.pod_tls_secret
+        return self.ways_in[0].exposure.pod_tls_secret
 
     @property
     def labels(self) -> Labels:

@@ -8,6 +8,7 @@ from components.envoy.cluster import CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTE
 from components.envoy.feature import Feature
 from components.envoy.routes import METHODS, SERVICE, routes
 from components.envoy.typed import Config, extension, seconds, socket_address
+from stacks.schema.stack import STACK_HEADER
 
 STAT_PREFIX = "clients"
 """Value of the label `envoy_http_conn_manager_prefix` of the clients' metrics."""
@@ -41,6 +42,9 @@ def clients_listener(address: str, port: int, args: EnvoyProxyArgs, features: Se
         generate_request_id=False,
         route_config={
             "name": "servers",
+            "response_headers_to_add": [
+                {"header": {"key": STACK_HEADER, "value": args.stack}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+            ],
             "virtual_hosts": [{"name": "servers", "domains": ["*"], "routes": _routes(args, features)}],
         },
         local_reply_config={"mappers": [reply for feature in features for reply in feature.local_replies]},

@@ -16,8 +16,9 @@ class BrokenRule(NamedTuple):
 
     message: str
     """One sentence: the value found, the rule and the way out."""
-    fields: tuple[str, ...]
-    """Dotted paths of the fields that it compares, from the model that has the rule. Errors name them in this order."""
+    fields: tuple[str | KeyPath, ...]
+    """Paths of the fields that it compares, dotted or in steps, from the model that has the rule. Errors name them in
+    this order."""
 
 
 class BrokenRulesError(ValueError):

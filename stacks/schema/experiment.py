@@ -234,6 +234,11 @@ class Traffic(Model):
     shutdown_seconds: Count = 60
     """Longest time that a stopping server takes to finish the requests that it has begun, in seconds."""
 
+    @property
+    def wait_max_seconds(self) -> int:
+        """Time without a byte after which Envoy ends a call, and limit of a request. No client waits as long."""
+        return self.longest_request_seconds + 5
+
 
 _WAITING_MIN, _WAITING_MAX = 0.1, 5000
 """Waiting requests for each server at which KEDA may add one. With fewer it always does, with more it never does."""

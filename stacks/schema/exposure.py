@@ -1,23 +1,30 @@
-"""Kinds of exposure: the ways in which clients reach the one address of a stack at a site.
+"""Kinds of exposure: the ways in which clients reach a stack at a site.
 
 Each kind answers for itself, so that other modules need not ask which one it is: `hostname`, `ends_at_pods`,
-`pod_tls_secret`, `clients_speak_tls`, `client_cidrs`, `caller_cidrs`, `client_port`, `hostname_from_status`,
-`proxy_namespace` and `entrance`.
+`pod_tls_secret`, `clients_speak_tls`, `caller_cidrs`, `caller_namespaces`, `client_port`, `hostname_from_status` and
+`entrance`.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
-from stacks.schema.base import BrokenRule, Cidr, DnsLabel, Hostname, LabelKey, LabelValue, Model, Text
+from stacks.schema.base import BrokenRule, Cidr, DnsLabel, Hostname, LabelKey, LabelValue, Model, Port, Text
+from stacks.schema.controllers import ControllerName, of_prefix
 
 
-class _DirectExposure(Model):
+class _Exposure(Model):
+    service_name: DnsLabel | None = None
+    """Name of the Service, `{service}` in `hostname`: many sites make the DNS name of an address from it. By default
+    `sonic-<instance>-envoy`, and for one of `further_exposures` its kind after that."""
+    client_namespaces: tuple[DnsLabel, ...] = ()
+    """Namespaces of the cluster whose pods may call too, by the Service's own name."""
+
+
+class _DirectExposure(_Exposure):
     ends_at_pods: ClassVar[bool] = True
     """Clients' connections end at Envoy itself."""
-    proxy_namespace: ClassVar[None] = None
-    """No other proxy passes the calls on."""
 
     client_cidrs: Annotated[tuple[Cidr, ...], Field(min_length=1)]
     """Address ranges from which clients may call. Without tls_secret the port speaks plain text: keep it to the
@@ -41,22 +48,28 @@ class _DirectExposure(Model):
         """Addresses from which calls reach the pods."""
         return self.client_cidrs
 
+    @property
+    def caller_namespaces(self) -> tuple[str, ...]:
+        """Namespaces from whose pods calls reach the pods."""
+        return self.client_namespaces
 
-class _ProxiedExposure(Model):
+
+class _ProxiedExposure(_Exposure):
     ends_at_pods: ClassVar[bool] = False
     """Clients' connections end at a proxy of the site, which passes the calls on."""
     pod_tls_secret: ClassVar[None] = None
     """The pods speak plain text to that proxy."""
-    clients_speak_tls: ClassVar[bool] = True
-    """Clients must speak TLS to that proxy."""
-    client_cidrs: ClassVar[tuple[str, ...]] = ()
-    """That proxy decides which addresses may call."""
-    caller_cidrs: ClassVar[tuple[str, ...]] = ()
-    """Calls reach the pods from that proxy."""
-    client_port: ClassVar[int] = 443
-    """Clients call the HTTPS port of that proxy."""
     hostname_from_status: ClassVar[bool] = False
     """The name is known beforehand."""
+
+    controller_cidrs: tuple[Cidr, ...] = ()
+    """Address ranges of that proxy. A proxy in the host network calls from its node's address, or from that of a
+    tunnel, which no namespace selects."""
+
+    @property
+    def caller_cidrs(self) -> tuple[str, ...]:
+        """Addresses from which calls reach the pods."""
+        return self.controller_cidrs
 
 
 class ClusterIpExposure(_DirectExposure):
@@ -64,6 +77,9 @@ class ClusterIpExposure(_DirectExposure):
 
     kind: Literal["cluster-ip"]
     """The Service's own address."""
+    client_cidrs: tuple[Cidr, ...] = ()
+    """Address ranges from which clients may call, beside client_namespaces. Without tls_secret the port speaks plain
+    text: keep it to those that run jobs."""
     hostname: ClassVar[None] = None
     """Clients use the Service's own name."""
     client_port: ClassVar[None] = None
@@ -72,6 +88,15 @@ class ClusterIpExposure(_DirectExposure):
     """The name is known beforehand."""
     entrance: ClassVar[None] = None
     """Each Service has a name of its own."""
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """Somebody may call."""
+        if not (self.client_cidrs or self.client_namespaces):
+            yield BrokenRule(
+                "client_cidrs and client_namespaces are empty, so nobody may call: write the address ranges of the "
+                "clients in the first, such as [10.0.0.0/8], or the namespaces of their pods in the second",
+                ("client_cidrs", "client_namespaces"),
+            )
 
 
 class NodePortExposure(_DirectExposure):
@@ -160,26 +185,62 @@ class IngressExposure(_ProxiedExposure):
     """Host of the Ingress."""
     class_name: Text | None = None
     """IngressClass; by default the cluster's own default."""
+    controller: ControllerName
+    """Software of the controller. The program sets the annotations with which it speaks gRPC to Envoy, waits as long as
+    Envoy and takes the largest message. `nginx`: kubernetes/ingress-nginx. `haproxy`: haproxy-ingress.github.io.
+    `haproxytech`: haproxytech/kubernetes-ingress. `traefik`: Traefik. `other`: `annotations` do all this."""
     annotations: dict[LabelKey, str] = {}
-    """Annotations that make this controller speak gRPC (h2c) to the backend, with long time-outs."""
+    """Further annotations of the Ingress, or other values. One that stops gRPC, waits less than Envoy or takes less
+    than the largest message is refused."""
+    publishes_status: bool = True
+    """false: the controller never writes the status of an Ingress, so `pulumi up` does not wait for one."""
     tls_secret: DnsLabel | None = None
     """Secret with the certificate; by default the controller's own certificate."""
-    controller_namespace: DnsLabel
-    """Namespace of the controller, which alone may then reach Envoy."""
+    controller_namespace: DnsLabel | None = None
+    """Namespace of the controller's pods, which may then reach Envoy."""
+    clients_speak_tls: ClassVar[bool] = True
+    """Clients must speak TLS to the controller."""
+    client_port: ClassVar[int] = 443
+    """Clients call the HTTPS port of the controller."""
 
     @property
-    def proxy_namespace(self) -> str:
-        """Namespace of the pods that pass the calls on."""
-        return self.controller_namespace
+    def caller_namespaces(self) -> tuple[str, ...]:
+        """Namespaces from whose pods calls reach the pods."""
+        controller = (self.controller_namespace,) if self.controller_namespace else ()
+        return (*controller, *self.client_namespaces)
 
     @property
     def entrance(self) -> str:
         """Place at which a host name leads to one stack, for errors."""
-        return f"the ingress controller in namespace `{self.controller_namespace}`"
+        return f"ingress class `{self.class_name}`" if self.class_name else "the default ingress class"
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """The controller can reach Envoy, and somebody knows how it speaks gRPC."""
+        if not (self.controller_namespace or self.controller_cidrs):
+            yield BrokenRule(
+                "controller_namespace is missing and controller_cidrs is empty, so the controller cannot reach Envoy: "
+                "write the namespace of its pods in the first; if they are in the host network, write the addresses "
+                "of their nodes in the second",
+                ("controller_namespace", "controller_cidrs"),
+            )
+        if self.controller == "other" and not self.annotations:
+            yield BrokenRule(
+                "controller is `other` and annotations is empty, so the controller would speak HTTP/1.1 to Envoy, "
+                "which speaks HTTP/2 only: name the controller, or write the annotations with which it speaks gRPC",
+                ("controller", "annotations"),
+            )
+        for annotation in self.annotations:
+            reader = of_prefix(annotation)
+            if reader not in {None, self.controller}:
+                yield BrokenRule(
+                    f"annotations has `{annotation}`, which the controller `{reader}` reads, but controller is "
+                    f"`{self.controller}`: set controller to `{reader}`, or remove the annotation",
+                    (("annotations", annotation), "controller"),
+                )
 
 
 class GatewayExposure(_ProxiedExposure):
-    """Clients reach a Gateway of the Gateway API, by TLS. The Gateway decides who may call."""
+    """Clients reach a Gateway of the Gateway API. The Gateway decides who may call."""
 
     kind: Literal["gateway"]
     """A GRPCRoute attached to a Gateway of the site."""
@@ -188,14 +249,35 @@ class GatewayExposure(_ProxiedExposure):
     gateway: DnsLabel
     """Name of the Gateway."""
     gateway_namespace: DnsLabel
-    """Namespace of the Gateway and of its proxies."""
+    """Namespace of the Gateway."""
     section: Text | None = None
     """Listener of the Gateway; by default all that fit."""
+    controller: Literal["envoy-gateway", "other"]
+    """Software of the Gateway. A GRPCRoute has no time-outs. `envoy-gateway` ends each call after 15 s by default: the
+    program adds a BackendTrafficPolicy, so that Envoy's own limits hold. `other`: the Gateway must wait as long as
+    Envoy by itself."""
+    port: Port = 443
+    """Port of the listener that clients call."""
+    tls: bool = True
+    """false: the listener speaks plain text, which is all that CMSSW speaks to a balancer."""
+    controller_namespace: DnsLabel | None = None
+    """Namespace of the Gateway's proxies, which may then reach Envoy; by default that of the Gateway. Envoy Gateway
+    runs them in `envoy-gateway-system` unless told otherwise."""
 
     @property
-    def proxy_namespace(self) -> str:
-        """Namespace of the pods that pass the calls on."""
-        return self.gateway_namespace
+    def clients_speak_tls(self) -> bool:
+        """Clients must speak TLS to the Gateway."""
+        return self.tls
+
+    @property
+    def client_port(self) -> int:
+        """Port that clients call."""
+        return self.port
+
+    @property
+    def caller_namespaces(self) -> tuple[str, ...]:
+        """Namespaces from whose pods calls reach the pods."""
+        return (self.controller_namespace or self.gateway_namespace, *self.client_namespaces)
 
     @property
     def entrance(self) -> str:
@@ -207,3 +289,23 @@ Exposure = Annotated[
     ClusterIpExposure | NodePortExposure | LoadBalancerExposure | IngressExposure | GatewayExposure,
     Field(discriminator="kind"),
 ]
+"""One way in: a Service, and the Ingress or Gateway route before it."""
+
+
+class WayIn(NamedTuple):
+    """One way in, with the name of its Service."""
+
+    service: str
+    """Name of the Service, and of the Ingress or route before it."""
+    exposure: Exposure
+    """The site's facts."""
+
+
+def default_service_name(instance: str, further_kind: str | None = None) -> str:
+    """Return the name of the Service of a way in that the site does not name.
+
+    Args:
+        instance: instance of the stack.
+        further_kind: kind of one of `further_exposures`; None: the first way.
+    """
+    return "-".join(filter(None, ("sonic", instance, "envoy", further_kind)))

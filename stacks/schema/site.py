@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from stacks.origin import KeyPath, dotted
 from stacks.schema.base import (
     AbsolutePath,
     BrokenRule,
@@ -242,7 +243,10 @@ class Site(Model):
     Corefile says 30, and a node-local cache keeps an answer as long. A server that stops goes on serving for this time,
     so that no Envoy calls it when it is gone."""
     exposure: Exposure
-    """The way of clients to the one address."""
+    """The way of clients to the stack, whose address is the output `grpc_endpoint`."""
+    further_exposures: tuple[Exposure, ...] = ()
+    """Further ways to the same servers, such as an ingress for clients outside beside a load balancer inside. Each has
+    a Service of its own."""
     proxy: Proxy = Proxy()
     """Size and nodes of Envoy."""
     monitoring: Monitoring
@@ -252,8 +256,15 @@ class Site(Model):
     images: Images = Images()
     """Images instead of the pinned ones."""
 
+    @property
+    def exposures(self) -> tuple[tuple[KeyPath, Exposure], ...]:
+        """Every way of clients to the stack, the first one first, with its path in the site."""
+        further = ((("further_exposures", index), each) for index, each in enumerate(self.further_exposures))
+        return ((("exposure",), self.exposure), *further)
+
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """Pools differ in name, node labels have an owner, and Pod Security allows hostPath where it is used."""
+        """Pools differ in name, node labels have an owner, Pod Security allows hostPath, and ways in agree."""
+        yield from self._broken_exposures()
         for name in twice([pool.name for pool in self.pools]):
             yield BrokenRule(f"two pools have the name `{name}`: give each pool its own", ("pools",))
         if self.node_labels and self.singletons_owner is None:
@@ -267,3 +278,30 @@ class Site(Model):
                 "which forbids hostPath: use `cvmfs-pvc`, or set `privileged` with an exception_reason",
                 ("storage.cvmfs.kind", "security.pod_security"),
             )
+
+    def _broken_exposures(self) -> Iterator[BrokenRule]:
+        """Ways in must differ in address, and Envoy's one port speaks either TLS with one certificate or plain text."""
+        first_path, first = self.exposures[0]
+        for path, each in self.exposures[1:]:
+            if each.pod_tls_secret != first.pod_tls_secret:
+                yield BrokenRule(
+                    f"{dotted(first_path)} {_spoken(first)} but {dotted(path)} {_spoken(each)}, and all ways lead to "
+                    "one port of Envoy: set tls_secret of every cluster-ip, node-port and load-balancer to the same "
+                    "Secret, or remove all; behind an ingress or a gateway Envoy speaks plain text",
+                    (path, first_path),
+                )
+        addresses: dict[tuple[str, int | None], KeyPath] = {}
+        for path, each in self.exposures:
+            if each.hostname is None:
+                continue
+            other = addresses.setdefault((each.hostname, each.client_port), path)
+            if other != path:
+                yield BrokenRule(
+                    f"{dotted(other)} and {dotted(path)} have one address, `{each.hostname}`: give each its own "
+                    "hostname",
+                    ((*path, "hostname"), (*other, "hostname")),
+                )
+
+
+def _spoken(exposure: Exposure) -> str:
+    return "speaks plain text to Envoy" if exposure.pod_tls_secret is None else f"has `{exposure.pod_tls_secret}`"

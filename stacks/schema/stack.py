@@ -7,10 +7,12 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from stacks.origin import KeyPath
+from stacks.origin import KeyPath, dotted
 from stacks.schema.base import BrokenRule, DnsLabel, Model, Text, secrets_in
 from stacks.schema.clients import CertificateClients, NetworkClients, TokenClients
+from stacks.schema.controllers import CONTROLLERS
 from stacks.schema.experiment import CvmfsRepository, Experiment, S3Repository, VolumeRepository
+from stacks.schema.exposure import Exposure, IngressExposure, WayIn, default_service_name
 from stacks.schema.pools import InterLinkPool, KubernetesPool, Pool
 from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, Site
 
@@ -20,6 +22,10 @@ _NAME_LENGTH_MAX = 63
 """Longest DNS label, which the name of a Service and the value of a label must be."""
 _LONGEST_FIXED_PART = "server-metrics"
 """Longest part after `sonic-<instance>-` that does not depend on the site."""
+
+
+STACK_HEADER = "x-sonic-stack"
+"""Header of every answer of a stack's Envoys, with the name of the stack: the initial metadata of a call."""
 
 
 class PoolShare(NamedTuple):
@@ -66,6 +72,14 @@ class StackConfig(Model):
     def namespace(self) -> str:
         """Namespace of the stack."""
         return self.site.access.namespace
+
+    @property
+    def ways_in(self) -> tuple[WayIn, ...]:
+        """Every way of clients to the stack; the first one's address is exported."""
+        return tuple(
+            WayIn(each.service_name or default_service_name(self.instance, each.kind if index else None), each)
+            for index, (_, each) in enumerate(self.site.exposures)
+        )
 
     @property
     def owns_singletons(self) -> bool:
@@ -140,6 +154,8 @@ class StackConfig(Model):
         yield from self._broken_repository()
         yield from self._broken_memory()
         yield from self._broken_identity()
+        yield from self._broken_services()
+        yield from self._broken_annotations()
 
     def _broken_names(self) -> Iterator[BrokenRule]:
         if "-triton-" in f"-{self.instance}-":
@@ -148,7 +164,8 @@ class StackConfig(Model):
                 "instance without it could have objects of the same names: leave the word out",
                 ("instance",),
             )
-        parts = [_LONGEST_FIXED_PART, *(f"triton-{pool.name}" for pool in self._usable_pools())]
+        further = [f"envoy-{each.kind}" for each in self.site.further_exposures if each.service_name is None]
+        parts = [_LONGEST_FIXED_PART, *further, *(f"triton-{pool.name}" for pool in self._usable_pools())]
         longest = f"{self.name}-{max(parts, key=len)}"
         excess = len(longest) - _NAME_LENGTH_MAX
         if excess > 0:
@@ -236,34 +253,82 @@ class StackConfig(Model):
 
     def _broken_identity(self) -> Iterator[BrokenRule]:
         """Envoy must see the token or certificate of a client, and nobody on the way may see a token."""
-        exposure, clients = self.site.exposure, self.experiment.clients
-        direct, tls_secret = exposure.ends_at_pods, exposure.pod_tls_secret
-        fields = ("experiment.clients.kind", "site.exposure")
-        open_cidrs = [cidr for cidr in exposure.client_cidrs if ipaddress.ip_network(cidr).prefixlen < _PREFIX_MIN]
-        if isinstance(clients, NetworkClients) and direct and tls_secret is None and open_cidrs:
-            yield BrokenRule(
-                f"site.exposure.client_cidrs has {', '.join(open_cidrs)}, and experiment.clients.kind is `network`: "
-                "everybody could call in plain text: name the ranges of the machines that run jobs, or set "
-                "site.exposure.tls_secret",
-                ("site.exposure.client_cidrs", "experiment.clients.kind"),
-            )
-        if isinstance(clients, TokenClients) and direct and tls_secret is None:
-            yield BrokenRule(
-                f"experiment.clients.kind is `token` but site.exposure of kind `{exposure.kind}` speaks plain text, "
-                "where whoever sees a token can use it: set site.exposure.tls_secret, or expose by ingress or gateway",
-                fields,
-            )
-        if isinstance(clients, CertificateClients) and tls_secret is None:
-            reason, way_out = (
-                ("Envoy speaks plain text and sees no certificate", "set site.exposure.tls_secret")
-                if direct
-                else (
-                    "TLS ends before Envoy, which sees no certificate",
-                    "expose by cluster-ip, node-port or load-balancer, with tls_secret",
+        for path, exposure in self.site.exposures:
+            place = dotted(("site", *path))
+            fields = ("experiment.clients.kind", ("site", *path))
+            ranges = () if exposure.clients_speak_tls else getattr(exposure, "client_cidrs", ())
+            open_cidrs = [cidr for cidr in ranges if ipaddress.ip_network(cidr).prefixlen < _PREFIX_MIN]
+            if isinstance(self.experiment.clients, NetworkClients) and open_cidrs:
+                yield BrokenRule(
+                    f"{place}.client_cidrs has {', '.join(open_cidrs)}, and experiment.clients.kind is `network`: "
+                    "everybody could call in plain text: name the ranges of the machines that run jobs, or set "
+                    f"{place}.tls_secret",
+                    (("site", *path, "client_cidrs"), "experiment.clients.kind"),
                 )
+            if isinstance(self.experiment.clients, TokenClients):
+                for message in _readable_tokens(place, exposure):
+                    yield BrokenRule(f"experiment.clients.kind is `token` but {message}", fields)
+            if isinstance(self.experiment.clients, CertificateClients) and exposure.pod_tls_secret is None:
+                reason, way_out = (
+                    ("Envoy speaks plain text and sees no certificate", f"set {place}.tls_secret")
+                    if exposure.ends_at_pods
+                    else (
+                        "TLS ends before Envoy, which sees no certificate",
+                        "expose by cluster-ip, node-port or load-balancer, with tls_secret",
+                    )
+                )
+                yield BrokenRule(
+                    f"experiment.clients.kind is `certificate` but with {place} of kind `{exposure.kind}` {reason}: "
+                    f"{way_out}",
+                    fields,
+                )
+
+    def _broken_services(self) -> Iterator[BrokenRule]:
+        """A Service has a name of its own, which the program does not give to another."""
+        paths = [("site", *path, "service_name") for path, _ in self.site.exposures]
+        services = [way.service for way in self.ways_in]
+        for path, (service, exposure) in zip(paths, self.ways_in, strict=True):
+            if exposure.service_name and exposure.service_name.startswith("sonic-"):
+                yield BrokenRule(
+                    f"{dotted(path)} is `{service}`, but names that begin with `sonic-` are those that the program "
+                    "makes from instances: choose another, or remove it for the default",
+                    (path,),
+                )
+            earlier = paths[services.index(service)]
+            if earlier != path:
+                yield BrokenRule(
+                    f"{dotted(earlier[:-1])} and {dotted(path[:-1])} have the same Service name `{service}`: give each "
+                    "a service_name of its own",
+                    (path, earlier),
+                )
+
+    def _broken_annotations(self) -> Iterator[BrokenRule]:
+        """An ingress controller carries whatever Envoy takes."""
+        traffic = self.experiment.traffic
+        for path, exposure in self.site.exposures:
+            if not isinstance(exposure, IngressExposure) or exposure.controller == "other":
+                continue
+            broken = CONTROLLERS[exposure.controller].broken(
+                exposure.annotations,
+                wait_seconds=traffic.wait_max_seconds,
+                largest_message_mib=traffic.largest_message_mib,
             )
-            yield BrokenRule(
-                f"experiment.clients.kind is `certificate` but with site.exposure of kind `{exposure.kind}` {reason}: "
-                f"{way_out}",
-                fields,
-            )
+            for annotation, message in broken:
+                keys = ("site", *path, "annotations")
+                value = exposure.annotations[annotation]
+                yield BrokenRule(f"{dotted(keys)}: `{annotation}` is `{value}`: {message}", ((*keys, annotation),))
+
+
+def _readable_tokens(place: str, exposure: Exposure) -> Iterator[str]:
+    """Yield each way on which a client would send its token in plain text."""
+    if not exposure.clients_speak_tls:
+        way_out = {
+            True: f"set {place}.tls_secret, or expose by ingress or gateway",
+            False: f"set {place}.tls to true",
+        }[exposure.ends_at_pods]
+        yield (f"{place} of kind `{exposure.kind}` speaks plain text, where whoever sees a token can use it: {way_out}")
+    elif not exposure.ends_at_pods and exposure.client_namespaces:
+        yield (
+            f"{place}.client_namespaces call Envoy itself, which speaks plain text behind kind `{exposure.kind}`, "
+            "where whoever sees a token can use it: remove client_namespaces, so that they call the hostname"
+        )

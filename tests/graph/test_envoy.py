@@ -94,11 +94,28 @@ def test_the_policy_stands_before_the_pods(proxy: Recorder) -> None:
 
 def test_outputs_name_what_clients_call(proxy: Recorder) -> None:
     envoy = next(component for component in proxy.components() if component.type == "sonic:index:EnvoyProxy")
-    assert proxy.outputs[envoy.urn] == {
-        "service_name": "sonic-demo-envoy",
-        "grpc_endpoint": "sonic-demo-envoy.sonic-demo.svc.cluster.local:8001",
-        "grpc_tls": False,
+    address = "sonic-demo-envoy.sonic-demo.svc.cluster.local:8001"
+    assert proxy.outputs[envoy.urn] == {"endpoints": [{"grpc_endpoint": address, "grpc_tls": False}]}
+
+
+def test_several_ways_lead_to_the_same_envoys(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SONIC_ENVOY", find_envoy())
+    ingress = {
+        "kind": "ingress",
+        "hostname": "a.example.org",
+        "controller": "nginx",
+        "controller_namespace": "ingress",
     }
+    config = stack_config(site={"further_exposures": [ingress]})
+    recorder.run(lambda: EnvoyProxy("envoy", proxy_args(config)))
+    services = recorder.manifests("Service")
+    assert [each["metadata"]["name"] for each in services] == ["sonic-demo-envoy", "sonic-demo-envoy-ingress"]
+    assert services[0]["spec"]["selector"] == services[1]["spec"]["selector"]
+    (path,) = recorder.manifest("Ingress")["spec"]["rules"][0]["http"]["paths"]
+    assert path["backend"]["service"]["name"] == "sonic-demo-envoy-ingress"
+    calls, _reads = recorder.manifest("NetworkPolicy")["spec"]["ingress"]
+    namespace = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}
+    assert calls["from"] == [{"ipBlock": {"cidr": "10.0.0.0/8"}}, namespace]
 
 
 def test_without_an_envoy_nothing_is_deployed_unvalidated(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +143,7 @@ def secured(recorder: Recorder, monkeypatch: pytest.MonkeyPatch, clients: Mappin
     config = stack_config(site={"exposure": exposure}, experiment={"clients": clients})
     proxies: list[EnvoyProxy] = []
     recorder.run(lambda: proxies.append(EnvoyProxy("envoy", proxy_args(config))))
-    assert proxies[0].grpc_tls
+    assert proxies[0].endpoints[0].grpc_tls
     return recorder
 
 

@@ -35,6 +35,10 @@ READ_BY_NOBODY: Mapping[Place, str] = {
     ("site", "description", None): FOR_PEOPLE,
     ("site", "security.exception_reason", None): FOR_PEOPLE,
     ("experiment", "description", None): FOR_PEOPLE,
+    **dict.fromkeys(
+        [("site", "further_exposures[].tls_secret", kind) for kind in ("cluster-ip", "node-port", "load-balancer")],
+        "must be that of `exposure`, for all ways lead to one port of Envoy",
+    ),
     ("site", "access.kubernetes_version", None): "compared with the oldest supported release when it is read",
     **dict.fromkeys(
         [
@@ -44,7 +48,7 @@ READ_BY_NOBODY: Mapping[Place, str] = {
         "a stack that would use such a pool is refused: not deployed yet",
     ),
 }
-"""Keys without an effect, with the reason. Nothing else belongs here but what only people read."""
+"""Keys without an effect, with the reason. Nothing else belongs here but what only people read, or equals another."""
 
 PATCHES: tuple[Json, ...] = (
     {

@@ -288,6 +288,18 @@ def test_siteconf_has_host_and_port_of_the_endpoint() -> None:
     }
 
 
+def test_siteconf_is_that_of_a_way_without_tls() -> None:
+    ingress = {"kind": "ingress", "hostname": "a.example.org", "controller": "nginx", "controller_namespace": "ingress"}
+    inside = {"kind": "cluster-ip", "client_cidrs": ["10.0.0.0/8"]}
+    recorder = record(stack_config(site={"exposure": ingress, "further_exposures": [inside]}))
+    (root,) = [component for component in recorder.components() if component.type == "sonic:index:SiteStack"]
+    outputs = recorder.outputs[root.urn]
+    assert (outputs["grpc_endpoint"], outputs["grpc_tls"]) == ("a.example.org:443", True)
+    host = "sonic-demo-envoy-cluster-ip.sonic-demo.svc.cluster.local"
+    assert outputs["further_endpoints"] == [{"grpc_endpoint": f"{host}:8001", "grpc_tls": False}]
+    assert outputs["siteconf"]["SONIC_LOCAL_BALANCER_HOST"] == host
+
+
 NODE_LABELS = [{"node": "gpu-1", "labels": {"nvidia.com/gpu.product": "NVIDIA-A10"}}]
 
 

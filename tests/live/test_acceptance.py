@@ -38,7 +38,7 @@ def test_every_row_is_right_at_the_address_that_pulumi_puts_out(dev: DevStack) -
 
 def test_a_server_that_is_asked_without_the_proxy_is_right_too(dev: DevStack) -> None:
     address = dev.pods("triton")[0]["status"]["podIP"]
-    assert main(["dev", "--endpoint", f"{address}:8001"]) == 0
+    assert main(["dev", "--endpoint", f"{address}:8001", "--server"]) == 0
 
 
 def test_a_port_that_speaks_no_grpc_is_told(dev: DevStack, capsys: pytest.CaptureFixture[str]) -> None:

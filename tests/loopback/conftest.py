@@ -15,7 +15,7 @@ from components.naming import Naming
 from components.timing import Timing
 from stacks.schema.clients import Clients, NetworkClients
 from stacks.schema.experiment import Traffic
-from stacks.schema.exposure import ClusterIpExposure
+from stacks.schema.exposure import ClusterIpExposure, WayIn
 from stacks.schema.site import Proxy
 from testbed.loopback import free_port
 from testbed.real_envoy import ARGUMENTS, RealEnvoy
@@ -81,7 +81,12 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
             traffic=traffic,
             timing=Timing.of(traffic),
             clients=clients,
-            exposure=ClusterIpExposure(kind="cluster-ip", client_cidrs=("127.0.0.0/8",), tls_secret=tls_secret),
+            ways_in=(
+                WayIn(
+                    service="sonic-test-envoy",
+                    exposure=ClusterIpExposure(kind="cluster-ip", client_cidrs=("127.0.0.0/8",), tls_secret=tls_secret),
+                ),
+            ),
             admission=admission,
             stateful=stateful,
         )

@@ -3,14 +3,17 @@
 import json
 import socket
 from collections import Counter
+from typing import Any
 
 import grpc
 import pytest
 
 from components.envoy.stats import METRICS_PATH
 from components.envoy.typed import Config
+from stacks.schema.stack import STACK_HEADER
 from testbed.polling import eventually
 from testbed.proxy_client import begin, channel, outcomes
+from testbed.real_envoy import await_healthy
 from tests.loopback.conftest import Envoys, Servers
 
 A = "127.0.1.1"
@@ -55,6 +58,16 @@ def test_the_admin_interface_listens_on_loopback_only(envoy: Envoys) -> None:
     assert proxy.admin("/ready")[0] == 200
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.1.9", proxy.admin_port))
+
+
+def test_every_answer_names_the_stack(servers: Servers, envoy: Envoys) -> None:
+    servers(1)
+    proxy = envoy((A,))
+    await_healthy(proxy, A)
+    with channel(proxy.target) as client:
+        call: Any = begin(client)
+        assert call.result() == A.encode()
+        assert dict(call.initial_metadata())[STACK_HEADER] == "test-demo"
 
 
 def test_only_failed_calls_are_logged(servers: Servers, envoy: Envoys) -> None:

@@ -23,12 +23,13 @@ from tests.support.configs import stack_config
 ECHO = StandInModel(inputs={"x": [1]}, outputs={"x": [1]}, compute=lambda given: given)
 
 
-def demo() -> TritonStandIn:
+def demo(stack: str | None = "dev") -> TritonStandIn:
     return TritonStandIn(
+        stack=stack,
         models={
             expectation.model: stand_in(expectation)
             for expectation in expected(resolve("dev").config.experiment.models)
-        }
+        },
     )
 
 
@@ -91,6 +92,31 @@ def test_an_unreachable_stack_is_the_first_cause_and_the_next_command_lists_the_
     assert following == "next: kubectl --context mine -n sonic-dev get pods"
 
 
+@pytest.mark.parametrize(
+    ("answering", "said"),
+    [
+        ("dev-copy", "is answered by the stack `dev-copy`, not by `dev`: compare what its name resolves to"),
+        (
+            None,
+            "is answered by another release: its answers name no stack, as those of the Envoys of `dev` do: ",
+        ),
+    ],
+)
+def test_the_answers_of_another_release_are_never_praised(
+    answering: str | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with demo(answering).serving() as address:
+        assert main(["dev", "--endpoint", address]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"{address} {said}")
+    assert "right" not in printed.out
+
+
+def test_a_server_can_be_asked_without_its_envoy() -> None:
+    with demo(None).serving() as address:
+        assert main(["dev", "--endpoint", address, "--server"]) == 0
+
+
 def test_a_stack_behind_tls_is_checked_over_tls(tmp_path: Path) -> None:
     authority = Authority("roots")
     shown = authority.sign_host("localhost")
@@ -125,7 +151,7 @@ def test_a_token_is_sent_to_a_stack_that_requires_one(by: str, tmp_path: Path) -
     (tmp_path / "token").write_text("a.b.c\n")
     authority = Authority("roots")
     shown = authority.sign_host("localhost")
-    triton = TritonStandIn(models={"m": ECHO})
+    triton = TritonStandIn(stack="case", models={"m": ECHO})
     with triton.serving(grpc.ssl_server_credentials([(shown.key.encode(), shown.certificate.encode())])) as address:
         words = ["case", "--endpoint", address.replace("127.0.0.1", "localhost"), "--tls"]
         if by == "file":
@@ -143,7 +169,7 @@ def test_a_certificate_is_sent_to_a_stack_that_requires_one(tmp_path: Path) -> N
     shown, mine = authority.sign_host("localhost"), authority.sign("jane")
     (tmp_path / "cert.pem").write_text(mine.certificate)
     (tmp_path / "key.pem").write_text(mine.key)
-    triton = TritonStandIn(models={"m": ECHO})
+    triton = TritonStandIn(stack="case", models={"m": ECHO})
     server = grpc.ssl_server_credentials(
         [(shown.key.encode(), shown.certificate.encode())], authority.certificate.encode(), require_client_auth=True
     )

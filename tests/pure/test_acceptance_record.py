@@ -24,7 +24,9 @@ def double(inputs: Arrays) -> Arrays:
 
 @pytest.fixture
 def triton() -> TritonStandIn:
-    return TritonStandIn(models={"m": StandInModel(inputs={"IN": [2]}, outputs={"DOUBLE": [2]}, compute=double)})
+    return TritonStandIn(
+        stack=STACK, models={"m": StandInModel(inputs={"IN": [2]}, outputs={"DOUBLE": [2]}, compute=double)}
+    )
 
 
 @pytest.fixture

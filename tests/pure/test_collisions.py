@@ -14,6 +14,7 @@ from tests.support.config_cases import STACK, lay_out_happy
 INGRESS = {
     "kind": "ingress",
     "client_cidrs": None,
+    "controller": "nginx",
     "controller_namespace": "ingress-nginx",
     "hostname": "a.example.org",
 }
@@ -22,6 +23,7 @@ GATEWAY = {
     "client_cidrs": None,
     "gateway": "public",
     "gateway_namespace": "gateways",
+    "controller": "other",
     "hostname": "a.example.org",
 }
 BALANCER = {"kind": "load-balancer", "hostname": "a.example.org"}
@@ -96,7 +98,7 @@ def test_a_copied_stack_is_told_the_original_and_an_instance_of_its_own(root: Pa
 @pytest.mark.parametrize(
     ("exposure", "entrance"),
     [
-        (INGRESS, "the ingress controller in namespace `ingress-nginx`"),
+        (INGRESS, "the default ingress class"),
         (GATEWAY, "gateway `public` in namespace `gateways`"),
         (BALANCER, "the load balancers"),
     ],
@@ -118,7 +120,30 @@ def test_a_host_name_leads_to_one_stack_of_the_cluster(root: Path, exposure: dic
 
 def test_two_controllers_may_serve_one_host_name(root: Path) -> None:
     add_stack(root, "one", site={"exposure": INGRESS})
-    add_stack(root, "two", instance="two", site={"exposure": {**INGRESS, "controller_namespace": "internal"}})
+    add_stack(root, "two", instance="two", site={"exposure": {**INGRESS, "class_name": "internal"}})
+    assert refusals(root, "one") == refusals(root, "two") == ""
+
+
+def test_a_further_way_meets_the_first_of_another_stack(root: Path) -> None:
+    add_stack(root, "one", site={"exposure": INGRESS})
+    further = {key: value for key, value in INGRESS.items() if key != "client_cidrs"}
+    add_stack(root, "two", instance="two", site={"further_exposures": [further]})
+    rule = "a host name must lead to one stack"
+    assert f"in the stacks `one` and `two`, for the default ingress class of context `here`: {rule}" in refusals(
+        root, "one"
+    )
+    assert refusals(root, "two").startswith("site.further_exposures[0].hostname: found")
+
+
+def test_a_service_name_belongs_to_one_stack_of_the_namespace(root: Path) -> None:
+    add_stack(root, "one", site={"exposure": {"service_name": "supersonic"}})
+    add_stack(root, "two", instance="two", site={"exposure": {"service_name": "supersonic"}})
+    assert refusals(root, "one") == (
+        'site.exposure.service_name: found "supersonic" in the stacks `one` and `two`, for namespace `sonic` of '
+        "context `here`: each stack of a namespace must have Services of its own: write `{instance}` in it, or give "
+        "one of them another by its override"
+    )
+    add_stack(root, "two", instance="two", site={"exposure": {"service_name": "supersonic-{instance}"}})
     assert refusals(root, "one") == refusals(root, "two") == ""
 
 

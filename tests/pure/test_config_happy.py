@@ -135,6 +135,32 @@ def test_the_instance_is_in_the_name_and_in_texts_of_the_site_with_its_placehold
     assert str(resolved.origin(("instance",))) == f"Pulumi.{STACK}.yaml:4"
 
 
+def test_the_service_and_the_namespace_are_in_texts_of_each_way_in(tmp_path: Path) -> None:
+    config = resolved_case("further-ways", tmp_path).config
+    assert [(way.service, way.exposure.hostname) for way in config.ways_in] == [
+        ("tiny", "tiny.sonic.example.org"),
+        ("web", "web-tiny.example.org"),
+        ("route", "route-tiny.example.org"),
+    ]
+
+
+def test_a_way_in_without_a_service_name_has_one_by_the_instance_and_its_kind(tmp_path: Path) -> None:
+    lay_out_happy("minimal", tmp_path)
+    file = tmp_path / "stacks/sites/here.yaml"
+    further = """further_exposures:
+  - kind: load-balancer
+    hostname: "{service}.example.org"
+    client_cidrs: [192.0.2.0/24]
+"""
+    file.write_text(file.read_text() + further)
+    first, second = resolve(STACK, tmp_path).config.ways_in
+    assert first.service == "sonic-tiny-envoy"
+    assert (second.service, second.exposure.hostname) == (
+        "sonic-tiny-envoy-load-balancer",
+        "sonic-tiny-envoy-load-balancer.example.org",
+    )
+
+
 def test_the_instance_is_by_default_the_experiment(tmp_path: Path) -> None:
     resolved = resolved_case("minimal", tmp_path)
     assert resolved.config.name == "sonic-tiny"

@@ -12,6 +12,7 @@ from components.exposure import (
     client_peers,
     endpoint,
     grpc_route_spec,
+    ingress_annotations,
     ingress_spec,
     service_metadata,
     service_spec,
@@ -33,6 +34,7 @@ INGRESS = {
     "kind": "ingress",
     "hostname": "sonic-cms.example.org",
     "class_name": "haproxy",
+    "controller": "haproxy",
     "controller_namespace": "haproxy-controller",
 }
 GATEWAY = {
@@ -40,10 +42,15 @@ GATEWAY = {
     "hostname": "sonic-cms.example.org",
     "gateway": "public",
     "gateway_namespace": "gateways",
+    "controller": "envoy-gateway",
 }
 NODES = ["192.0.2.0/24"]
 BALANCER_BEHIND_NODES = BALANCER | {"traffic_policy": "cluster", "node_cidrs": NODES}
 ADDRESSES = [{"ipBlock": {"cidr": cidr}} for cidr in CIDRS]
+
+
+def pods_of(namespace: str) -> dict[str, Any]:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
 
 
 class _Site(BaseModel):
@@ -57,6 +64,7 @@ def args_of(exposure: dict[str, Any]) -> ClientEndpointArgs:
         labels=Labels(instance="sonic-cms", component="envoy"),
         port=8001,
         exposure=_Site.model_validate_json(json.dumps({"exposure": exposure})).exposure,
+        wait_seconds=505,
     )
 
 
@@ -68,6 +76,7 @@ def args_of(exposure: dict[str, Any]) -> ClientEndpointArgs:
         (BALANCER | {"hostname": "sonic-cms.example.org"}, "sonic-cms.example.org:8001"),
         (INGRESS, "sonic-cms.example.org:443"),
         (GATEWAY, "sonic-cms.example.org:443"),
+        (GATEWAY | {"port": 8001, "tls": False}, "sonic-cms.example.org:8001"),
     ],
 )
 def test_the_endpoint_is_what_clients_type(exposure: dict[str, Any], expected: str) -> None:
@@ -91,6 +100,7 @@ def test_clients_speak_tls_to_a_proxy_and_to_pods_with_a_certificate(
     proxied = exposure["kind"] in {"ingress", "gateway"}
     given = args_of(exposure | ({} if exposure is GATEWAY else {"tls_secret": secret})).exposure
     assert given.clients_speak_tls == (proxied or secret is not None)
+    assert not args_of(GATEWAY | {"tls": False}).exposure.clients_speak_tls
     assert given.pod_tls_secret == (None if proxied else secret)
 
 
@@ -101,8 +111,14 @@ def test_clients_speak_tls_to_a_proxy_and_to_pods_with_a_certificate(
         (NODE_PORT, ADDRESSES),
         (BALANCER, ADDRESSES),
         (BALANCER_BEHIND_NODES, [*ADDRESSES, {"ipBlock": {"cidr": NODES[0]}}]),
-        (INGRESS, [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "haproxy-controller"}}}]),
-        (GATEWAY, [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateways"}}}]),
+        (IN_CLUSTER | {"client_namespaces": ["jobs"]}, [*ADDRESSES, pods_of("jobs")]),
+        ({"kind": "cluster-ip", "client_namespaces": ["jobs"]}, [pods_of("jobs")]),
+        (INGRESS, [pods_of("haproxy-controller")]),
+        (INGRESS | {"client_namespaces": ["jobs"]}, [pods_of("haproxy-controller"), pods_of("jobs")]),
+        (INGRESS | {"controller_namespace": None, "controller_cidrs": CIDRS}, ADDRESSES),
+        (GATEWAY, [pods_of("gateways")]),
+        (GATEWAY | {"controller_namespace": "envoy-gateway-system"}, [pods_of("envoy-gateway-system")]),
+        (GATEWAY | {"controller_cidrs": CIDRS}, [*ADDRESSES, pods_of("gateways")]),
     ],
 )
 def test_the_proxy_lets_in_whoever_its_calls_come_from(exposure: dict[str, Any], peers: list[dict[str, Any]]) -> None:
@@ -160,6 +176,68 @@ def test_an_ingress_always_has_tls(secret: str | None) -> None:
     assert spec["tls"] == [expected]
     assert spec["rules"][0]["host"] == "sonic-cms.example.org"
     assert spec["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] == "sonic-cms-envoy"
+
+
+@pytest.mark.parametrize(
+    ("controller", "expected"),
+    [
+        (
+            "nginx",
+            {
+                "nginx.ingress.kubernetes.io/backend-protocol": "GRPC",
+                "nginx.ingress.kubernetes.io/proxy-read-timeout": "505",
+                "nginx.ingress.kubernetes.io/proxy-send-timeout": "505",
+                "nginx.ingress.kubernetes.io/proxy-body-size": "0",
+            },
+        ),
+        (
+            "haproxy",
+            {
+                "haproxy-ingress.github.io/backend-protocol": "h2",
+                "haproxy-ingress.github.io/timeout-server": "505s",
+            },
+        ),
+        ("haproxytech", {"haproxy.org/server-proto": "h2", "haproxy.org/timeout-server": "505s"}),
+        ("traefik", {"traefik.ingress.kubernetes.io/router.tls": "true"}),
+        ("other", {}),
+    ],
+)
+def test_a_controller_speaks_grpc_to_envoy_and_waits_as_long(controller: str, expected: dict[str, str]) -> None:
+    own = {"example.org/own": "yes"}
+    args = args_of(INGRESS | {"controller": controller, "annotations": own})
+    assert isinstance(args.exposure, IngressExposure)
+    assert ingress_annotations(args, args.exposure) == {**expected, **own}
+
+
+def test_the_sites_annotation_wins() -> None:
+    own = {"haproxy-ingress.github.io/timeout-server": "1h"}
+    args = args_of(INGRESS | {"annotations": own})
+    assert isinstance(args.exposure, IngressExposure)
+    assert ingress_annotations(args, args.exposure)["haproxy-ingress.github.io/timeout-server"] == "1h"
+
+
+def test_traefik_is_told_on_the_service_that_it_speaks_http2_without_tls() -> None:
+    metadata = service_metadata(args_of(INGRESS | {"controller": "traefik"}))
+    assert metadata == {"annotations": {"traefik.ingress.kubernetes.io/service.serversscheme": "h2c"}}
+    assert service_metadata(args_of(INGRESS)) == {}
+
+
+def test_nobody_waits_for_a_status_that_is_never_written() -> None:
+    args = args_of(INGRESS | {"publishes_status": False})
+    assert isinstance(args.exposure, IngressExposure)
+    assert ingress_annotations(args, args.exposure)["pulumi.com/skipAwait"] == "true"
+
+
+@pytest.mark.parametrize(("controller", "policies"), [("envoy-gateway", 1), ("other", 0)])
+def test_envoy_gateway_is_told_to_end_no_call(controller: str, policies: int) -> None:
+    recorder = Recorder()
+    recorder.run(lambda: ClientEndpoint("endpoint", args_of(GATEWAY | {"controller": controller})))
+    made = recorder.manifests("BackendTrafficPolicy")
+    assert len(made) == policies
+    for policy in made:
+        assert policy["spec"]["timeout"] == {"http": {"requestTimeout": "0s"}}
+        (target,) = policy["spec"]["targetRefs"]
+        assert (target["kind"], target["name"]) == ("GRPCRoute", "sonic-cms-envoy")
 
 
 @pytest.mark.parametrize("section", [None, "grpc"])

@@ -17,13 +17,14 @@ def proxy_args(config: StackConfig, **changes: Any) -> EnvoyProxyArgs:
     """Return the arguments of the proxy of a stack with one pool."""
     naming = Naming(instance=config.name, namespace=config.namespace)
     arguments: dict[str, Any] = {
+        "stack": config.stack,
         "naming": naming,
         "pools": (a_pool(host=HOST, peers=(SERVERS,)),),
         "proxy": config.site.proxy,
         "traffic": config.experiment.traffic,
         "clients": config.experiment.clients,
         "timing": Timing.of(config.experiment.traffic),
-        "exposure": config.site.exposure,
+        "ways_in": config.ways_in,
         "image": "example.org/envoy:v1.40.0",
         "prometheus_peer": pods(naming.labels("prometheus").selector),
     }
