@@ -105,7 +105,7 @@ def refuse_other_values(resolved: Resolved, given: Mapping[str, str | None]) -> 
 
 def _difference(own: Json, given: Json) -> str | None:
     """Return the first path at which two overrides differ, None for equal ones."""
-    left, right = ({dotted(path): leaf for path, leaf in leaves(value)} for value in (own, given))
+    left, right = ({dotted(path): leaf for path, leaf in leaves(value) if path} for value in (own, given))
     differing = (path for path in sorted({*left, *right}) if path not in left or path not in right)
     unequal = (path for path in sorted(left) if path in right and not _same(left[path], right[path]))
     return next(differing, None) or next(unequal, None)

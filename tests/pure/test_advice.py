@@ -178,3 +178,107 @@ def test_a_misspelt_key_is_put_right(data: st.DataObject, root: Path, right: dic
     problems = typed(root, renamed(right, file, path, name), file, (*path[:-1], name))
     assert any(f"`{name}`" in problem.sentence for problem in problems)
     assert corrected(root, problems).config == resolved(root, right)
+
+
+def overridden_by(values: dict[str, Json], override: Json) -> dict[str, Json]:
+    return put(values, FILES["stack"], OVERRIDE, override)
+
+
+@pytest.mark.parametrize(
+    ("override", "at_key", "said"),
+    [
+        ({"site": {"pools": [{"servers_max": 3}]}}, ("site", "pools", 0), "an override replaces a list whole"),
+        ({"site": {"pools": [{"name": "near", "servers_max": 3}]}}, ("site", "pools", 0), "`kind` is missing"),
+        ({"site": {"pools": {"near": {"servers_max": 3}}}}, ("site", "pools"), "must be a list"),
+        (
+            {"experiment": {"models": {"expected": [{"versions": [3]}]}}},
+            ("experiment", "models", "expected", 0),
+            "`name`",
+        ),
+        (
+            {"site": {"exposure": {"kind": "load-balancer"}}},
+            ("site", "exposure", "kind"),
+            "add `port: null` to the over",
+        ),
+        (
+            {"site": {"exposure": {"kind": "cluster-ip"}}},
+            ("site", "exposure", "kind"),
+            "add `hostname: null` to the ov",
+        ),
+        (
+            {"site": {"exposure": {"kind": "loadbalancer"}}},
+            ("site", "exposure", "kind"),
+            "did you mean `load-balancer`?",
+        ),
+        ({"site": {"exposure": {"kind": None}}}, ("site", "exposure", "kind"), "is removed by the override"),
+        ({"site": {"exposure": "cluster-ip"}}, ("site", "exposure"), 'write {"kind": "cluster-ip"}'),
+        (
+            {"experiment": {"models": {"repository": {"kind": "image"}}}},
+            ("experiment", "models", "repository", "kind"),
+            "pat",
+        ),
+        ({"site": {"access": {"context": None}}}, ("site", "access", "context"), "take `context: null` out"),
+        ({"site": None}, ("site",), "or `{}` for none"),
+        ({"site": {"proxy": {"replica": 3}}}, ("site", "proxy", "replica"), "did you mean `replicas`?"),
+        ({"site": {"proxy": {"replicas": "3"}}}, ("site", "proxy", "replicas"), "write 3, without quotes or unit"),
+        ({"site": {"dns_ttl_sconds": None}}, ("site", "dns_ttl_sconds"), "not there to be removed: did you mean"),
+        ({"scaling": {"servers_min": 2}}, ("scaling",), "move it below `experiment`"),
+        ({"tiny": {"scaling": {"servers_min": 2}}}, ("tiny",), "did you mean `experiment`?"),
+    ],
+)
+def test_a_faulty_override_is_blamed_itself_and_put_right(
+    root: Path, right: dict[str, Json], override: Json, at_key: KeyPath, said: str
+) -> None:
+    values = overridden_by(right, override)
+    parts = {file: values[file] for file in (FILES["site"], FILES["experiment"])}
+    problems = typed(root, values, FILES["stack"], (*OVERRIDE, *at_key))
+    assert any(said in problem.sentence for problem in problems), list(map(str, problems))
+    assert all(problem.where.startswith(FILES["stack"]) for problem in problems), list(map(str, problems))
+    corrected(root, problems)
+    assert {file: read(root)[file] for file in parts} == parts
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value", "said"),
+    [
+        ("experiment", "proxy", {"replicas": 2}, "write it in the site (stacks/sites/here.yaml) as `proxy`"),
+        ("experiment", "dns_ttl_seconds", 5, "write it in the site (stacks/sites/here.yaml) as `dns_ttl_seconds`"),
+        ("site", "traffic", {}, "write it in the experiment (stacks/experiments/tiny.yaml) as `traffic`"),
+        ("site", "create_namespace", True, "write it as `access.create_namespace`"),
+        ("experiment", "queue_target_ms", 20, "write it as `scaling.queue_target_ms`"),
+        ("site", "envoy", {"replicas": 2}, "`envoy.replicas` is `site.proxy.replicas`"),
+        ("experiment", "maxReplicaCount", 2, "`maxReplicaCount` is `experiment.scaling.servers_max`"),
+        ("site", "grafana", {"enabled": True}, "nothing here says the same: remove it"),
+    ],
+)
+def test_a_key_of_another_place_is_told_that_place(
+    root: Path, right: dict[str, Json], file: str, key: str, value: Json, said: str
+) -> None:
+    values = copy.deepcopy(right)
+    values[FILES[file]][key] = value  # type: ignore[index,call-overload]
+    (problem,) = typed(root, values, FILES[file], (key,))
+    assert said in problem.sentence
+    corrected(root, (problem,))
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"site": "here", "experiment": "tiny"}, "did you mean `sonic:site`?"),
+        ({"sonic-site-stacks:site": "here", "sonic:experiment": "tiny"}, "did you mean `sonic:site`?"),
+        ({"sonic": {"site": "here", "experiment": "tiny"}}, "write each of its keys in one line"),
+        ({"config": {"sonic:site": "here", "sonic:experiment": "tiny"}}, "take this line out"),
+        ({"sonic:site": "HERE", "sonic:experiment": "tiny"}, "did you mean `here`?"),
+        ({"sonic:site": "stacks/sites/here.yaml", "sonic:experiment": ["tiny"]}, "did you mean `tiny`?"),
+        ({"sonic:experiment": "tiny"}, "add `sonic:site: here` below `config:`"),
+    ],
+)
+def test_the_names_of_a_stack_are_put_right(tmp_path: Path, config: dict[str, Json], said: str) -> None:
+    lay_out_happy("minimal", tmp_path)
+    values = read(tmp_path)
+    values[FILES["stack"]] = {"config": config}
+    write(tmp_path, values)
+    problems = outcome(tmp_path)
+    assert not isinstance(problems, Resolved)
+    assert any(said in problem.sentence for problem in problems), list(map(str, problems))
+    corrected(tmp_path, tuple(problems))
