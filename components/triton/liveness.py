@@ -23,9 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-URL = "http://127.0.0.1:8000"
+URLS = ("http://127.0.0.1:8000", "http://[::1]:8000")
+"""On a cluster of IPv6 Triton's HTTP listens on IPv6 alone."""
+PROCESSES = Path("/proc")
 TESTS_FILE = "tests.json"
 """Model -> version (empty: the server's choice) -> the file of a right request and the length of its JSON header."""
 STATE_FILE = Path("/tmp/sonic-liveness.json")  # noqa: S108  the scratch volume
@@ -44,8 +46,11 @@ class Server:
         processes: folder with its processes.
     """
 
-    def __init__(self, url: str = URL, processes: Path = Path("/proc")) -> None:
-        self._url = url
+    def __init__(self, url: str, processes: Path = PROCESSES) -> None:
+        self.url = url
+        """Of its HTTP port."""
+        # A proxy of the container's environment is for what is outside.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self._processes = processes
 
     def live(self) -> bool:
@@ -55,7 +60,7 @@ class Server:
     def statistics(self) -> list[Mapping[str, Any]]:
         """Return the statistics of every version of every model; none if it does not tell."""
         try:
-            with urllib.request.urlopen(f"{self._url}/v2/models/stats", timeout=ANSWER_SECONDS) as answer:  # noqa: S310
+            with self._opener.open(f"{self.url}/v2/models/stats", timeout=ANSWER_SECONDS) as answer:
                 found: list[Mapping[str, Any]] = json.load(answer)["model_stats"]
         except (OSError, ValueError, KeyError):
             return []
@@ -97,9 +102,9 @@ class Server:
         self, path: str, seconds: float, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> int:
         """Return the HTTP status of an answer; 0 without one."""
-        request = urllib.request.Request(f"{self._url}{path}", data=body, headers=dict(headers or {}))  # noqa: S310
+        request = urllib.request.Request(f"{self.url}{path}", data=body, headers=dict(headers or {}))  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=seconds) as answer:  # noqa: S310
+            with self._opener.open(request, timeout=seconds) as answer:
                 answer.read()
                 return int(answer.status)
         except urllib.error.HTTPError as error:
@@ -170,10 +175,16 @@ def _right_request_fails(server: Server, model: str, version: str, folder: Path)
     return server.fails(model, asked, body, tests[asked]["header_bytes"])
 
 
-def main(folder: Path, server: Server | None = None, state_file: Path = STATE_FILE, process_id: int = 1) -> int:
+def main(
+    folder: Path,
+    urls: Sequence[str] = URLS,
+    processes: Path = PROCESSES,
+    state_file: Path = STATE_FILE,
+    process_id: int = 1,
+) -> int:
     """Look once, and return the exit status: 0 if the server is alive. Stop the process if a model is broken."""
-    server = server or Server()
-    if not server.live():
+    server = next((each for each in (Server(url, processes) for url in urls) if each.live()), None)
+    if server is None:
         print("the server does not answer")
         return 1
     try:

@@ -20,7 +20,8 @@ LIVENESS_FILE = "liveness.py"
 _LIVENESS = (
     "if command -v python3 >/dev/null; "
     f"then exec python3 -I -B {LIVENESS_FOLDER}/{LIVENESS_FILE} {LIVENESS_FOLDER}; fi; "
-    f"if command -v curl >/dev/null; then exec curl -sf -m 4 http://127.0.0.1:{HTTP_PORT}/v2/health/live; fi"
+    "if command -v curl >/dev/null; "
+    f"then exec curl -sf -m 4 --noproxy '*' http://localhost:{HTTP_PORT}/v2/health/live; fi"
 )
 """NVIDIA's images have both programs. An image without either is never restarted for a hang."""
 

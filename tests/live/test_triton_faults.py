@@ -15,7 +15,7 @@ import pytest
 from acceptance.client import TritonClient
 from acceptance.kserve import CallError, Tensor
 from components.triton import liveness
-from components.triton.liveness import LOOKS, Server
+from components.triton.liveness import LOOKS
 from devcluster.paths import MODELS
 from testbed.child_process import Process
 from testbed.loopback import free_port
@@ -147,7 +147,7 @@ def test_a_server_whose_backend_process_was_killed_stops_and_one_with_bad_input_
         "--allow-metrics=false",
     ]
     triton = started.enter_context(start_triton(flags, log=tmp_path / "triton.log", models=models))
-    server, state = Server(f"http://127.0.0.1:{http}"), tmp_path / "state.json"
+    urls, state = [f"http://127.0.0.1:{http}"], tmp_path / "state.json"
     proxy: RealEnvoy = envoy((A,))
     eventually(lambda: proxy.healthy_servers() == {A}, "ready")
     with TritonClient(proxy.target, tls=False) as client:
@@ -156,7 +156,7 @@ def test_a_server_whose_backend_process_was_killed_stops_and_one_with_bad_input_
             found = []
             for _ in range(LOOKS):
                 assert sleep(client, sleep_ms).startswith(right)
-                found.append(liveness.main(tmp_path, server, state, triton.pid))
+                found.append(liveness.main(tmp_path, urls, liveness.PROCESSES, state, triton.pid))
             return found
 
         assert looks(1, "OK") == [0] * LOOKS

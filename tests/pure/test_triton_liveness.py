@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from components.triton.liveness import LOOKS, TESTS_FILE, Server, look, main
+from components.triton.liveness import LOOKS, TESTS_FILE, URLS, Server, look, main
 from stacks import self_test
 from stacks.self_test import self_test_files
 from testbed.loopback import QuietHandler
@@ -20,6 +21,7 @@ from tests.support.chaos import Fault
 from tests.support.config_cases import a_reference
 from tests.support.configs import stack_config
 
+UNUSED = "http://127.0.0.1:9"
 RIGHT, GOOD, BAD = b'{"inputs":[]}right', "good", "bad"
 
 
@@ -53,7 +55,9 @@ class TritonHttp:
         return {"model_stats": [entry]}
 
     @contextmanager
-    def serving(self) -> Iterator[Server]:
+    def serving(
+        self, kind: type[ThreadingHTTPServer] = ThreadingHTTPServer, address: str = "127.0.0.1"
+    ) -> Iterator[Server]:
         triton = self
 
         class Handler(QuietHandler):
@@ -74,9 +78,10 @@ class TritonHttp:
                 else:
                     self.send_error(triton.answer_of_a_broken_model)
 
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        with kind((address, 0), Handler) as http:
             threading.Thread(target=http.serve_forever, daemon=True).start()
-            yield Server(f"http://127.0.0.1:{http.server_port}", self.processes)
+            host = f"[{address}]" if ":" in address else address
+            yield Server(f"http://{host}:{http.server_port}", self.processes)
             http.shutdown()
 
 
@@ -93,8 +98,12 @@ class Container:
         for _ in range(number):
             if kind:
                 self.triton.call(kind, 5)
-            found.append(main(self.folder, self.server, self.folder / "state.json", self.process.pid))
+            found.append(self.look())
         return found
+
+    def look(self) -> int:
+        urls = (UNUSED, self.server.url)
+        return main(self.folder, urls, self.triton.processes, self.folder / "state.json", self.process.pid)
 
     @property
     def stopped(self) -> bool:
@@ -199,6 +208,24 @@ def test_counters_that_went_back_are_those_of_a_new_start(triton: TritonHttp, co
     triton.counts, triton.works = {"success": 1, "fail": 5}, False
     found, broken = look(container.server, found, container.folder)
     assert (found["m/1"]["looks"], broken) == (0, [])
+
+
+def test_a_proxy_of_the_environment_is_not_asked(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", UNUSED)
+    assert container.look() == 0
+
+
+def test_a_server_on_ipv6_alone_is_asked(tmp_path: Path) -> None:
+    class Http6(ThreadingHTTPServer):
+        address_family = socket.AF_INET6
+
+    triton = TritonHttp(tmp_path / "proc")
+    with triton.serving(Http6, "::1") as server:
+        container = Container(triton, server, tmp_path)
+        assert container.look() == 0
+        container.process.kill()
+        container.process.wait()
+    assert [url.rpartition(":")[0] for url in URLS] == ["http://127.0.0.1", "http://[::1]"]
 
 
 def test_a_server_that_does_not_answer_is_not_alive(triton: TritonHttp, container: Container) -> None:
