@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -194,22 +195,29 @@ def test_selectors_match_pods_of_one_deployment(stack: str) -> None:
 
 
 @every_stack
-def test_every_service_selects_one_deployment_and_a_port_of_it(stack: str) -> None:
+def test_every_service_selects_one_deployment_and_a_port_that_it_names(stack: str) -> None:
+    """A port is given by its number where no container declares it: Prometheus makes a target of each declared one."""
     for service in recorded(stack).manifests("Service"):
         (target,) = [d for d in deployments(stack) if selects(service["spec"]["selector"], labels(d))]
-        ports = [port for c in template(target)["spec"]["containers"] for port in c["ports"]]
-        for port in service["spec"]["ports"]:
-            assert port["targetPort"] in {key for p in ports for key in (p["name"], p["containerPort"])}
+        names = {
+            port["name"] for container in template(target)["spec"]["containers"] for port in named_ports(container)
+        }
+        targets = {port["targetPort"] for port in service["spec"]["ports"]}
+        assert {port for port in targets if isinstance(port, str)} <= names
 
 
 @every_stack
-def test_every_probe_calls_a_port_of_its_container(stack: str) -> None:
+def test_every_probe_calls_a_port_that_its_container_names(stack: str) -> None:
     for name, pod in pods_of(stack).items():
         for container in pod["containers"]:
-            known = {key for port in container["ports"] for key in (port["name"], port["containerPort"])}
-            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-                if "httpGet" in container[probe]:
-                    assert container[probe]["httpGet"]["port"] in known, name
+            probes = [container[probe] for probe in ("startupProbe", "readinessProbe", "livenessProbe")]
+            called = {probe["httpGet"]["port"] for probe in probes if "httpGet" in probe}
+            names = {port["name"] for port in named_ports(container)}
+            assert {port for port in called if isinstance(port, str)} <= names, name
+
+
+def named_ports(container: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(container.get("ports", ()))
 
 
 @every_stack

@@ -2,6 +2,7 @@
 
 import pytest
 
+from components.rollout import Promise
 from components.triton import TritonPool
 from tests.support.configs import stack_config
 from tests.support.pool_args import pool_args
@@ -20,19 +21,23 @@ def test_the_number_of_autoscaled_servers_is_stated_nowhere_and_left_alone(recor
     autoscaled = deployment(recorder, servers_min=2, servers_max=4)
     assert "replicas" not in autoscaled.inputs["spec"]
     assert autoscaled.ignore_changes == ("spec.replicas",)
-    assert "annotations" not in autoscaled.inputs["metadata"]
+    assert "pulumi.com/patchForce" not in autoscaled.inputs["metadata"]["annotations"]
 
 
 def test_a_fixed_number_is_stated_and_taken_back_from_others(recorder: Recorder) -> None:
     fixed = deployment(recorder, servers_min=3, servers_max=3)
     assert fixed.inputs["spec"]["replicas"] == 3
     assert fixed.ignore_changes == ()
-    assert fixed.inputs["metadata"]["annotations"] == {"pulumi.com/patchForce": "true"}
+    assert fixed.inputs["metadata"]["annotations"]["pulumi.com/patchForce"] == "true"
 
 
-def test_pulumi_waits_longer_than_a_server_may_take(recorder: Recorder) -> None:
-    created = deployment(recorder, servers_min=2, servers_max=4)
-    assert int(created.create_timeout.removesuffix("s")) > stack_config().experiment.server.start_timeout_seconds
+def test_an_update_promises_the_fewest_servers_and_waits_as_long_as_one_may_take(recorder: Recorder) -> None:
+    config = stack_config(experiment={"scaling": {"servers_min": 2, "servers_max": 4}})
+    promises: list[Promise] = []
+    recorder.run(lambda: promises.append(TritonPool("triton", pool_args(config)).rolled_out.promise))
+    (promise,) = promises
+    assert (promise.pods_min, promise.autoscaled) == (2, True)
+    assert promise.start_seconds >= config.experiment.server.start_timeout_seconds
 
 
 @pytest.fixture
