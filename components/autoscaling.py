@@ -45,9 +45,12 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import queries
-from components.base import SonicComponent
+from components.base import Manifest, SonicComponent
+from components.monitoring.credentials import HEADER_KEY, VALUE_KEY, PrometheusCredentials
 from components.server_pool import ScaleTarget, ServerPool
 from stacks.schema.experiment import Scaling
+
+_API_VERSION = "keda.sh/v1alpha1"
 
 SCALE_UP_PERIOD_SECONDS = 15
 """The HPA's own period. Each of its decisions may double the servers, or add four if that is more."""
@@ -70,21 +73,37 @@ class AutoscalingArgs:
     """Queue and service times of the experiment."""
     prometheus_url: str
     """Prometheus as KEDA reaches it, such as `http://sonic-cms-prometheus.sonic-cms.svc.cluster.local:9090`."""
+    credentials: PrometheusCredentials | None = None
+    """Header that Prometheus requires; None: none."""
+    timeout_ms: int | None = None
+    """Time that Prometheus may take to answer; None: KEDA's own."""
 
 
 class Autoscaling(SonicComponent):
-    """The ScaledObject of one pool."""
+    """The ScaledObject of one pool, and the TriggerAuthentication with which it queries Prometheus."""
 
     def __init__(self, name: str, args: AutoscalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         target = args.target
+        metadata: Manifest = {"name": target.name, "namespace": target.namespace, "labels": target.labels}
+        authentication = []
+        if args.credentials is not None:
+            resource = k8s.apiextensions.CustomResource(
+                self.child("authentication"),
+                api_version=_API_VERSION,
+                kind="TriggerAuthentication",
+                metadata=metadata,
+                spec=trigger_authentication_spec(args.credentials),
+                opts=self.options(),
+            )
+            authentication.append(resource)
         k8s.apiextensions.CustomResource(
             self.child("scaledobject"),
-            api_version="keda.sh/v1alpha1",
+            api_version=_API_VERSION,
             kind="ScaledObject",
-            metadata={"name": target.name, "namespace": target.namespace, "labels": target.labels},
+            metadata=metadata,
             spec=scaled_object_spec(args),
-            opts=self.options(),
+            opts=self.options(depends_on=authentication),
         )
         self.register_outputs({})
 
@@ -107,9 +126,22 @@ def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
                     "query": queries.pending_requests(args.pool),
                     "threshold": str(pending_requests_per_server(args.scaling)),
                     "ignoreNullValues": "false",
+                    **({"timeout": str(args.timeout_ms)} if args.timeout_ms else {}),
+                    **({"authModes": "custom"} if args.credentials else {}),
                 },
+                **({"authenticationRef": {"name": target.name}} if args.credentials else {}),
             }
         ],
+    }
+
+
+def trigger_authentication_spec(credentials: PrometheusCredentials) -> dict[str, Any]:
+    """Return the spec of the TriggerAuthentication. A bearer token is the custom header `Authorization` too."""
+    keys = {"customAuthHeader": HEADER_KEY, "customAuthValue": VALUE_KEY}
+    return {
+        "secretTargetRef": [
+            {"parameter": parameter, "name": credentials.secret_name, "key": key} for parameter, key in keys.items()
+        ]
     }
 
 

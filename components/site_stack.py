@@ -74,7 +74,7 @@ class SiteStack(SonicComponent):
             for priority, share in enumerate(args.config.pool_shares)
         ]
         pools = [triton.server_pool for triton in tritons]
-        monitoring = self._monitoring(pools, ground)
+        monitoring = self._monitoring(pools, args.secrets, ground)
         proxy = self._envoy_proxy(pools, monitoring, ground)
         for triton in tritons:
             self._autoscaling(triton, monitoring)
@@ -140,7 +140,9 @@ class SiteStack(SonicComponent):
         )
         return ModelRepository(self.child("model-repository"), args, self.options(depends_on=after))
 
-    def _monitoring(self, pools: Sequence[ServerPool], after: list[pulumi.Resource]) -> Monitoring:
+    def _monitoring(
+        self, pools: Sequence[ServerPool], secrets: Mapping[str, pulumi.Output[str]], after: list[pulumi.Resource]
+    ) -> Monitoring:
         site = self._config.site
         proxies = MetricTarget(
             name="envoy-metrics",
@@ -154,6 +156,7 @@ class SiteStack(SonicComponent):
             prometheus=site.monitoring,
             servers=_distinct([pool.metrics for pool in pools]),
             proxies=proxies,
+            secrets=secrets,
             image=site.images.prometheus or versions.PROMETHEUS_IMAGE,
             api_server_port=site.access.api_server_port,
             keda_namespace=site.keda.namespace if site.keda else None,
@@ -210,6 +213,7 @@ class SiteStack(SonicComponent):
             servers_max=experiment.scaling.servers_max,
             query=queries.queue_wait_ms(pools, service_time_ms=experiment.scaling.service_time_ms),
             prometheus_url=monitoring.url,
+            credentials=monitoring.credentials,
             prometheus_peers=[self._prometheus_peer()] if isinstance(site.monitoring, OwnPrometheus) else [],
             tenants=tenants_of(experiment.clients),
             image=site.images.admission or versions.ADMISSION_IMAGE,
@@ -217,7 +221,7 @@ class SiteStack(SonicComponent):
 
     def _autoscaling(self, triton: TritonPool, monitoring: Monitoring) -> None:
         """Let KEDA scale a pool that has a scale target."""
-        pool = triton.server_pool
+        pool, site = triton.server_pool, self._config.site
         if pool.scale_target is None:
             return
         args = AutoscalingArgs(
@@ -225,6 +229,8 @@ class SiteStack(SonicComponent):
             target=pool.scale_target,
             scaling=self._config.experiment.scaling,
             prometheus_url=monitoring.url,
+            credentials=monitoring.credentials,
+            timeout_ms=site.keda.timeout_ms if site.keda else None,
         )
         Autoscaling(self.child(f"autoscaling-{pool.name}"), args, self.options(depends_on=[triton, monitoring]))
 

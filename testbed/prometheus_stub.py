@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections.abc import Mapping
 from http.server import ThreadingHTTPServer
 from typing import Self
 
@@ -31,12 +32,15 @@ class PrometheusStub:
         self.answer: bytes | None = vector("0")
         self.asked = 0
         """Queries so far."""
+        self.headers: Mapping[str, str] = {}
+        """Headers of the last query, by their names in lower case."""
         self._ended = threading.Event()
         stub = self
 
         class Handler(QuietHandler):
             def do_GET(self) -> None:  # noqa: N802  named by http.server
                 stub.asked += 1
+                stub.headers = {name.lower(): value for name, value in self.headers.items()}
                 if stub.answer is None:
                     stub._ended.wait()
                 elif stub.answer != CLOSED:

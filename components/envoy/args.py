@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.labels import Labels
+from components.monitoring.credentials import PrometheusCredentials
 from components.naming import Naming
 from components.server_pool import ServerPool
 from components.timing import Timing
@@ -26,6 +27,8 @@ class AdmissionArgs:
     """PromQL for the wait in the servers' queues, in milliseconds."""
     prometheus_url: str
     """Prometheus that evaluates the query."""
+    credentials: PrometheusCredentials | None = None
+    """Header that Prometheus requires; None: none."""
     prometheus_peers: Sequence[Mapping[str, Any]]
     """NetworkPolicy peers of that Prometheus; empty: those that the URL leads to."""
     tenants: Sequence[Tenant] = ()

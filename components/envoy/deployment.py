@@ -101,6 +101,7 @@ def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manif
         "volumes": [
             {"name": "config", "configMap": {"name": config_map_name}},
             *({"name": mount.volume, "secret": {"secretName": mount.secret}} for mount in secrets),
+            *(volume for part in parts for volume in part.volumes),
         ],
     }
 

@@ -62,5 +62,7 @@ class Feature:
     """Secrets in Envoy's container."""
     containers: Sequence[Manifest] = ()
     """Containers beside Envoy's."""
+    volumes: Sequence[Manifest] = ()
+    """Volumes of these containers, besides the ConfigMap's, which is called `config`."""
     egress: Sequence[Edge] = ()
     """Outgoing traffic besides DNS and the servers."""

@@ -17,13 +17,14 @@ from components.base import Manifest, SonicComponent
 from components.labels import version_label
 from components.monitoring.args import MonitoringArgs
 from components.monitoring.configuration import configuration
+from components.monitoring.credentials import PrometheusCredentials, secret_data
 from components.monitoring.deployment import CONFIG_FILE, PORT, START_SECONDS, deployment_spec, service_spec
 from components.monitoring.discovery import MONITOR_API_VERSION, monitors, services
 from components.rollout import SMALL_IMAGE_PULL_SECONDS, Promise, RolledOut, not_awaited, revision_of
 from components.server_pool import MetricTarget
 from stacks.schema.site import OwnPrometheus, SitePrometheus
 
-__all__ = ["Monitoring", "MonitoringArgs"]
+__all__ = ["Monitoring", "MonitoringArgs", "PrometheusCredentials"]
 
 _POD_READER: Manifest = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
 
@@ -35,9 +36,12 @@ class Monitoring(SonicComponent):
     """URL of Prometheus, as KEDA reaches it."""
     rolled_out: RolledOut | None
     """The own Prometheus that an update promises; None: the site's is read."""
+    credentials: PrometheusCredentials | None
+    """Header that Prometheus requires of readers; None: none."""
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
+        self.credentials = self._credentials(args)
         match args.prometheus:
             case SitePrometheus(url=url):
                 self._announce(args)
@@ -47,6 +51,17 @@ class Monitoring(SonicComponent):
                 self.rolled_out = self._deploy(args, prometheus)
                 self.url = f"http://{args.naming.host(args.name)}:{PORT}"
         self.register_outputs({"url": self.url})
+
+    def _credentials(self, args: MonitoringArgs) -> PrometheusCredentials | None:
+        data = secret_data(args.prometheus, args.secrets)
+        if data is None:
+            return None
+        metadata: Manifest = {"namespace": args.naming.namespace, "labels": args.labels.all}
+        # Pulumi gives a changed Secret a new name, which rolls the pods that read it.
+        secret: k8s.core.v1.Secret = k8s.core.v1.Secret(
+            self.child("credentials"), metadata=metadata, string_data=data, immutable=True, opts=self.options()
+        )
+        return PrometheusCredentials(secret_name=secret.metadata.apply(lambda metadata: str(metadata.name)))
 
     def _announce(self, args: MonitoringArgs) -> None:
         """Make the objects by which the site's Prometheus finds the pods."""

@@ -1,6 +1,9 @@
 """Arguments of a stack's metrics."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import pulumi
 
 from components.labels import Labels
 from components.naming import Naming
@@ -20,6 +23,8 @@ class MonitoringArgs:
     """Triton servers whose metrics it has, each target once."""
     proxies: MetricTarget
     """Envoys whose metrics it has."""
+    secrets: Mapping[str, pulumi.Output[str]]
+    """Pulumi secrets by name: those that `prometheus` names, at least."""
     image: str
     """Image of the own Prometheus."""
     api_server_port: int

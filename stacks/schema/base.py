@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic.fields import FieldInfo
 
 from stacks.origin import KeyPath
-from stacks.releases import KUBERNETES_OLDEST, parts
+from stacks.releases import KEDA_OLDEST, KUBERNETES_OLDEST, parts
 
 
 class BrokenRule(NamedTuple):
@@ -80,11 +80,14 @@ def _network(cidr: str) -> str:
     return cidr
 
 
-def _supported(release: str) -> str:
-    if parts(release) < parts(KUBERNETES_OLDEST):
-        msg = f"the oldest supported release of Kubernetes is {KUBERNETES_OLDEST}: upgrade the cluster first"
-        raise ValueError(msg)
-    return release
+def _supported(product: str, oldest: str, *, upgraded: str) -> AfterValidator:
+    def check(release: str) -> str:
+        if parts(release) < parts(oldest):
+            msg = f"the oldest supported release of {product} is {oldest}: upgrade {upgraded} first"
+            raise ValueError(msg)
+        return release
+
+    return AfterValidator(check)
 
 
 RESERVED_KEYS = frozenset({"site", "experiment", "instance", "override"})
@@ -179,6 +182,17 @@ LabelValue = Annotated[
 ]
 """A Kubernetes label value."""
 
+HeaderName = Annotated[
+    str,
+    _text(
+        "the name of an HTTP header (letters, digits and dashes)",
+        r"^[A-Za-z0-9-]+$",
+        example="X-Scope-OrgID",
+        length_max=64,
+    ),
+]
+"""The name of an HTTP header."""
+
 SecretName = Annotated[
     str,
     _text(
@@ -201,7 +215,7 @@ Cidr = Annotated[
 KubernetesRelease = Annotated[
     str,
     _text("a release of Kubernetes, in quotes", r"^1\.[0-9]+$", example="1.29", length_max=6),
-    AfterValidator(_supported),
+    _supported("Kubernetes", KUBERNETES_OLDEST, upgraded="the cluster"),
 ]
 """A minor release of Kubernetes that is not older than the oldest supported one."""
 
@@ -214,6 +228,13 @@ Uid = Annotated[
     ),
 ]
 """The identity of an object, which no other object of any cluster has."""
+
+KedaRelease = Annotated[
+    str,
+    _text("a release of KEDA, in quotes", r"^2\.[0-9]+$", example="2.17", length_max=6),
+    _supported("KEDA", KEDA_OLDEST, upgraded="the cluster's KEDA"),
+]
+"""A minor release of KEDA that is not older than the oldest supported one."""
 
 Md5 = Annotated[
     str,

@@ -7,19 +7,23 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stacks.origin import KeyPath, dotted
+from stacks.releases import KEDA_OLDEST, parts
 from stacks.schema.base import (
     AbsolutePath,
     BrokenRule,
     Cidr,
     Count,
     DnsLabel,
+    HeaderName,
     Hostname,
     ImageReference,
+    KedaRelease,
     KubernetesRelease,
     LabelKey,
     LabelValue,
     Model,
     Port,
+    SecretName,
     Text,
     Uid,
     twice,
@@ -137,6 +141,15 @@ class OwnPrometheus(Model):
     """Memory request and limit in MiB."""
 
 
+class SecretHeader(Model):
+    """An HTTP header with a secret value."""
+
+    name: HeaderName
+    """Name of the header, such as `X-Scope-OrgID`, or `Authorization` for a value `Basic …`."""
+    value_secret: SecretName
+    """Pulumi secret with the whole value."""
+
+
 class SitePrometheus(Model):
     """A Prometheus of the site, which puts the labels `namespace` and `pod` on the series that it scrapes."""
 
@@ -145,6 +158,18 @@ class SitePrometheus(Model):
     namespace: DnsLabel | None = None
     """Namespace of the pods that scrape, which alone may then reach the metrics; by default every pod of the cluster
     may."""
+    token_secret: SecretName | None = None
+    """Pulumi secret with the bearer token that Prometheus requires of whoever queries it."""
+    secret_header: SecretHeader | None = None
+    """Header that Prometheus requires instead of a bearer token."""
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """KEDA sends a token or a header."""
+        if self.token_secret is not None and self.secret_header is not None:
+            yield BrokenRule(
+                "token_secret and secret_header are both set, but KEDA sends one secret header: remove one",
+                ("token_secret", "secret_header"),
+            )
 
 
 class ExternalPrometheus(SitePrometheus):
@@ -191,11 +216,30 @@ class OperatorPrometheus(SitePrometheus):
 Monitoring = Annotated[OwnPrometheus | ExternalPrometheus | OperatorPrometheus, Field(discriminator="kind")]
 
 
+_TIMEOUT_SINCE = "2.17"
+"""First release of KEDA whose trigger has a time-out (kedacore/keda #6607)."""
+
+
 class Keda(Model):
     """The KEDA of the cluster."""
 
     namespace: DnsLabel = "keda"
     """Namespace of KEDA. From outside the stack's namespace, only KEDA may query its Prometheus."""
+    version: KedaRelease | None = None
+    """Minor release of KEDA, such as "2.17"; none: not known, and taken for the oldest supported one."""
+    timeout_ms: Annotated[int, Field(ge=100, le=60000)] | None = None
+    """Time that Prometheus may take to answer KEDA, in milliseconds. By default the one of KEDA's operator, 3 s unless
+    its KEDA_HTTP_DEFAULT_TIMEOUT says else. Needs KEDA 2.17."""
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """An older KEDA ignores a time-out."""
+        if self.timeout_ms is not None and parts(self.version or KEDA_OLDEST) < parts(_TIMEOUT_SINCE):
+            yield BrokenRule(
+                f"timeout_ms is {self.timeout_ms} but version is {self.version or 'not set'}, and KEDA ignores the "
+                f'time-out before {_TIMEOUT_SINCE}: set version to the release that runs, "{_TIMEOUT_SINCE}" or later, '
+                "or remove timeout_ms and set KEDA_HTTP_DEFAULT_TIMEOUT of KEDA's operator",
+                ("timeout_ms", "version"),
+            )
 
 
 class NodeLabels(Model):

@@ -36,6 +36,8 @@ class _UrlRule:
     path: Literal["none", "any", "required"]
     query: bool = False
     hosts: Literal["any", "no IPv6 address", "DNS name"] = "any"
+    secrets: str = "take out all up to the @"
+    """Way out for a URL with a user name and password."""
     example: str
 
     def __call__(self, url: str) -> str:
@@ -59,7 +61,7 @@ class _UrlRule:
             msg = f"a URL must begin with {' or '.join(f'{each}://' for each in self.schemes)}: begin it so"
             raise ValueError(msg)
         if "@" in parts.netloc:
-            msg = "a URL must have no user name and password, which would be in git: take out all up to the @"
+            msg = f"a URL must have no user name and password, which would be in git: {self.secrets}"
             raise ValueError(msg)
         if not _port_is_valid(parts):
             msg = "the port of a URL must be 1 to 65535: write the port, or leave the colon out"
@@ -134,6 +136,14 @@ S3Url = Annotated[
 PrometheusUrl = Annotated[
     str,
     Field(title="a URL", examples=["http://prometheus.monitoring.svc:9090"]),
-    AfterValidator(_UrlRule(schemes=("http", "https"), path="any", example="http://prometheus.monitoring.svc:9090")),
+    AfterValidator(
+        _UrlRule(
+            schemes=("http", "https"),
+            path="any",
+            secrets="name the Pulumi secret of a token in token_secret, or that of another header in secret_header, "
+            "and take out all up to the @",
+            example="http://prometheus.monitoring.svc:9090",
+        )
+    ),
 ]
 """A Prometheus, which may be below a path."""

@@ -1,25 +1,32 @@
 """Resources of the Autoscaling component."""
 
+from typing import Any
+
 import pulumi
 
 from components.autoscaling import Autoscaling, AutoscalingArgs
+from components.monitoring import PrometheusCredentials
 from components.triton import server_pool
 from tests.support.configs import stack_config
 from tests.support.pool_args import pool_args
 from tests.support.recorder import Recorder
 
 
-def test_one_scaled_object_for_the_deployment_under_its_name(recorder: Recorder) -> None:
+def args(**changes: Any) -> AutoscalingArgs:
     config = stack_config()
     pool = server_pool(pool_args(config))
     assert pool.scale_target
-    args = AutoscalingArgs(
-        pool=pool,
-        target=pool.scale_target,
-        scaling=config.experiment.scaling,
-        prometheus_url="http://prometheus:9090",
-    )
-    recorder.run(lambda: Autoscaling("autoscaling-gpu", args, pulumi.ResourceOptions()))
+    defaults: dict[str, Any] = {
+        "pool": pool,
+        "target": pool.scale_target,
+        "scaling": config.experiment.scaling,
+        "prometheus_url": "http://prometheus:9090",
+    }
+    return AutoscalingArgs(**(defaults | changes))
+
+
+def test_one_scaled_object_for_the_deployment_under_its_name(recorder: Recorder) -> None:
+    recorder.run(lambda: Autoscaling("autoscaling-gpu", args(), pulumi.ResourceOptions()))
     (scaled_object,) = recorder.manifests()
     assert (scaled_object["apiVersion"], scaled_object["kind"]) == ("keda.sh/v1alpha1", "ScaledObject")
     assert scaled_object["metadata"]["name"] == "sonic-demo-triton-gpu"
@@ -29,3 +36,18 @@ def test_one_scaled_object_for_the_deployment_under_its_name(recorder: Recorder)
         "kind": "Deployment",
         "name": "sonic-demo-triton-gpu",
     }
+
+
+def test_keda_takes_the_header_of_prometheus_from_the_secret(recorder: Recorder) -> None:
+    made = args(credentials=PrometheusCredentials(secret_name="prometheus-1"), timeout_ms=60000)  # noqa: S106
+    recorder.run(lambda: Autoscaling("autoscaling-gpu", made, pulumi.ResourceOptions()))
+    authentication, scaled_object = recorder.manifest("TriggerAuthentication"), recorder.manifest("ScaledObject")
+    assert authentication["metadata"]["namespace"] == scaled_object["metadata"]["namespace"]
+    assert authentication["spec"]["secretTargetRef"] == [
+        {"parameter": "customAuthHeader", "name": "prometheus-1", "key": "header"},
+        {"parameter": "customAuthValue", "name": "prometheus-1", "key": "value"},
+    ]
+    (trigger,) = scaled_object["spec"]["triggers"]
+    assert trigger["authenticationRef"] == {"name": authentication["metadata"]["name"]}
+    assert trigger["metadata"]["authModes"] == "custom"
+    assert trigger["metadata"]["timeout"] == "60000"

@@ -3,12 +3,13 @@
 import json
 from typing import Any
 
+import pulumi
 import pytest
 
 from components.monitoring import Monitoring, MonitoringArgs
 from components.naming import Naming
 from components.server_pool import MetricTarget
-from stacks.schema.site import ExternalPrometheus, MonitorKind, OperatorPrometheus, OwnPrometheus
+from stacks.schema.site import ExternalPrometheus, MonitorKind, OperatorPrometheus, OwnPrometheus, SecretHeader
 from tests.support.recorder import AUTO_NAME_SUFFIX, Recorder
 
 HERE = MetricTarget(name="server-metrics", namespace="cms", labels={"app": "triton"}, port=8002, path="/metrics")
@@ -35,6 +36,7 @@ def deploy(
         image="example.org/prometheus:v3.10.0",
         servers=servers or (HERE,),
         proxies=PROXIES,
+        secrets={name: pulumi.Output.secret(f"value of {name}\n") for name in ("token", "key")},
         api_server_port=6443,
         keda_namespace="keda",
     )
@@ -122,6 +124,26 @@ def test_monitors_of_several_namespaces_have_different_names_in_one(recorder: Re
     monitors = [each["metadata"] for each in recorder.manifests("PodMonitor")]
     assert {each["namespace"] for each in monitors} == {"monitoring"}
     assert len({each["name"] for each in monitors}) == len(monitors)
+
+
+@pytest.mark.parametrize(
+    ("facts", "header"),
+    [
+        ({"token_secret": "token"}, {"header": "Authorization", "value": "Bearer value of token"}),
+        (
+            {"secret_header": SecretHeader(name="X-Scope-OrgID", value_secret="key")},  # noqa: S106
+            {"header": "X-Scope-OrgID", "value": "value of key"},
+        ),
+    ],
+)
+def test_the_header_that_prometheus_requires_is_only_in_a_secret(
+    recorder: Recorder, facts: Any, header: dict[str, str]
+) -> None:
+    deploy(recorder, operator(**facts))
+    secret = recorder.manifest("Secret")
+    assert secret["immutable"] is True
+    assert secret["stringData"] == header
+    assert "value of" not in json.dumps([each for each in recorder.manifests() if each["kind"] != "Secret"])
 
 
 def test_the_url_is_that_of_the_service(own: Recorder) -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,11 +11,22 @@ from hypothesis import strategies as st
 
 from components.envoy import AdmissionArgs
 from components.envoy.admission import command, egress, files, limit_of_configuration
-from components.envoy.admission.controller import Decision, Observation, Policy, decide, queue_ms_of, servers_in_use
+from components.envoy.admission.controller import (
+    Decision,
+    Observation,
+    Policy,
+    Prometheus,
+    decide,
+    queue_ms_of,
+    servers_in_use,
+)
 from stacks.schema.experiment import Admission
+from testbed.polling import eventually
+from testbed.prometheus_stub import PrometheusStub, vector
 from tests.support.prometheus import NO_ANSWERS, answers
 
 POLICY = Policy(
+    credentials_folder=None,
     requests_in_flight_per_server_max=100,
     envoys=2,
     requests_max=400,
@@ -46,6 +58,17 @@ def test_only_a_fresh_and_long_wait_refuses_new_jobs(case: str, refusing: bool) 
 def test_an_invalid_answer_of_prometheus_raises_an_error_that_the_controller_catches(answer: bytes) -> None:
     with pytest.raises((ValueError, TypeError, KeyError, AttributeError)):
         queue_ms_of(answer, now_seconds=time.time())
+
+
+def test_prometheus_gets_the_header_that_it_requires(tmp_path: Path) -> None:
+    (tmp_path / "header").write_text("Authorization")
+    (tmp_path / "value").write_text("Bearer token")
+    with PrometheusStub() as stub:
+        stub.answer = vector("5")
+        asking = Prometheus(replace(POLICY, prometheus_url=stub.url, credentials_folder=str(tmp_path)))
+        asking.start()
+        eventually(lambda: asking.queue_ms() == 5, "the controller reads the answer")
+        assert stub.headers["authorization"] == "Bearer token"
 
 
 def test_requests_in_progress_decide_when_the_wait_is_unknown() -> None:

@@ -32,6 +32,7 @@ def args(**changes: Any) -> MonitoringArgs:
         "prometheus": own(),
         "servers": (SERVERS,),
         "proxies": PROXIES,
+        "secrets": {},
         "image": "example.org/prometheus:v3.10.0",
         "api_server_port": 6443,
         "keda_namespace": "keda",

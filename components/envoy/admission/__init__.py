@@ -27,6 +27,9 @@ from stacks.schema.url import endpoint
 PROBE_PORT = 9903
 """Port on which the supervisor answers the kubelet's probes."""
 
+CREDENTIALS_FOLDER = "/etc/sonic-prometheus"
+"""Mount path of the Secret with the header that Prometheus requires."""
+
 POLICY_FILE = "admission.json"
 CONTROLLER_FILE, SUPERVISOR_FILE = "controller.py", "supervisor.py"
 
@@ -53,6 +56,7 @@ def feature(args: EnvoyProxyArgs) -> Feature:
         runtime_layers=[{"name": "admission", "admin_layer": {}}],
         files=files(args.admission, envoys=envoys, memory_max=memory_max, admin_port=ADMIN_PORT),
         containers=[container(args.admission, admin_port=ADMIN_PORT)],
+        volumes=volumes(args.admission),
         egress=egress(args.admission),
     )
 
@@ -101,6 +105,7 @@ def files(args: AdmissionArgs, *, envoys: int, memory_max: int, admin_port: int)
         queue_refuse_new_jobs_ms=args.declared.queue_refuse_new_jobs_ms,
         prometheus_url=args.prometheus_url,
         query=args.query,
+        credentials_folder=CREDENTIALS_FOLDER if volumes(args) else None,
         admin_port=admin_port,
         weights=weights(args),
     )
@@ -152,8 +157,18 @@ def container(args: AdmissionArgs, *, admin_port: int) -> Manifest:
         "readinessProbe": probe("/ready", periodSeconds=10, failureThreshold=6),
         "livenessProbe": probe("/live", periodSeconds=20, failureThreshold=6),
         "securityContext": CONTAINER_SECURITY,
-        "volumeMounts": [{"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True}],
+        "volumeMounts": [
+            {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},
+            *({"name": each["name"], "mountPath": CREDENTIALS_FOLDER, "readOnly": True} for each in volumes(args)),
+        ],
     }
+
+
+def volumes(args: AdmissionArgs) -> list[Manifest]:
+    """Return the volume with the header that Prometheus requires, where the wait is queried with one."""
+    if args.credentials is None or args.declared.queue_refuse_new_jobs_ms is None:
+        return []
+    return [{"name": "prometheus-credentials", "secret": {"secretName": args.credentials.secret_name}}]
 
 
 def egress(args: AdmissionArgs) -> list[Edge]:

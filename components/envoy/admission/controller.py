@@ -99,6 +99,9 @@ class Policy:
     """Base URL of Prometheus."""
     query: str
     """PromQL of the wait in the servers' queues, in milliseconds."""
+    credentials_folder: str | None
+    """Folder with the name and the value of a header that Prometheus requires, in the files `header` and `value`; None:
+    it requires none."""
     admin_port: int
     """Port of Envoy's admin interface on loopback."""
     weights: Mapping[str, float]
@@ -271,7 +274,12 @@ class Prometheus(threading.Thread):
     def __init__(self, policy: Policy) -> None:
         super().__init__(daemon=True)
         words = urllib.parse.urlencode({"query": policy.query})
-        self._url = f"{policy.prometheus_url.rstrip('/')}/api/v1/query?{words}"
+        url = f"{policy.prometheus_url.rstrip('/')}/api/v1/query?{words}"
+        self._request = urllib.request.Request(url)  # noqa: S310
+        if policy.credentials_folder is not None:
+            folder = Path(policy.credentials_folder)
+            # A server that Prometheus redirects to does not get the header.
+            self._request.add_unredirected_header((folder / "header").read_text(), (folder / "value").read_text())
         self._last: tuple[float, float | None] = (-math.inf, None)
 
     def queue_ms(self) -> float | None:
@@ -283,7 +291,7 @@ class Prometheus(threading.Thread):
         """Query for ever."""
         while True:
             try:
-                with urllib.request.urlopen(self._url, timeout=PROMETHEUS_TIMEOUT_SECONDS) as answer:  # noqa: S310
+                with urllib.request.urlopen(self._request, timeout=PROMETHEUS_TIMEOUT_SECONDS) as answer:  # noqa: S310
                     queue_ms = queue_ms_of(answer.read(ANSWER_BYTES_MAX), now_seconds=time.time())
             except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError, AttributeError):
                 queue_ms = None
