@@ -12,7 +12,8 @@ from acceptance.answering_stack import refuse_another
 from acceptance.arguments import add_address, address, credentials
 from acceptance.client import TritonClient
 from acceptance.errors import CheckError
-from acceptance.handshake import Expectation, Result, Row, handshake
+from acceptance.handshake import METRICS_CHECK, Expectation, Result, Row, handshake
+from acceptance.metrics import metric_rows
 from acceptance.outputs import Endpoint
 from acceptance.reference import read_reference
 from acceptance.report import Table, first_cause
@@ -36,6 +37,9 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     parser.add_argument("stack", metavar="STACK")
     add_address(parser)
     parser.add_argument("--server", action="store_true", help="--endpoint is that of a server, without its Envoy")
+    parser.add_argument(
+        "--prometheus", metavar="URL", help="Prometheus to ask instead, such as that of a forwarded port"
+    )
     chosen = parser.parse_args(arguments)
     if chosen.server and chosen.endpoint is None:
         parser.error("--server goes with --endpoint: the stack's output is the address of its Envoys")
@@ -49,6 +53,7 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
         return 1
     print(f"stack {chosen.stack} at {endpoint.address} ({'TLS' if endpoint.tls else 'plain text'})\n")
     each = ask_each(config, expectations) if chosen.endpoint is None else ()
+    metrics = metric_rows(config, chosen.stack, chosen.prometheus, root) if chosen.endpoint is None else ()
     with TritonClient(endpoint.address, tls=endpoint.tls, credentials=shown) as client:
         try:
             if not chosen.server:
@@ -56,7 +61,7 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
         except CheckError as error:
             print(error, file=sys.stderr)
             return 1
-        rows = Table(expectations, sys.stdout).show(chain(handshake(client, expectations), each))
+        rows = Table(expectations, sys.stdout).show(chain(handshake(client, expectations), each, metrics))
     return conclude(config, endpoint, rows)
 
 
@@ -87,6 +92,10 @@ def conclude(config: StackConfig, endpoint: Endpoint, rows: Sequence[Row]) -> in
     """Print the verdict and the next command, and return the exit status."""
     cause = first_cause(rows)
     if cause is None:
+        untried = [row for row in rows if row.check == METRICS_CHECK and row.result is Result.NOT_TRIED]
+        if untried:
+            print(f"\n{len(rows) - len(untried)} right, and {len(untried)} not tried: {untried[0].detail}")
+            return 1
         print(f"\nall {len(rows)} right: clients of `{config.experiment_name}` use {endpoint.address}")
         not_sent = [row.model for row in rows if row.result is Result.NOT_SENT]
         if not_sent:

@@ -20,7 +20,9 @@ from acceptance.reference import Reference
 
 SERVER_CHECK = "server"
 """All checks of one server."""
-CHECKS = ("live", "ready", "index", "config", "metadata", "infer", "statistics", SERVER_CHECK)
+METRICS_CHECK = "metrics"
+"""One query of KEDA or of the admission controller."""
+CHECKS = ("live", "ready", "index", "config", "metadata", "infer", "statistics", SERVER_CHECK, METRICS_CHECK)
 """Every check, in the order of the rows."""
 
 STATISTICS_PATIENCE_SECONDS = 10.0

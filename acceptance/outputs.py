@@ -20,6 +20,15 @@ class Endpoint:
 
 
 def deployed_endpoint(stack: str, root: Path) -> Endpoint:
+    """Ask Pulumi for the address of a stack.
+
+    Raises:
+        CheckError: Pulumi is missing, knows no such stack, or the stack is not deployed.
+    """
+    return endpoint_of(stack, deployed_outputs(stack, root))
+
+
+def deployed_outputs(stack: str, root: Path) -> dict[str, Any]:
     """Ask Pulumi for the outputs of a stack.
 
     Raises:
@@ -35,7 +44,8 @@ def deployed_endpoint(stack: str, root: Path) -> Endpoint:
         reason = (run.stderr.strip() or "no reason given").splitlines()[-1].removeprefix("error: ")
         msg = f"Pulumi gives no outputs of stack `{stack}` ({reason}): deploy it with `pulumi up --stack {stack}`"
         raise CheckError(msg)
-    return endpoint_of(stack, json.loads(run.stdout))
+    outputs: dict[str, Any] = json.loads(run.stdout)
+    return outputs
 
 
 def endpoint_of(stack: str, outputs: dict[str, Any]) -> Endpoint:

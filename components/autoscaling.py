@@ -82,8 +82,12 @@ class AutoscalingArgs:
 class Autoscaling(SonicComponent):
     """The ScaledObject of one pool, and the TriggerAuthentication with which it queries Prometheus."""
 
+    query: str
+    """The query that KEDA puts to Prometheus."""
+
     def __init__(self, name: str, args: AutoscalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
+        self.query = scaling_query(args)
         target = args.target
         metadata: Manifest = {"name": target.name, "namespace": target.namespace, "labels": target.labels}
         authentication = []
@@ -108,6 +112,11 @@ class Autoscaling(SonicComponent):
         self.register_outputs({})
 
 
+def scaling_query(args: AutoscalingArgs) -> str:
+    """Return the query that KEDA puts to Prometheus. The acceptance check puts it too."""
+    return queries.pending_requests(args.pool)
+
+
 def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
     """Return the spec of the ScaledObject; the module's docstring has the arithmetic."""
     target = args.target
@@ -123,7 +132,7 @@ def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
                 "metricType": "AverageValue",
                 "metadata": {
                     "serverAddress": args.prometheus_url,
-                    "query": queries.pending_requests(args.pool),
+                    "query": scaling_query(args),
                     "threshold": str(pending_requests_per_server(args.scaling)),
                     "ignoreNullValues": "false",
                     **({"timeout": str(args.timeout_ms)} if args.timeout_ms else {}),

@@ -52,6 +52,8 @@ class SiteStack(SonicComponent):
     """Addresses that clients call, the exported one first."""
     metrics_url: str
     """URL of the Prometheus that has the stack's metrics, as the cluster reaches it."""
+    metrics_queries: Mapping[str, str]
+    """Query of each reader of the metrics, as it is put to Prometheus."""
 
     def __init__(self, name: str, args: SiteStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -75,13 +77,17 @@ class SiteStack(SonicComponent):
         ]
         pools = [triton.server_pool for triton in tritons]
         monitoring = self._monitoring(pools, args.secrets, ground)
-        proxy = self._envoy_proxy(pools, monitoring, ground)
-        for triton in tritons:
-            self._autoscaling(triton, monitoring)
+        admission = self._admission(pools, monitoring)
+        proxy = self._envoy_proxy(pools, admission, ground)
+        scalings = {triton.server_pool.name: self._autoscaling(triton, monitoring) for triton in tritons}
         self._rollout(tritons, proxy, monitoring)
 
         self.endpoints = proxy.endpoints
         self.metrics_url = monitoring.url
+        self.metrics_queries = {
+            **{f"autoscaling of pool {name}": scaling.query for name, scaling in scalings.items() if scaling},
+            **({"refusal of new jobs": admission.query} if admission and admission.queries_prometheus else {}),
+        }
         self.register_outputs(self.exports())
 
     def exports(self) -> dict[str, Any]:
@@ -97,6 +103,7 @@ class SiteStack(SonicComponent):
             **first.outputs,
             **({"further_endpoints": [endpoint.outputs for endpoint in further]} if further else {}),
             "metrics_url": self.metrics_url,
+            "metrics_queries": [{"reader": reader, "query": query} for reader, query in self.metrics_queries.items()],
             "models": [
                 {"name": model.name, "versions": list(model.versions or ())}
                 for model in self._config.experiment.models.expected
@@ -183,7 +190,7 @@ class SiteStack(SonicComponent):
         return TritonPool(self.child(f"triton-{share.pool.name}"), args, opts)
 
     def _envoy_proxy(
-        self, pools: Sequence[ServerPool], monitoring: Monitoring, after: list[pulumi.Resource]
+        self, pools: Sequence[ServerPool], admission: AdmissionArgs | None, after: list[pulumi.Resource]
     ) -> EnvoyProxy:
         """Put all pools behind one address. A pool takes the requests that healthy servers before it cannot."""
         site, experiment = self._config.site, self._config.experiment
@@ -198,7 +205,7 @@ class SiteStack(SonicComponent):
             timing=Timing.of(experiment.traffic),
             ways_in=self._config.ways_in,
             image=site.images.envoy or versions.ENVOY_IMAGE,
-            admission=self._admission(pools, monitoring),
+            admission=admission,
             prometheus_peer=self._prometheus_peer(),
         )
         return EnvoyProxy(self.child("envoy"), args, self.options(depends_on=after))
@@ -219,11 +226,11 @@ class SiteStack(SonicComponent):
             image=site.images.admission or versions.ADMISSION_IMAGE,
         )
 
-    def _autoscaling(self, triton: TritonPool, monitoring: Monitoring) -> None:
+    def _autoscaling(self, triton: TritonPool, monitoring: Monitoring) -> Autoscaling | None:
         """Let KEDA scale a pool that has a scale target."""
         pool, site = triton.server_pool, self._config.site
         if pool.scale_target is None:
-            return
+            return None
         args = AutoscalingArgs(
             pool=pool,
             target=pool.scale_target,
@@ -232,7 +239,8 @@ class SiteStack(SonicComponent):
             credentials=monitoring.credentials,
             timeout_ms=site.keda.timeout_ms if site.keda else None,
         )
-        Autoscaling(self.child(f"autoscaling-{pool.name}"), args, self.options(depends_on=[triton, monitoring]))
+        options = self.options(depends_on=[triton, monitoring])
+        return Autoscaling(self.child(f"autoscaling-{pool.name}"), args, options)
 
     def _rollout(self, tritons: Sequence[TritonPool], proxy: EnvoyProxy, monitoring: Monitoring) -> None:
         """Wait for the pods that this update promises; nobody waits for manifests that are only rendered."""

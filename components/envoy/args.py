@@ -36,6 +36,11 @@ class AdmissionArgs:
     image: str
     """Image with python3 on PATH, 3.11 or later."""
 
+    @property
+    def queries_prometheus(self) -> bool:
+        """True where the wait in the queues decides something."""
+        return self.declared.queue_refuse_new_jobs_ms is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnvoyProxyArgs:

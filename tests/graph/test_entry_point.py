@@ -64,7 +64,7 @@ def test_exports_are_what_clients_the_check_and_operators_read(
     monkeypatch.setattr(pulumi, "export", exports.__setitem__)
     run(recorder, "dev")
     described = {"namespace", "models", "config_digest"}
-    assert exports.keys() == {"grpc_endpoint", "grpc_tls", "metrics_url", "siteconf", *described}
+    assert exports.keys() == {"grpc_endpoint", "grpc_tls", "metrics_url", "metrics_queries", "siteconf", *described}
 
 
 def test_a_deployed_stack_is_never_rendered_by_pulumi(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

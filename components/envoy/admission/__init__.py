@@ -166,14 +166,14 @@ def container(args: AdmissionArgs, *, admin_port: int) -> Manifest:
 
 def volumes(args: AdmissionArgs) -> list[Manifest]:
     """Return the volume with the header that Prometheus requires, where the wait is queried with one."""
-    if args.credentials is None or args.declared.queue_refuse_new_jobs_ms is None:
+    if args.credentials is None or not args.queries_prometheus:
         return []
     return [{"name": "prometheus-credentials", "secret": {"secretName": args.credentials.secret_name}}]
 
 
 def egress(args: AdmissionArgs) -> list[Edge]:
     """Return the edge to Prometheus, if a limit on the wait is declared."""
-    if args.declared.queue_refuse_new_jobs_ms is None:
+    if not args.queries_prometheus:
         return []
     if not args.prometheus_peers:
         return [edge_to_url(args.prometheus_url)]

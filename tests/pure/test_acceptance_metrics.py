@@ -1,0 +1,171 @@
+"""The acceptance check's questions to Prometheus, each answer with its sentence."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acceptance.handshake import Result, Row
+from acceptance.metrics import Ask, MetricQuery, ask_prometheus, asker, by_url, queries_of
+from stacks.resolve import ROOT
+from stacks.schema import StackConfig
+from testbed.loopback import free_port
+from testbed.prometheus_stub import PrometheusStub, vector
+from tests.support.configs import stack_config
+from tests.support.kubeconfigs import write_kubeconfig
+from tests.support.stacks import STACKS, config_of, recorded
+
+QUERIES = [MetricQuery("autoscaling of pool gpu", "sum(waiting)")]
+
+_KUBECTL = f"""#!{sys.executable}
+import os, sys
+folder = os.path.dirname(os.path.abspath(__file__))
+open(os.path.join(folder, "path"), "w").write(sys.argv[-1])
+answer = open(os.path.join(folder, "answer")).read()
+sys.exit(answer) if answer.startswith("Error") else print(answer)
+"""
+
+
+def external(**facts: Any) -> StackConfig:
+    monitoring = {"kind": "external", "url": "https://prometheus.example.org", **facts}
+    return stack_config(site={"monitoring": monitoring})
+
+
+def only_row(config: StackConfig, ask: Ask) -> Row:
+    (row,) = ask_prometheus(config, QUERIES, ask, patience_seconds=0)
+    return row
+
+
+def answered(body: bytes, config: StackConfig | None = None) -> Row:
+    with PrometheusStub() as stub:
+        stub.answer = body
+        config = config or external()
+        return only_row(config, by_url(config, stub.url, "case", ROOT))
+
+
+def test_one_number_is_right() -> None:
+    row = answered(vector("7"))
+    assert (row.result, row.detail) == (Result.OK, "autoscaling of pool gpu: 7")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (vector("1", "2"), "2 series where KEDA takes one: aggregate them in the query, such as by sum(…)"),
+        (vector("NaN"), "the value is nan, which KEDA takes for an error"),
+        (vector("+Inf"), "the value is inf, which KEDA takes for an error"),
+        (b'{"status":"error","error":"parse error"}', "refuses the query `sum(waiting)` (parse error)"),
+        (b'{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}', "put vector(…) around it"),
+        (b"<html>log in</html>", "does not answer as Prometheus: compare site.monitoring.url"),
+    ],
+)
+def test_an_answer_that_keda_does_not_take_fails_with_its_reason(body: bytes, words: str) -> None:
+    row = answered(body)
+    assert row.result is Result.FAILED
+    assert words in row.detail
+
+
+@pytest.mark.parametrize(
+    ("monitoring", "words"),
+    [
+        ({"kind": "own"}, "logs deploy/sonic-demo-prometheus"),
+        ({}, "if it looks for Services, set site.monitoring.service_labels"),
+        (
+            {"service_labels": {"scrape_metrics": "true"}},
+            "look for Service sonic-demo-server-metrics among its targets",
+        ),
+        ({"kind": "operator", "monitor_labels": {"release": "prometheus"}}, "compare podMonitorSelector"),
+    ],
+)
+def test_no_series_names_what_to_compare(monitoring: Mapping[str, Any], words: str) -> None:
+    own = monitoring.get("kind") == "own"
+    config = stack_config(site={"monitoring": dict(monitoring)}) if own else external(**monitoring)
+    row = answered(vector(), config)
+    assert row.result is Result.FAILED
+    assert "no series" in row.detail
+    assert words in row.detail
+
+
+def test_series_that_come_late_are_waited_for() -> None:
+    answers = [json.loads(vector()), json.loads(vector("3"))]
+    (row,) = ask_prometheus(external(), QUERIES, lambda _: answers.pop(0), patience_seconds=1)
+    assert row.detail == "autoscaling of pool gpu: 3"
+
+
+def test_a_prometheus_that_nobody_reaches_from_here_is_told_how_to_be() -> None:
+    config = external(url=f"http://127.0.0.1:{free_port()}")
+    row = only_row(config, asker(config, "case", ROOT))
+    assert row.result is Result.FAILED
+    assert "--prometheus http://127.0.0.1:PORT" in row.detail
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program in kubectl's place, alone on PATH, and the kubeconfig of the test stack."""
+    (tmp_path / "kubectl").write_text(_KUBECTL)
+    (tmp_path / "kubectl").chmod(0o755)
+    write_kubeconfig(tmp_path / "kubeconfig", "test")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.delenv("SONIC_KUBE_CONTEXT", raising=False)
+    return tmp_path
+
+
+def test_a_service_is_asked_through_the_api_server(kubectl: Path) -> None:
+    (kubectl / "answer").write_text(vector("5").decode())
+    config = external(url="http://prometheus.monitoring.svc.cluster.local:9090/base")
+    row = only_row(config, asker(config, "case", ROOT))
+    assert (row.result, row.detail) == (Result.OK, "autoscaling of pool gpu: 5")
+    assert (kubectl / "path").read_text() == (
+        "/api/v1/namespaces/monitoring/services/http:prometheus:9090/proxy/base/api/v1/query?query=sum%28waiting%29"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "result", "words"),
+    [
+        (
+            "Error from server (Forbidden): services is forbidden",
+            Result.NOT_TRIED,
+            "--prometheus http://127.0.0.1:9090",
+        ),
+        ("Error from server (NotFound): not found", Result.FAILED, "get service,endpoints prometheus"),
+    ],
+)
+def test_a_service_that_the_api_server_does_not_reach(kubectl: Path, error: str, result: Result, words: str) -> None:
+    (kubectl / "answer").write_text(error)
+    config = external(url="http://prometheus.monitoring.svc:9090")
+    row = only_row(config, asker(config, "case", ROOT))
+    assert row.result is result
+    assert words in row.detail
+
+
+def test_credentials_do_not_pass_the_api_server(kubectl: Path) -> None:
+    (kubectl / "answer").write_text(vector("5").decode())
+    config = external(url="https://thanos.monitoring.svc:9091", token_secret="prometheus-token")  # noqa: S106
+    row = only_row(config, asker(config, "case", ROOT))
+    assert row.result is Result.NOT_TRIED
+    assert "port-forward service/thanos 9090:9091" in row.detail
+
+
+def test_the_required_header_comes_from_the_pulumi_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pulumi").write_text("#!/bin/sh\necho value-of-$3\n")
+    (tmp_path / "pulumi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with PrometheusStub() as stub:
+        config = external(url=stub.url, token_secret="prometheus-token")  # noqa: S106
+        assert only_row(config, asker(config, "case", ROOT)).result is Result.OK
+        assert stub.headers["authorization"] == "Bearer value-of-sonic:prometheus-token"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_outputs_hold_the_very_queries_of_keda(stack: str) -> None:
+    (component,) = [each for each in recorded(stack).components() if each.type.endswith(":SiteStack")]
+    asked = [each.query for each in queries_of(recorded(stack).outputs[component.urn])]
+    triggers = [each["spec"]["triggers"][0] for each in recorded(stack).manifests("ScaledObject")]
+    assert [trigger["metadata"]["query"] for trigger in triggers] == asked[: len(triggers)]
+    refuses = config_of(stack).experiment.admission.queue_refuse_new_jobs_ms is not None
+    assert len(asked) == len(triggers) + refuses
