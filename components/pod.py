@@ -7,6 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.base import Manifest, SonicComponent
+from stacks.schema.pod_settings import PodSettings
 
 CONTAINER_SECURITY: Mapping[str, Any] = {
     "allowPrivilegeEscalation": False,
@@ -27,6 +28,25 @@ def pod_security(user_id: int) -> dict[str, Any]:
         "runAsGroup": user_id,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
+
+
+def placement(settings: PodSettings, *requirements: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts of a pod spec that choose nodes, runtime and priority; empty parts are left out.
+
+    Args:
+        settings: the site's choices.
+        requirements: further `matchExpressions` that a node must meet.
+    """
+    expressions = [*requirements, *(each.model_dump(exclude_defaults=True) for each in settings.node_affinity)]
+    terms = {"nodeSelectorTerms": [{"matchExpressions": expressions}]}
+    parts = {
+        "nodeSelector": settings.node_selector,
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}} if expressions else {},
+        "tolerations": [toleration.model_dump(exclude_none=True) for toleration in settings.tolerations],
+        "runtimeClassName": settings.runtime_class,
+        "priorityClassName": settings.priority_class,
+    }
+    return {key: value for key, value in parts.items() if value}
 
 
 def pull_secrets(name: str | None) -> dict[str, Any]:

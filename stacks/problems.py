@@ -129,7 +129,7 @@ class _Translator:
         if isinstance(cause, BrokenRulesError):
             yield from self._broken_rules(cause, path)
         elif of_key:
-            yield self._wrong_key(path)
+            yield self._wrong_key(path, cause)
         elif details["type"] in {"missing", "union_tag_not_found"} and (partial := self._partial_list(path)):
             yield from partial
         elif details["type"] == "extra_forbidden":
@@ -229,10 +229,13 @@ class _Translator:
         what = {"integer": "a number", "number": "a number", "array": "a list"}.get(resolved.get("type", ""), "one")
         return Advice(f"write {what} such as {written(example)}", edits)
 
-    def _wrong_key(self, path: KeyPath) -> Problem:
+    def _wrong_key(self, path: KeyPath, cause: Exception | None) -> Problem:
         node = self._schema.key_rule(self._schema.at(path[:-1], self._tree.value))
         key, origin = str(path[-1]), self._tree.nearest_origin(path)
         file, at = self._location(path, origin)
+        if cause is not None:  # a validator of ours, which says its rule and its way out
+            sentence = f"{dotted(path[:-1])}: found the key {found(key)}: {cause}"
+            return Problem(origin.place, sentence, (Remove(file, at),))
         advice = Advice(f"write one such as {self._schema.example(node)}")
         for meant in suggestions(self._schema, node, key, key, key):
             edits = (Remove(file, at), Write(file, (*at[:-1], str(meant)), self._tree.value_at(path)))

@@ -15,6 +15,7 @@ from components.envoy.stats import METRICS_PATH, READY_PATH
 from components.pod import (
     CONTAINER_SECURITY,
     guaranteed,
+    placement,
     pod_security,
     pull_secrets,
     scrape_annotations,
@@ -46,8 +47,8 @@ def deployment_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) ->
         "revisionHistoryLimit": 0,
         "template": {
             "metadata": {
-                "labels": args.labels.all,
-                "annotations": scrape_annotations(STATS_PORT, METRICS_PATH),
+                "labels": {**args.proxy.pod_labels, **args.labels.all},
+                "annotations": {**args.proxy.pod_annotations, **scrape_annotations(STATS_PORT, METRICS_PATH)},
             },
             "spec": _pod_spec(args, config_map_name),
         },
@@ -83,15 +84,13 @@ def drain_command(args: EnvoyProxyArgs) -> list[str]:
 def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manifest:
     parts = features(args)
     secrets = [secret for part in parts for secret in part.secrets]
-    tolerations = [toleration.model_dump(exclude_none=True) for toleration in args.proxy.tolerations]
     return {
         "serviceAccountName": args.name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         **pull_secrets(args.naming.pull_secret),
         "terminationGracePeriodSeconds": args.timing.envoy_grace_seconds,
-        **({"nodeSelector": args.proxy.node_selector} if args.proxy.node_selector else {}),
-        **({"tolerations": tolerations} if tolerations else {}),
+        **placement(args.proxy),
         "topologySpreadConstraints": spread_over_nodes(args.labels.selector),
         "securityContext": pod_security(_USER_ID),
         "containers": [

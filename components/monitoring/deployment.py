@@ -8,7 +8,7 @@ from components.base import Manifest
 from components.monitoring.args import MonitoringArgs
 from components.monitoring.configuration import RETENTION_GIB
 from components.network import dual_stack
-from components.pod import CONTAINER_SECURITY, guaranteed, pod_security, pull_secrets, spread_over_nodes
+from components.pod import CONTAINER_SECURITY, guaranteed, placement, pod_security, pull_secrets, spread_over_nodes
 from stacks.schema.site import OwnPrometheus
 
 PORT = 9090
@@ -40,13 +40,17 @@ def deployment_spec(args: MonitoringArgs, prometheus: OwnPrometheus, *, config_m
         "revisionHistoryLimit": 0,  # as for Envoy: an old revision has no ConfigMap any more
         "selector": {"matchLabels": args.labels.selector},
         "template": {
-            "metadata": {"labels": args.labels.all},
+            "metadata": {
+                "labels": {**prometheus.pod_labels, **args.labels.all},
+                **({"annotations": prometheus.pod_annotations} if prometheus.pod_annotations else {}),
+            },
             "spec": {
                 "serviceAccountName": args.name,
                 "automountServiceAccountToken": True,
                 "enableServiceLinks": False,
                 "securityContext": {**pod_security(_USER_ID), "fsGroup": _USER_ID},
                 **pull_secrets(args.naming.pull_secret),
+                **placement(prometheus),
                 "topologySpreadConstraints": spread_over_nodes(args.labels.selector),
                 "containers": [_container(args, prometheus)],
                 "volumes": [

@@ -146,8 +146,11 @@ def deployment_spec(args: TritonPoolArgs, liveness_name: pulumi.Input[str]) -> M
         "revisionHistoryLimit": 0,
         "template": {
             "metadata": {
-                "labels": args.labels.all,
-                "annotations": scrape_annotations(METRICS_PORT, METRICS_PATH),
+                "labels": {**args.share.pool.pod_labels, **args.labels.all},
+                "annotations": {
+                    **args.share.pool.pod_annotations,
+                    **scrape_annotations(METRICS_PORT, METRICS_PATH),
+                },
             },
             "spec": pod_spec(args, liveness_name),
         },

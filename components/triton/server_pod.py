@@ -6,10 +6,11 @@ from typing import Any
 import pulumi
 
 from components.base import Manifest
-from components.pod import CONTAINER_SECURITY, guaranteed, pod_security, pull_secrets, spread_over_nodes
+from components.pod import CONTAINER_SECURITY, guaranteed, placement, pod_security, pull_secrets, spread_over_nodes
 from components.server_pool import METRICS_PORT_NAME
 from components.triton.args import TritonPoolArgs
 from components.triton.server import LIVENESS_FOLDER, METRICS_PORT, arguments, probes
+from stacks.schema.pod_settings import PRODUCT_LABEL
 
 _USER_ID = 1000
 """`triton-server` of NVIDIA's images, which owns the backends there."""
@@ -29,7 +30,7 @@ def pod_spec(args: TritonPoolArgs, liveness_name: pulumi.Input[str]) -> Manifest
         "enableServiceLinks": False,
         **pull_secrets(args.naming.pull_secret),
         "terminationGracePeriodSeconds": args.timing.grace_seconds,
-        **_placement(args),
+        **placement(args.share.pool, *_product(args)),
         "topologySpreadConstraints": spread_over_nodes(args.labels.selector),
         "securityContext": pod_security(_USER_ID),
         "containers": [_container(args)],
@@ -87,16 +88,7 @@ def _resources(args: TritonPoolArgs) -> dict[str, Any]:
     )
 
 
-def _placement(args: TritonPoolArgs) -> dict[str, Any]:
-    """Restrict the pod to nodes of the pool with one of the GPU products that the models run on."""
-    pool, products = args.share.pool, args.share.gpu_products
-    expression = {"key": "nvidia.com/gpu.product", "operator": "In", "values": list(products)}
-    required = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
-    placement = {
-        "nodeSelector": pool.node_selector,
-        "tolerations": [toleration.model_dump(exclude_none=True) for toleration in pool.tolerations],
-        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
-        if products and args.server.gpus
-        else {},
-    }
-    return {key: value for key, value in placement.items() if value}
+def _product(args: TritonPoolArgs) -> list[dict[str, Any]]:
+    """Return the requirement on a node to have one of the GPU products that the models run on."""
+    products = args.share.gpu_products if args.server.gpus else ()
+    return [{"key": PRODUCT_LABEL, "operator": "In", "values": list(products)}] if products else []

@@ -134,6 +134,16 @@ DnsLabel = Annotated[
 ]
 """A name that Kubernetes takes for a namespace, a Service or a pool: RFC 1123 label."""
 
+ObjectName = Annotated[
+    str,
+    _text(
+        "a name of a Kubernetes object (lower-case letters, digits, dashes and dots)",
+        rf"^({_DNS_LABEL}\.)*{_DNS_LABEL}$",
+        example="high-priority",
+    ),
+]
+"""A name that Kubernetes takes for an object of the cluster: RFC 1123 subdomain."""
+
 Hostname = Annotated[
     str,
     _text("a DNS name or an IPv4 address", rf"^({_DNS_LABEL}\.)*{_DNS_LABEL}$", example="node1.example.org"),

@@ -5,30 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.schema.base import BrokenRule, Count, DnsLabel, LabelKey, LabelValue, Model, Text
-
-
-class Toleration(Model):
-    """A taint that pods tolerate (Kubernetes names)."""
-
-    key: LabelKey
-    """Key of the taint."""
-    operator: Literal["Exists", "Equal"] = "Exists"
-    """`Equal` compares the value too."""
-    value: str | None = None
-    """Value of the taint; only with `Equal`."""
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
-    """Effect of the taint; by default every effect."""
-
-    def broken_rules(self) -> Iterator[BrokenRule]:
-        """`Equal` needs a value, and `Exists` has none."""
-        if self.operator == "Equal" and self.value is None:
-            yield BrokenRule("operator is `Equal` but there is no value: add value, or use `Exists`", ("operator",))
-        if self.operator == "Exists" and self.value is not None:
-            yield BrokenRule(
-                f'operator is `Exists` but value is "{self.value}": remove value, or set operator to `Equal`',
-                ("value", "operator"),
-            )
+from stacks.schema.base import BrokenRule, Count, DnsLabel, Model, Text
+from stacks.schema.pod_settings import PRODUCT_LABEL, PodSettings
 
 
 class Gpu(Model):
@@ -40,7 +18,7 @@ class Gpu(Model):
     """Values of the node label `nvidia.com/gpu.product` in the pool; empty: not known."""
 
 
-class KubernetesPool(Model):
+class _NodeCapacity(Model):
     """Capacity on nodes of this cluster."""
 
     kind: Literal["kubernetes"]
@@ -53,10 +31,21 @@ class KubernetesPool(Model):
     """Number of further servers that fit during a rollout. With 0, a rollout removes a server before it adds one."""
     gpu: Gpu | None = None
     """GPUs of the pool; none: a CPU pool."""
-    node_selector: dict[LabelKey, LabelValue] = {}
-    """Labels that a node must have."""
-    tolerations: tuple[Toleration, ...] = ()
-    """Taints that the servers tolerate."""
+
+
+class KubernetesPool(PodSettings, _NodeCapacity):  # pydantic lists the fields of the last base first
+    """Capacity on nodes of this cluster."""
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """GPU products are in one place, where an experiment's are compared with them."""
+        yield from super().broken_rules()
+        for index, requirement in enumerate(self.node_affinity):
+            if requirement.key == PRODUCT_LABEL and requirement.operator == "In":
+                yield BrokenRule(
+                    f"node_affinity[{index}] asks for the products {', '.join(requirement.values)}, which an "
+                    "experiment's gpu_products would not be compared with: write them as gpu.products",
+                    (f"node_affinity.{index}.key",),
+                )
 
 
 class InterLinkPool(Model):

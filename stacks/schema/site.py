@@ -30,7 +30,8 @@ from stacks.schema.base import (
 )
 from stacks.schema.exposure import Exposure
 from stacks.schema.images import EnvoyImage, PythonImage
-from stacks.schema.pools import Pool, Toleration
+from stacks.schema.pod_settings import PodSettings
+from stacks.schema.pools import Pool
 from stacks.schema.storage import CvmfsHostPath, Storage
 from stacks.schema.url import PrometheusUrl
 
@@ -111,8 +112,8 @@ PROXY_BODIES_MIN = 4
 """Number of largest messages that must fit into an Envoy's memory at the same time."""
 
 
-class Proxy(Model):
-    """Size and nodes of the Envoys in front of the servers."""
+class _ProxySize(Model):
+    """Number and size of the Envoys."""
 
     replicas: Annotated[int, Field(ge=2)] = 2
     """Number of Envoys; at least two, so that the loss of a node or a rollout interrupts no traffic."""
@@ -120,14 +121,14 @@ class Proxy(Model):
     """CPU request and limit of each Envoy, in cores. Rounded up, also its number of worker threads."""
     memory_mib: Annotated[int, Field(ge=256)] = 1024
     """Memory request and limit of each Envoy, in MiB."""
-    node_selector: dict[LabelKey, LabelValue] = {}
-    """Labels that a node must have to carry an Envoy."""
-    tolerations: tuple[Toleration, ...] = ()
-    """Taints that the Envoys tolerate."""
 
 
-class OwnPrometheus(Model):
-    """A Prometheus of the stack's own, which scrapes only the stack."""
+class Proxy(PodSettings, _ProxySize):
+    """Size and nodes of the Envoys in front of the servers."""
+
+
+class _PrometheusSize(Model):
+    """Scrapes and size of a Prometheus."""
 
     kind: Literal["own"]
     """Deployed with the stack."""
@@ -139,6 +140,10 @@ class OwnPrometheus(Model):
     """CPU request and limit, in cores. A few pods cost little to scrape; a query over days takes longer with less."""
     memory_mib: Annotated[int, Field(ge=128)] = 1024
     """Memory request and limit in MiB."""
+
+
+class OwnPrometheus(PodSettings, _PrometheusSize):
+    """A Prometheus of the stack's own, which scrapes only the stack."""
 
 
 class SecretHeader(Model):
