@@ -52,11 +52,8 @@ from stacks.schema.experiment import Scaling
 
 _API_VERSION = "keda.sh/v1alpha1"
 
-SCALE_UP_PERIOD_SECONDS = 15
-"""The HPA's own period. Each of its decisions may double the servers, or add four if that is more."""
-
-SCALE_DOWN_PERIOD_SECONDS = 60
-"""From the removal of one server to the next: four decisions of the HPA, enough to see the queue without the first."""
+_SERVERS_PER_STEP = 4
+"""Servers that a decision of the HPA adds, or as many as there are if that is more."""
 
 _THRESHOLD_MIN = 0.001  # a Kubernetes quantity of thousandths holds nothing finer, and the HPA refuses 0
 
@@ -71,6 +68,8 @@ class AutoscalingArgs:
     """Scale target of the pool."""
     scaling: Scaling
     """Queue and service times of the experiment."""
+    envoy_pattern: str
+    """Regular expression (RE2) of the whole names of the Envoys."""
     prometheus_url: str
     """Prometheus as KEDA reaches it, such as `http://sonic-cms-prometheus.sonic-cms.svc.cluster.local:9090`."""
     credentials: PrometheusCredentials | None = None
@@ -113,8 +112,11 @@ class Autoscaling(SonicComponent):
 
 
 def scaling_query(args: AutoscalingArgs) -> str:
-    """Return the query that KEDA puts to Prometheus. The acceptance check puts it too."""
-    return queries.pending_requests(args.pool)
+    """Return the query of the pool's load: its waiting requests, or the experiment's own."""
+    own = args.scaling.query
+    if own is None:
+        return queries.pending_requests(args.pool)
+    return queries.filled(own, pool=args.pool, envoys=args.envoy_pattern)
 
 
 def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
@@ -128,12 +130,12 @@ def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
         "triggers": [
             {
                 "type": "prometheus",
-                "name": "pending-requests",
+                "name": "pending-requests" if args.scaling.query is None else "load",
                 "metricType": "AverageValue",
                 "metadata": {
                     "serverAddress": args.prometheus_url,
                     "query": scaling_query(args),
-                    "threshold": str(pending_requests_per_server(args.scaling)),
+                    "threshold": str(load_per_server(args.scaling)),
                     "ignoreNullValues": "false",
                     **({"timeout": str(args.timeout_ms)} if args.timeout_ms else {}),
                     **({"authModes": "custom"} if args.credentials else {}),
@@ -154,24 +156,40 @@ def trigger_authentication_spec(credentials: PrometheusCredentials) -> dict[str,
     }
 
 
-def pending_requests_per_server(scaling: Scaling) -> float:
-    """Return the waiting requests per server above which servers are added: a multiple of 0.001, and at least that."""
-    return max(round(scaling.queue_target_ms / scaling.service_time_ms, 3), _THRESHOLD_MIN)
+def load_per_server(scaling: Scaling) -> float:
+    """Return the load above which servers are added, by default in waiting requests.
+
+    It is a multiple of 0.001, and at least that.
+    """
+    load = scaling.queue_target_ms / scaling.service_time_ms if scaling.threshold is None else scaling.threshold
+    return max(round(load, 3), _THRESHOLD_MIN)
 
 
 def _behavior(scaling: Scaling) -> Mapping[str, Any]:
     return {
         "scaleUp": {
-            "stabilizationWindowSeconds": 0,
+            "stabilizationWindowSeconds": scaling.scale_up_wait_seconds,
             "selectPolicy": "Max",
             "policies": [
-                {"type": "Pods", "value": 4, "periodSeconds": SCALE_UP_PERIOD_SECONDS},
-                {"type": "Percent", "value": 100, "periodSeconds": SCALE_UP_PERIOD_SECONDS},
+                {"type": kind, "value": value, "periodSeconds": scaling.scale_up_period_seconds}
+                for kind, value in _scale_up_steps(scaling)
             ],
         },
         "scaleDown": {
             "stabilizationWindowSeconds": scaling.scale_down_wait_seconds,
             "selectPolicy": "Max",
-            "policies": [{"type": "Pods", "value": 1, "periodSeconds": SCALE_DOWN_PERIOD_SECONDS}],
+            "policies": [
+                {
+                    "type": "Pods",
+                    "value": scaling.scale_down_servers,
+                    "periodSeconds": scaling.scale_down_period_seconds,
+                }
+            ],
         },
     }
+
+
+def _scale_up_steps(scaling: Scaling) -> list[tuple[str, int]]:
+    if scaling.scale_up_servers is not None:
+        return [("Pods", scaling.scale_up_servers)]
+    return [("Pods", _SERVERS_PER_STEP), ("Percent", 100)]

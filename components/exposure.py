@@ -28,6 +28,8 @@ class ClientEndpointArgs:
     """Name of the Service, and of the Ingress or route before it."""
     namespace: str
     """Namespace of the stack."""
+    cluster_domain: str = "cluster.local"
+    """DNS domain of the cluster."""
     labels: Labels
     """Labels of the pods that serve."""
     port: int
@@ -197,7 +199,7 @@ def traffic_policy_spec(args: ClientEndpointArgs) -> Manifest:
 
 def endpoint(args: ClientEndpointArgs) -> str:
     """Return `host:port` as clients use it, for an exposure whose host name is known beforehand."""
-    host = args.exposure.hostname or f"{args.name}.{args.namespace}.svc.cluster.local"
+    host = args.exposure.hostname or f"{args.name}.{args.namespace}.svc.{args.cluster_domain}"
     return f"{host}:{args.exposure.client_port or args.port}"
 
 

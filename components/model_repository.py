@@ -25,6 +25,11 @@ VOLUME_PATH = "/models"
 """Path of the site's volume in a server."""
 
 _VOLUME_NAME = "models"
+_AUTHORITIES = "s3-authorities"
+_AUTHORITIES_FILE = "/etc/ssl/certs/ca-certificates.crt"
+"""File that libcurl of Triton's images reads: the AWS client in Triton names none."""
+_TOKEN_SERVICE = Edge(peers=(), ports=(443,))
+"""Amazon's STS, which gives the keys of a role and is known by name only."""
 _ENFORCED_NOWHERE = "1Gi"  # a claim must name a size, which neither CVMFS nor NFS enforces
 
 
@@ -40,6 +45,8 @@ class MountedRepository:
     """Mounts of the container."""
     env: tuple[Mapping[str, Any], ...] = ()
     """Environment of the container; a value may be an Output."""
+    account_annotations: Mapping[str, str] = field(default_factory=dict)
+    """Annotations of the pod's ServiceAccount."""
     egress: tuple[Edge, ...] = ()
     """Traffic from the pod to the models. The kubelet reads mounted volumes from the node, where no policy applies."""
 
@@ -115,7 +122,10 @@ class ModelRepository(SonicComponent):
 
     def _credentials(
         self, namespace: str, labels: Mapping[str, str], s3: S3Endpoint, secrets: Mapping[str, pulumi.Output[str]]
-    ) -> pulumi.Output[str]:
+    ) -> pulumi.Output[str] | None:
+        """Make the Secret with the keys; None without keys."""
+        if s3.access_key_secret is None or s3.secret_key_secret is None:
+            return None
         metadata: Manifest = {"namespace": namespace, "labels": labels}
         data = {
             "access-key-id": secrets[s3.access_key_secret],
@@ -153,22 +163,35 @@ def mounted_volume(repository: VolumeRepository, claim: str) -> MountedRepositor
     )
 
 
-def mounted_s3(repository: S3Repository, s3: S3Endpoint, secret_name: pulumi.Input[str]) -> MountedRepository:
-    """Read from a bucket, from which Triton copies the models when it starts, with credentials from a Secret."""
+def mounted_s3(repository: S3Repository, s3: S3Endpoint, secret_name: pulumi.Input[str] | None) -> MountedRepository:
+    """Read from a bucket, from which Triton copies the models when it starts.
+
+    With the keys of a Secret, with the role of the ServiceAccount, or, with neither, unsigned: Triton's AWS client
+    signs nothing if it finds no credentials.
+    """
 
     def secret(key: str) -> dict[str, Any]:
         return {"secretKeyRef": {"name": secret_name, "key": key}}
 
+    keys: tuple[Mapping[str, Any], ...] = (
+        {"name": "AWS_ACCESS_KEY_ID", "valueFrom": secret("access-key-id")},
+        {"name": "AWS_SECRET_ACCESS_KEY", "valueFrom": secret("secret-access-key")},
+    )
+    authorities = s3.authorities_secret
+    volume = {"name": _AUTHORITIES, "secret": {"secretName": authorities}}
+    mount = {"name": _AUTHORITIES, "mountPath": _AUTHORITIES_FILE, "subPath": "ca.crt", "readOnly": True}
     return MountedRepository(
         repository_urls=(s3_url(s3.endpoint_url, repository.bucket, repository.prefix),),
+        volumes=(volume,) if authorities else (),
+        volume_mounts=(mount,) if authorities else (),
         env=(
-            {"name": "AWS_ACCESS_KEY_ID", "valueFrom": secret("access-key-id")},
-            {"name": "AWS_SECRET_ACCESS_KEY", "valueFrom": secret("secret-access-key")},
+            *(keys if secret_name is not None else ()),
             {"name": "AWS_DEFAULT_REGION", "value": s3.region},
             # Otherwise the AWS client first asks a cloud's metadata service, which the policy lets run into a timeout.
             {"name": "AWS_EC2_METADATA_DISABLED", "value": "true"},
         ),
-        egress=(edge_to_url(s3.endpoint_url),),
+        account_annotations={"eks.amazonaws.com/role-arn": s3.role_arn} if s3.role_arn else {},
+        egress=(edge_to_url(s3.endpoint_url), *((_TOKEN_SERVICE,) if s3.role_arn else ())),
     )
 
 

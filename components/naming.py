@@ -14,6 +14,8 @@ class Naming:
     """Prefix of the names of the stack's objects, such as `sonic-cms`."""
     namespace: str
     """Namespace of the stack."""
+    cluster_domain: str = "cluster.local"
+    """DNS domain of the cluster."""
     pull_secret: str | None = None
     """Existing image pull secret of the namespace."""
     ip_families: tuple[str, ...] = ("IPv4",)
@@ -31,4 +33,4 @@ class Naming:
 
     def host(self, service: str) -> str:
         """Return the DNS name of a Service of the stack."""
-        return f"{service}.{self.namespace}.svc.cluster.local"
+        return f"{service}.{self.namespace}.svc.{self.cluster_domain}"

@@ -64,16 +64,16 @@ def edge_to_url(url: str) -> Edge:
     """Return traffic to the server of a URL. A NetworkPolicy knows addresses and pods, not names.
 
     - An IP address: that address, on its port.
-    - A Service of the cluster (`….svc`, `….svc.cluster.local`): each pod of its namespace, on any port, since a policy
-      compares the port of the pod, which the URL does not tell.
+    - A Service of the cluster (`….svc`, `….svc.<cluster domain>`): each pod of its namespace, on any port, since a
+      policy compares the port of the pod, which the URL does not tell.
     - Another name: any address, on its port.
     """
     _, host, port = endpoint(url)
     try:
         prefix_length = ip_address(host).max_prefixlen
     except ValueError:
-        service = host.removesuffix(".cluster.local").split(".")
-        if service[2:] == ["svc"]:
+        service = host.split(".")
+        if service[2:3] == ["svc"]:
             return Edge(peers=(namespace_pods(service[1]),), ports=())
         return Edge(peers=(), ports=(port,))
     return Edge(peers=addresses([f"{host}/{prefix_length}"]), ports=(port,))

@@ -98,7 +98,12 @@ def scrape_annotations(port: int, path: str) -> dict[str, str]:
 
 
 def pod_guards(
-    component: SonicComponent, metadata: Manifest, *, selector: Mapping[str, str], policy: Manifest
+    component: SonicComponent,
+    metadata: Manifest,
+    *,
+    selector: Mapping[str, str],
+    policy: Manifest,
+    account_annotations: Mapping[str, str] | None = None,
 ) -> list[pulumi.Resource]:
     """Register what guards a Deployment's pods: a ServiceAccount without a token, a NetworkPolicy and a budget.
 
@@ -107,13 +112,14 @@ def pod_guards(
         metadata: `metadata` of the three, and of the Deployment.
         selector: labels of the pods.
         policy: spec of the NetworkPolicy.
+        account_annotations: annotations of the ServiceAccount.
 
     Returns:
         The account and the policy, which the Deployment depends on.
     """
     account = k8s.core.v1.ServiceAccount(
         component.child("account"),
-        metadata=metadata,
+        metadata={**metadata, "annotations": account_annotations} if account_annotations else metadata,
         automount_service_account_token=False,
         opts=component.options(),
     )

@@ -33,6 +33,14 @@ def queue_wait_ms(pools: Sequence[ServerPool], *, service_time_ms: float) -> str
     return f"{waiting} / count(count by (pod) ({fresh})) * {service_time_ms:g}"
 
 
+def filled(query: str, *, pool: ServerPool, envoys: str) -> str:
+    """Return an experiment's own query with the pods of one pool and of the proxy."""
+    places = {"{namespace}": pool.metrics.namespace, "{pods}": pool.pod_pattern, "{envoys}": envoys}
+    for place, value in places.items():
+        query = query.replace(place, value)
+    return query.strip()
+
+
 def _pending(pool: ServerPool) -> str:
     return f'nv_inference_pending_request_count{{namespace="{pool.metrics.namespace}",pod=~"{pool.pod_pattern}"}}'
 

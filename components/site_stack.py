@@ -14,11 +14,14 @@ from components.envoy import STATS_PORT, AdmissionArgs, EnvoyProxy, EnvoyProxyAr
 from components.envoy.stats import METRICS_PATH
 from components.exposure import ClientEndpoint
 from components.gpu_nodes import GpuNodes, GpuNodesArgs
+from components.images import mirrored
 from components.labels import INFORMATION, instance_selector
 from components.model_repository import ModelRepository, ModelRepositoryArgs
 from components.monitoring import Monitoring, MonitoringArgs
 from components.naming import Naming
 from components.network import IN_CLUSTER, namespace_pods, pods, policy_spec
+from components.patches import transformation
+from components.pod import deployment_pod_pattern
 from components.rollout import ClusterHooks, Rollout, RolloutArgs
 from components.server_pool import MetricTarget, ServerPool
 from components.timing import ServerTiming, Timing
@@ -56,13 +59,16 @@ class SiteStack(SonicComponent):
     """Query of each reader of the metrics, as it is put to Prometheus."""
 
     def __init__(self, name: str, args: SiteStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+        patches = (args.config.site.patches, args.config.experiment.patches)
+        patched = pulumi.ResourceOptions(transformations=[transformation(patches)])
+        super().__init__(name, pulumi.ResourceOptions.merge(opts, patched))
         self._config = args.config
         self._hooks = args.hooks
         self._self_tests = args.self_tests
         self._naming = Naming(
             instance=args.config.name,
             namespace=args.config.namespace,
+            cluster_domain=args.config.site.access.cluster_domain,
             pull_secret=args.config.site.images.pull_secret,
             ip_families=args.config.site.access.ip_families,
             dns_cidrs=args.config.site.access.dns_cidrs,
@@ -72,7 +78,7 @@ class SiteStack(SonicComponent):
         nodes = self._gpu_nodes() if args.label_nodes else []
         repository = self._model_repository(args.secrets, ground)
         tritons = [
-            self._triton_pool(priority, share, repository, ground + nodes)
+            self._triton_pool(priority, share, repository, args.secrets, ground + nodes)
             for priority, share in enumerate(args.config.pool_shares)
         ]
         pools = [triton.server_pool for triton in tritons]
@@ -164,22 +170,30 @@ class SiteStack(SonicComponent):
             servers=_distinct([pool.metrics for pool in pools]),
             proxies=proxies,
             secrets=secrets,
-            image=site.images.prometheus or versions.PROMETHEUS_IMAGE,
+            image=self._image(site.images.prometheus or versions.PROMETHEUS_IMAGE),
             api_server_port=site.access.api_server_port,
             keda_namespace=site.keda.namespace if site.keda else None,
         )
         return Monitoring(self.child("monitoring"), args, self.options(depends_on=after))
 
     def _triton_pool(
-        self, priority: int, share: PoolShare, repository: ModelRepository, after: list[pulumi.Resource]
+        self,
+        priority: int,
+        share: PoolShare,
+        repository: ModelRepository,
+        secrets: Mapping[str, pulumi.Output[str]],
+        after: list[pulumi.Resource],
     ) -> TritonPool:
         args = TritonPoolArgs(
             naming=self._naming,
             share=share,
             priority=priority,
             server=self._config.experiment.server,
+            image=self._image(self._config.experiment.server.image),
             models=self._config.experiment.models,
             repository=repository.mounted,
+            data=self._config.site.storage.data,
+            secrets=secrets,
             timing=ServerTiming.of(self._config.experiment.traffic, dns_ttl_seconds=self._config.site.dns_ttl_seconds),
             proxy_selector=self._naming.labels("envoy").selector,
             prometheus_peer=self._prometheus_peer(),
@@ -204,7 +218,7 @@ class SiteStack(SonicComponent):
             clients=experiment.clients,
             timing=Timing.of(experiment.traffic),
             ways_in=self._config.ways_in,
-            image=site.images.envoy or versions.ENVOY_IMAGE,
+            image=self._image(site.images.envoy or versions.ENVOY_IMAGE),
             admission=admission,
             prometheus_peer=self._prometheus_peer(),
         )
@@ -223,7 +237,7 @@ class SiteStack(SonicComponent):
             credentials=monitoring.credentials,
             prometheus_peers=[self._prometheus_peer()] if isinstance(site.monitoring, OwnPrometheus) else [],
             tenants=tenants_of(experiment.clients),
-            image=site.images.admission or versions.ADMISSION_IMAGE,
+            image=self._image(site.images.admission or versions.ADMISSION_IMAGE),
         )
 
     def _autoscaling(self, triton: TritonPool, monitoring: Monitoring) -> Autoscaling | None:
@@ -235,12 +249,16 @@ class SiteStack(SonicComponent):
             pool=pool,
             target=pool.scale_target,
             scaling=self._config.experiment.scaling,
+            envoy_pattern=deployment_pod_pattern(self._naming.name("envoy")),
             prometheus_url=monitoring.url,
             credentials=monitoring.credentials,
             timeout_ms=site.keda.timeout_ms if site.keda else None,
         )
         options = self.options(depends_on=[triton, monitoring])
         return Autoscaling(self.child(f"autoscaling-{pool.name}"), args, options)
+
+    def _image(self, image: str) -> str:
+        return mirrored(image, self._config.site.images.mirrors)
 
     def _rollout(self, tritons: Sequence[TritonPool], proxy: EnvoyProxy, monitoring: Monitoring) -> None:
         """Wait for the pods that this update promises; nobody waits for manifests that are only rendered."""

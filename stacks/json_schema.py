@@ -97,7 +97,7 @@ class Schema:
             case "array":
                 least = f" of at least {node['minItems']}" if "minItems" in node else ""
                 return f"a list{least}, each item {self.rule(node['items'])}"
-            case "object" if isinstance(node.get("additionalProperties"), dict):
+            case "object" if node.get("additionalProperties") not in (None, {}, False, True):
                 key = f", each key {self.rule(names)}" if "title" in (names := node.get("propertyNames", {})) else ""
                 return f"a mapping{key}, each value {self.rule(node['additionalProperties'])}"
             case "object":

@@ -58,6 +58,7 @@ class EnvoyProxy(SonicComponent):
                 ClientEndpointArgs(
                     name=way.service,
                     namespace=args.naming.namespace,
+                    cluster_domain=args.naming.cluster_domain,
                     labels=args.labels,
                     port=GRPC_PORT,
                     exposure=way.exposure,

@@ -52,7 +52,13 @@ class TritonPool(SonicComponent):
         metadata: Manifest = {"name": args.name, "namespace": args.naming.namespace, "labels": args.labels.all}
         self.server_pool = server_pool(args)
 
-        guards = pod_guards(self, metadata, selector=args.labels.selector, policy=network_policy_spec(args))
+        guards = pod_guards(
+            self,
+            metadata,
+            selector=args.labels.selector,
+            policy=network_policy_spec(args),
+            account_annotations=args.repository.account_annotations,
+        )
         liveness = k8s.core.v1.ConfigMap(
             self.child("liveness"),
             # Named by Pulumi: a changed map is another map, and another map rolls the pods.
@@ -65,12 +71,12 @@ class TritonPool(SonicComponent):
         k8s.core.v1.Service(
             self.child("service"), metadata=not_awaited(metadata), spec=service_spec(args), opts=self.options()
         )
-        spec = deployment_spec(args, liveness.metadata.name)
+        spec = deployment_spec(args, liveness.metadata.name, self._environment_secret(args))
         fixed = {} if args.share.autoscaled else _FIXED_NUMBER
         k8s.apps.v1.Deployment(
             self.child("deployment"),
             metadata=not_awaited(
-                metadata | {"labels": {**args.labels.all, **version_label(args.server.image)}, "annotations": fixed}
+                metadata | {"labels": {**args.labels.all, **version_label(args.image)}, "annotations": fixed}
             ),
             spec=spec,
             opts=self.options(
@@ -92,6 +98,22 @@ class TritonPool(SonicComponent):
             await hooks.stop_autoscaler(args.name)
 
         return pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(self.child("stop-autoscaler"), stop)])
+
+    def _environment_secret(self, args: TritonPoolArgs) -> pulumi.Output[str] | None:
+        """Make the Secret with the values of variables; None without such variables."""
+        names = args.server.secret_environment
+        if not names:
+            return None
+        secret: k8s.core.v1.Secret = k8s.core.v1.Secret(
+            self.child("environment"),
+            # Named by Pulumi: a changed value is another Secret, which rolls the pods.
+            metadata={"namespace": args.naming.namespace, "labels": args.labels.all},
+            string_data={variable: args.secrets[name] for variable, name in names.items()},
+            immutable=True,
+            opts=self.options(),
+        )
+        name: pulumi.Output[str] = secret.metadata.apply(lambda metadata: str(metadata.name))
+        return name
 
 
 def server_pool(args: TritonPoolArgs) -> ServerPool:
@@ -128,8 +150,11 @@ def server_pool(args: TritonPoolArgs) -> ServerPool:
     )
 
 
-def deployment_spec(args: TritonPoolArgs, liveness_name: pulumi.Input[str]) -> Manifest:
-    """Return the spec of the Deployment, with the name of the ConfigMap that holds the liveness script."""
+def deployment_spec(
+    args: TritonPoolArgs, liveness_name: pulumi.Input[str], environment_secret: pulumi.Input[str] | None = None
+) -> Manifest:
+    """Return the spec of the Deployment, with the names of the ConfigMap that holds the liveness script and of the
+    Secret that holds variables."""
     # With a spare place the rollout adds a server before it removes one. Without, it would wait for ever.
     surge, unavailable = (1, 0) if args.share.pool.spare_servers else (0, 1)
     replicas = {} if args.share.autoscaled else {"replicas": args.share.servers_min}
@@ -152,7 +177,7 @@ def deployment_spec(args: TritonPoolArgs, liveness_name: pulumi.Input[str]) -> M
                     **scrape_annotations(METRICS_PORT, METRICS_PATH),
                 },
             },
-            "spec": pod_spec(args, liveness_name),
+            "spec": pod_spec(args, liveness_name, environment_secret),
         },
     }
 

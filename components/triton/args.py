@@ -4,13 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pulumi
+
 from components.labels import Labels
 from components.model_repository import MountedRepository
 from components.naming import Naming
 from components.rollout import ClusterHooks
 from components.timing import ServerTiming
 from stacks.schema import PoolShare
-from stacks.schema.experiment import Models, Server
+from stacks.schema.experiment import Models
+from stacks.schema.server import Server
+from stacks.schema.storage import DataClaim, DataHostPath
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +29,16 @@ class TritonPoolArgs:
     """0 is the first choice; a pool of the next number gets what the healthy servers before it cannot take."""
     server: Server
     """The Triton server."""
+    image: str
+    """Image of the server, by the site's mirror."""
     models: Models
     """Models of the experiment."""
     repository: MountedRepository
     """Volumes, credentials and egress with which the pod reads the models."""
+    data: Mapping[str, DataClaim | DataHostPath] = field(default_factory=dict)
+    """Volumes of the site with other data, by name."""
+    secrets: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    """Pulumi secrets by name, those of `server.secret_environment` among them."""
     timing: ServerTiming
     """Times of the servers' checks, and of their stop."""
     proxy_selector: Mapping[str, str]

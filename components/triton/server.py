@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from stacks.schema.experiment import Models, Server
+from stacks.schema.experiment import Models
+from stacks.schema.server import Server, TritonFlags
 
 GRPC_PORT = 8001
 HTTP_PORT = 8000
@@ -12,7 +13,7 @@ HTTP_PORT = 8000
 METRICS_PORT = 8002
 METRICS_PATH = "/metrics"
 
-_STARTUP_PERIOD_SECONDS = 2
+_MIB = 1024 * 1024
 
 LIVENESS_FOLDER = "/liveness"
 """Folder of the liveness script and of its requests, where it is mounted."""
@@ -40,14 +41,22 @@ def arguments(
     """
     flags = server.flags
     optional = {
+        "--repository-poll-secs": flags.repository_poll_seconds,
+        "--exit-on-error": None if flags.exit_on_error else "false",
         "--log-verbose": flags.log_verbose_level or None,
         "--grpc-infer-thread-count": flags.grpc_infer_thread_count,
         "--model-load-thread-count": flags.model_load_thread_count,
+        "--buffer-manager-thread-count": flags.buffer_manager_thread_count,
+        "--pinned-memory-pool-byte-size": _bytes(flags.pinned_memory_pool_mib),
+    }
+    of_each_gpu = {
+        "--cuda-memory-pool-byte-size": _bytes(flags.cuda_memory_pool_mib),
+        "--cuda-virtual-address-size": _bytes(flags.cuda_virtual_address_mib),
     }
     return [
         *(f"--model-repository={url}" for url in repository_urls),
         f"--model-control-mode={flags.model_control_mode}",
-        *(f"--load-model={model.name}" for model in models.expected if flags.model_control_mode == "explicit"),
+        *(f"--load-model={name}" for name in _loaded(flags, models)),
         *([] if flags.auto_complete_config else ["--disable-auto-complete-config"]),
         f"--strict-readiness={str(flags.strict_readiness).lower()}",
         f"--grpc-port={GRPC_PORT}",
@@ -59,8 +68,20 @@ def arguments(
         f"--metrics-port={METRICS_PORT}",
         f"--exit-timeout-secs={exit_timeout_seconds}",
         *(f"{flag}={value}" for flag, value in optional.items() if value is not None),
+        *(f"{f}={gpu}:{value}" for f, value in of_each_gpu.items() if value is not None for gpu in range(server.gpus)),
         *(f"--backend-config={s.backend},{s.key}={s.value}" for s in flags.backend_settings),
+        *server.extra_flags,
     ]
+
+
+def _loaded(flags: TritonFlags, models: Models) -> list[str]:
+    if flags.model_control_mode != "explicit":
+        return []
+    return ["*"] if flags.load_model == "*" else [model.name for model in models.expected]
+
+
+def _bytes(mib: int | None) -> int | None:
+    return None if mib is None else mib * _MIB
 
 
 def probes(server: Server) -> dict[str, Any]:
@@ -77,18 +98,24 @@ def probes(server: Server) -> dict[str, Any]:
     def probe(path: str, **numbers: int) -> dict[str, Any]:
         return {"httpGet": {"path": path, "port": HTTP_PORT}, **numbers}
 
+    startup, readiness, liveness = server.probes.startup, server.probes.readiness, server.probes.liveness
     return {
         "startupProbe": probe(
             "/v2/health/ready",
-            periodSeconds=_STARTUP_PERIOD_SECONDS,
-            timeoutSeconds=2,
-            failureThreshold=math.ceil(server.start_timeout_seconds / _STARTUP_PERIOD_SECONDS),
+            periodSeconds=startup.period_seconds,
+            timeoutSeconds=startup.timeout_seconds,
+            failureThreshold=math.ceil(server.start_timeout_seconds / startup.period_seconds),
         ),
-        "readinessProbe": probe("/v2/health/ready", periodSeconds=10, timeoutSeconds=10, failureThreshold=6),
+        "readinessProbe": probe(
+            "/v2/health/ready",
+            periodSeconds=readiness.period_seconds,
+            timeoutSeconds=readiness.timeout_seconds,
+            failureThreshold=readiness.failures,
+        ),
         "livenessProbe": {
             "exec": {"command": ["sh", "-c", _LIVENESS]},
-            "periodSeconds": 10,
-            "timeoutSeconds": 20,
-            "failureThreshold": 6,
+            "periodSeconds": liveness.period_seconds,
+            "timeoutSeconds": liveness.timeout_seconds,
+            "failureThreshold": liveness.failures,
         },
     }

@@ -162,6 +162,16 @@ ImageReference = Annotated[
 ]
 """A container image by tag or digest; never `latest`, never without either."""
 
+ImagePrefix = Annotated[
+    str,
+    _text(
+        "a registry with or without a path",
+        r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9._-]+)*$",
+        example="docker.io",
+    ),
+]
+"""The start of image names up to a slash: a registry, and folders in it."""
+
 AbsolutePath = Annotated[str, _text("an absolute path", r"^/[^\s]*$", example="/models", length_max=4096)]
 """A path from the root of a file system."""
 

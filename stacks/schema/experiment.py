@@ -10,69 +10,17 @@ from stacks.schema.base import (
     BrokenRule,
     Count,
     CvmfsPath,
-    ImageReference,
     Md5,
     Model,
     Text,
     twice,
 )
 from stacks.schema.clients import Clients, NetworkClients, tenants_of
+from stacks.schema.patches import Patch, PatchTarget
+from stacks.schema.server import Server
 
-
-class BackendSetting(Model):
-    """One `--backend-config` of Triton."""
-
-    backend: Text
-    """Name of the backend, such as `python` or `onnxruntime`."""
-    key: Text
-    """Name of the setting."""
-    value: str
-    """Its value."""
-
-
-class TritonFlags(Model):
-    """Command line of tritonserver. A flag that is left out keeps Triton's own default."""
-
-    model_control_mode: Literal["none", "explicit"] = "explicit"
-    """`explicit` loads the expected models and those that their ensembles name; a server without one of them never
-    becomes ready. `none` loads all models of the repositories and does not notice a missing one."""
-    auto_complete_config: bool = True
-    """true: Triton completes a model's config.pbtxt from the model file."""
-    strict_readiness: bool = True
-    """true: a server is ready when every model is ready. false: as soon as it answers."""
-    log_verbose_level: Annotated[int, Field(ge=0, le=9)] = 0
-    """Verbosity of the log; 0 is off."""
-    grpc_infer_thread_count: Annotated[int, Field(ge=2, le=128)] | None = None
-    """Threads that take inference requests."""
-    model_load_thread_count: Count | None = None
-    """Number of models that are loaded at the same time."""
-    backend_settings: tuple[BackendSetting, ...] = ()
-    """Settings of backends."""
-
-
-class Server(Model):
-    """One Triton server."""
-
-    image: ImageReference
-    """Image with tritonserver, the backends of the experiment, and `sleep`, with which a stopping server waits for the
-    Envoys. NVIDIA's images have it."""
-    gpus: Annotated[int, Field(ge=0)] = 1
-    """Number of GPUs of each server; 0: it computes on CPUs."""
-    gpu_products: tuple[Text, ...] = ()
-    """GPU products (label `nvidia.com/gpu.product`) that the models run on; empty: any."""
-    cpu_cores: Annotated[float, Field(gt=0, le=1024, examples=[4])]
-    """CPU request and limit, in cores."""
-    memory_gib: Annotated[float, Field(gt=0, le=16384, examples=[16])]
-    """Memory request and limit, in GiB, shared memory included."""
-    shared_memory_mib: Annotated[int, Field(ge=64)] = 256
-    """Size of /dev/shm in MiB; the python backend passes tensors through it."""
-    scratch_gib: Count = 8
-    """Request and limit of /tmp on the node's disk, in GiB. Triton copies the models from S3 to it, and unpacks Python
-    environments there. 1 GiB for logs comes on top."""
-    start_timeout_seconds: Count = 300
-    """Longest time from the start of a server until its models are loaded, in seconds."""
-    flags: TritonFlags = TritonFlags()
-    """Command line."""
+DEFAULT_SERVICE_TIME_MS = 10.0
+"""A guess, which no model of an experiment has to meet."""
 
 
 class CvmfsRepository(Model):
@@ -194,8 +142,9 @@ class Models(Model):
 
     repository: Repository
     """Repository of the models."""
-    expected: Annotated[tuple[ExpectedModel, ...], Field(min_length=1)]
-    """The models that clients ask for."""
+    expected: tuple[ExpectedModel, ...]
+    """The models that clients ask for, and that the acceptance check tries. Empty only where servers load all models of
+    the repository."""
 
     @property
     def stateful(self) -> bool:
@@ -254,13 +203,30 @@ class Scaling(Model):
     queue_target_ms: Annotated[float, Field(ge=1)] = 100.0
     """Wait of a request in a server's queue, in milliseconds, above which servers are added. KEDA's threshold is
     queue_target_ms / service_time_ms waiting requests for each server."""
-    service_time_ms: Annotated[float, Field(ge=0.05)] = 10.0
-    """Time that one server takes for one request at full load, in milliseconds: 1000 / (its requests per second)."""
+    service_time_ms: Annotated[float, Field(ge=0.05)] = DEFAULT_SERVICE_TIME_MS
+    """Time that one server takes for one request at full load, in milliseconds: 1000 / (its requests per second).
+    `python -m stacks check` says where an autoscaled stack leaves it at the default."""
+    query: Annotated[str, Field(min_length=1, title="an expression of PromQL", examples=["sum(up)"])] | None = None
+    """Load of a pool in PromQL, instead of its waiting requests; one number. `{namespace}` is filled in with the
+    stack's namespace, `{pods}` with an expression for the names of the pool's servers, `{envoys}` with one for the
+    Envoys."""
+    threshold: Annotated[float, Field(gt=0)] | None = None
+    """Load that one server carries, in the unit of `query`: there are query / threshold servers, rounded up."""
+    scale_up_wait_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
+    """Time that the load must stay high before servers are added, in seconds."""
+    scale_up_servers: Count | None = None
+    """Most servers that are added in one period; by default four, or as many as there are."""
+    scale_up_period_seconds: Annotated[int, Field(ge=1, le=1800)] = 15
+    """Period of scale_up_servers, in seconds. The HPA decides every 15 s."""
     scale_down_wait_seconds: Annotated[int, Field(ge=0, le=3600)] = 600
     """Time that the load must stay low before servers are removed, in seconds."""
+    scale_down_servers: Count = 1
+    """Most servers that are removed in one period."""
+    scale_down_period_seconds: Annotated[int, Field(ge=1, le=1800)] = 60
+    """Period of scale_down_servers, in seconds."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """The range is not empty."""
+        """The range is not empty, and a query of one's own has its threshold."""
         if self.servers_min > self.servers_max:
             yield BrokenRule(
                 f"servers_min is {self.servers_min} but servers_max is {self.servers_max}: "
@@ -274,6 +240,18 @@ class Scaling(Model):
                 f"KEDA would add servers at {waiting:.3g} waiting requests for each: must be {_WAITING_MIN:g} to "
                 f"{_WAITING_MAX}: are both in milliseconds?",
                 ("queue_target_ms", "service_time_ms"),
+            )
+        if self.query is not None and self.threshold is None:
+            yield BrokenRule(
+                "query is set but threshold is not: add threshold, the load that one server carries in the query's "
+                "unit",
+                ("query",),
+            )
+        if self.query is None and self.threshold is not None:
+            yield BrokenRule(
+                f"threshold is {self.threshold:g} but there is no query whose unit it has: remove it and set "
+                "queue_target_ms and service_time_ms, or add query",
+                ("threshold",),
             )
 
 
@@ -309,9 +287,19 @@ class Experiment(Model):
     """Number of servers."""
     admission: Admission = Admission()
     """Limits on accepted work."""
+    patches: dict[PatchTarget, Patch] = {}
+    """Fields of the stack's objects that no key sets, by kind and component, as a strategic merge. Those of the site
+    come first. `python -m stacks render` shows the objects with them."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """Servers are added before jobs are refused, and a shared capacity has a limit."""
+        """Servers load a model, are added before jobs are refused, and a shared capacity has a limit."""
+        flags = self.server.flags
+        if not self.models.expected and (flags.model_control_mode, flags.load_model) == ("explicit", "expected"):
+            yield BrokenRule(
+                "models.expected is empty, and the servers load the expected models only: name the models, or write "
+                "`*` as server.flags.load_model",
+                ("models.expected", "server.flags.load_model"),
+            )
         refuse_ms, target_ms = self.admission.queue_refuse_new_jobs_ms, self.scaling.queue_target_ms
         if refuse_ms is not None and refuse_ms <= target_ms:
             yield BrokenRule(

@@ -16,6 +16,7 @@ from stacks.schema.base import (
     DnsLabel,
     HeaderName,
     Hostname,
+    ImagePrefix,
     ImageReference,
     KedaRelease,
     KubernetesRelease,
@@ -30,9 +31,10 @@ from stacks.schema.base import (
 )
 from stacks.schema.exposure import Exposure
 from stacks.schema.images import EnvoyImage, PythonImage
+from stacks.schema.patches import Patch, PatchTarget
 from stacks.schema.pod_settings import PodSettings
 from stacks.schema.pools import Pool
-from stacks.schema.storage import CvmfsHostPath, Storage
+from stacks.schema.storage import CvmfsHostPath, DataHostPath, Storage
 from stacks.schema.url import PrometheusUrl
 
 
@@ -54,6 +56,8 @@ class Access(Model):
     """Namespace of the stack, such as `sonic-{experiment}`."""
     create_namespace: bool = False
     """true: the stack creates the namespace, with the labels of its pod security level. false: it must exist."""
+    cluster_domain: Hostname = "cluster.local"
+    """DNS domain of the cluster, the end of the full names of its Services: `clusterDomain` of the kubelets."""
     api_server_port: Port = 6443
     """Port of the API servers themselves, behind Service `kubernetes`: NetworkPolicies compare this one. `kubectl get
     endpoints kubernetes` shows it."""
@@ -266,6 +270,9 @@ class Images(Model):
     admission: PythonImage | None = None
     """Python 3.11 or later, for the controller of experiment.admission; by default the one in
     components/versions.py."""
+    mirrors: dict[ImagePrefix, ImagePrefix] = {}
+    """Start of an image's name -> the mirror's instead, such as `docker.io: registry.example.org/docker-hub-cache`. It
+    holds for every image, the servers' included; the longest start that fits counts. A digest stays as it is."""
     pull_secret: DnsLabel | None = None
     """Name of an existing image pull secret of the namespace."""
 
@@ -304,6 +311,9 @@ class Site(Model):
     """KEDA of the cluster. Without KEDA the number of servers is fixed."""
     images: Images = Images()
     """Images instead of the pinned ones."""
+    patches: dict[PatchTarget, Patch] = {}
+    """Fields of the stack's objects that no key sets, by kind and component, as a strategic merge. Those of the site
+    come first. `python -m stacks render` shows the objects with them."""
 
     @property
     def exposures(self) -> tuple[tuple[KeyPath, Exposure], ...]:
@@ -320,6 +330,14 @@ class Site(Model):
             yield BrokenRule(
                 "node_labels is set but singletons_owner is not: name the one stack that sets them", ("node_labels",)
             )
+        for name, data in self.storage.data.items():
+            if isinstance(data, DataHostPath) and self.security.pod_security is not PodSecurityLevel.PRIVILEGED:
+                yield BrokenRule(
+                    f"storage.data.{name}.kind is `hostpath` but security.pod_security is "
+                    f"`{self.security.pod_security}`, which forbids hostPath: use `pvc`, or set `privileged` with an "
+                    "exception_reason",
+                    (f"storage.data.{name}.kind", "security.pod_security"),
+                )
         hostpath = isinstance(self.storage.cvmfs, CvmfsHostPath)
         if hostpath and self.security.pod_security is not PodSecurityLevel.PRIVILEGED:
             yield BrokenRule(

@@ -12,9 +12,11 @@ from stacks.schema.base import BrokenRule, DnsLabel, Model, Text, secrets_in
 from stacks.schema.clients import CertificateClients, NetworkClients, TokenClients
 from stacks.schema.controllers import CONTROLLERS
 from stacks.schema.experiment import CvmfsRepository, Experiment, S3Repository, VolumeRepository
-from stacks.schema.exposure import Exposure, IngressExposure, WayIn, default_service_name
+from stacks.schema.exposure import Exposure, GatewayExposure, IngressExposure, WayIn, default_service_name
+from stacks.schema.patch_rules import broken_patches
 from stacks.schema.pools import InterLinkPool, KubernetesPool, Pool
-from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, Site
+from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, OwnPrometheus, Site
+from stacks.schema.storage import ClaimVolume, CvmfsPvc, NfsVolume, Storage
 
 _PREFIX_MIN = 8
 """Bits of the shortest prefix that is not everybody: 10.0.0.0/8 is the largest private range."""
@@ -151,11 +153,14 @@ class StackConfig(Model):
         yield from self._broken_names()
         yield from self._broken_pools()
         yield from self._broken_counts()
+        yield from self._broken_query()
         yield from self._broken_repository()
+        yield from self._broken_data()
         yield from self._broken_memory()
         yield from self._broken_identity()
         yield from self._broken_services()
         yield from self._broken_annotations()
+        yield from self._broken_patches()
 
     def _broken_names(self) -> Iterator[BrokenRule]:
         if "-triton-" in f"-{self.instance}-":
@@ -230,6 +235,16 @@ class StackConfig(Model):
                 ("experiment.scaling.servers_max", "site.keda"),
             )
 
+    def _broken_query(self) -> Iterator[BrokenRule]:
+        scaled = [share.pool.name for share in self.pool_shares if share.autoscaled]
+        query = self.experiment.scaling.query
+        if query is not None and len(scaled) > 1 and "{pods}" not in query:
+            yield BrokenRule(
+                f"experiment.scaling.query is the same for the pools {', '.join(scaled)}, and each would start servers "
+                'for the load of all: restrict it to a pool by pod=~"{pods}"',
+                ("experiment.scaling.query", "site.pools"),
+            )
+
     def _broken_repository(self) -> Iterator[BrokenRule]:
         kind, key = self.experiment.models.repository.kind, self._storage_key
         if key is not None and getattr(self.site.storage, key) is None:
@@ -238,6 +253,54 @@ class StackConfig(Model):
                 f"not offer it: add site.storage.{key}",
                 ("experiment.models.repository.kind", "site.storage"),
             )
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """Targets of patches: the objects of the stack whose fields a patch may set."""
+        own = isinstance(self.site.monitoring, OwnPrometheus)
+        guarded = ("Deployment", "Service", "ServiceAccount", "NetworkPolicy")
+        targets = [f"{kind}/envoy" for kind in (*guarded, "PodDisruptionBudget", *self._before_services())]
+        targets += [f"{kind}/prometheus" for kind in guarded if own]
+        for share in self.pool_shares:
+            for kind in (*guarded, "PodDisruptionBudget", *(("ScaledObject",) if share.autoscaled else ())):
+                targets += [f"{kind}/triton", f"{kind}/triton/{share.pool.name}"]
+        targets += [f"{kind}/model-repository" for kind in self._made_for_models()]
+        return tuple(sorted(set(targets)))
+
+    def _before_services(self) -> tuple[str, ...]:
+        return tuple(kind for way in self.ways_in for kind in _exposing(way.exposure))
+
+    def _made_for_models(self) -> tuple[str, ...]:
+        match self.experiment.models.repository, self.site.storage:
+            case CvmfsRepository(), Storage(cvmfs=CvmfsPvc(create=True)):
+                return ("PersistentVolumeClaim",)
+            case VolumeRepository(), Storage(volume=ClaimVolume(create=True)):
+                return ("PersistentVolumeClaim",)
+            case VolumeRepository(), Storage(volume=NfsVolume()):
+                return ("PersistentVolume", "PersistentVolumeClaim")
+            case _:
+                return ()
+
+    def _broken_patches(self) -> Iterator[BrokenRule]:
+        objects, level = self.objects, str(self.site.security.pod_security)
+        for key, part in (("site.patches", self.site), ("experiment.patches", self.experiment)):
+            yield from broken_patches(part.patches, key=key, objects=objects, pod_security=level)
+
+    def _broken_data(self) -> Iterator[BrokenRule]:
+        offered = self.site.storage.data
+        for index, mount in enumerate(self.experiment.server.data):
+            if mount.volume not in offered:
+                yield BrokenRule(
+                    f"experiment.server.data[{index}].volume is `{mount.volume}` but site `{self.site_name}` offers "
+                    f"{', '.join(offered) or 'none'}: describe it as site.storage.data.{mount.volume}",
+                    (f"experiment.server.data.{index}.volume", "site.storage"),
+                )
+            if mount.path == "/cvmfs" and isinstance(self.experiment.models.repository, CvmfsRepository):
+                yield BrokenRule(
+                    f"experiment.server.data[{index}].path is `/cvmfs`, where the models' CVMFS is mounted whole: "
+                    "remove it",
+                    (f"experiment.server.data.{index}.path",),
+                )
 
     def _broken_memory(self) -> Iterator[BrokenRule]:
         """Envoy holds a request until its answer begins, to retry it: it needs room for a few of the largest."""
@@ -332,3 +395,14 @@ def _readable_tokens(place: str, exposure: Exposure) -> Iterator[str]:
             f"{place}.client_namespaces call Envoy itself, which speaks plain text behind kind `{exposure.kind}`, "
             "where whoever sees a token can use it: remove client_namespaces, so that they call the hostname"
         )
+
+
+def _exposing(exposure: Exposure) -> tuple[str, ...]:
+    """Return the kinds of the objects before the Service."""
+    match exposure:
+        case IngressExposure():
+            return ("Ingress",)
+        case GatewayExposure():
+            return ("GRPCRoute",)
+        case _:
+            return ()

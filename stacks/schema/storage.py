@@ -76,19 +76,63 @@ class S3Endpoint(Model):
     """URL without a path."""
     region: Text = "us-east-1"
     """Region that requests are signed for."""
-    access_key_secret: SecretName
-    """Name of the Pulumi secret with the access key id."""
-    secret_key_secret: SecretName
+    access_key_secret: SecretName | None = None
+    """Name of the Pulumi secret with the access key id. Without keys, the servers take the role of their ServiceAccount
+    (role_arn), or read a public bucket."""
+    secret_key_secret: SecretName | None = None
     """Name of the Pulumi secret with the secret access key."""
+    role_arn: (
+        Annotated[
+            str,
+            Field(
+                pattern=r"^arn:[a-z-]+:iam::\d{12}:role/\S+$",
+                title="the ARN of an IAM role",
+                examples=["arn:aws:iam::123456789012:role/sonic-models"],
+            ),
+        ]
+        | None
+    ) = None
+    """IAM role that the servers take by their ServiceAccount, where the cluster has Amazon's webhook for it."""
+    authorities_secret: DnsLabel | None = None
+    """Secret of the namespace whose `ca.crt` holds the certificates of the authorities, in PEM, that the endpoint's
+    certificate is checked with; by default those of the server's image."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """Two secrets have two names."""
-        if self.access_key_secret == self.secret_key_secret:
+        """Keys come in pairs, and instead of a role."""
+        if (self.access_key_secret is None) != (self.secret_key_secret is None):
+            given, missing = "access_key_secret", "secret_key_secret"
+            if self.access_key_secret is None:
+                given, missing = missing, given
+            yield BrokenRule(f"{given} is set but {missing} is not: add it, or remove the first", (given,))
+        if self.access_key_secret is not None and self.role_arn is not None:
+            yield BrokenRule(
+                "role_arn is set but so are the keys, which Triton would take instead: remove either",
+                ("role_arn", "access_key_secret"),
+            )
+        if self.access_key_secret is not None and self.access_key_secret == self.secret_key_secret:
             yield BrokenRule(
                 f"access_key_secret and secret_key_secret are both `{self.access_key_secret}`: "
                 "they are two secrets, give each its name",
                 ("secret_key_secret", "access_key_secret"),
             )
+
+
+class DataClaim(Model):
+    """A PersistentVolumeClaim that holds data other than models."""
+
+    kind: Literal["pvc"]
+    """Mounted read-only. It must exist in the namespace."""
+    claim: DnsLabel
+    """Name of the PersistentVolumeClaim."""
+
+
+class DataHostPath(Model):
+    """A folder of the nodes. Pod Security forbids hostPath below `privileged`."""
+
+    kind: Literal["hostpath"]
+    """Bound into the server, read-only, with new mounts of the node passed on."""
+    path: AbsolutePath
+    """Path on the nodes."""
 
 
 class Storage(Model):
@@ -100,3 +144,6 @@ class Storage(Model):
     """A volume with models."""
     s3: S3Endpoint | None = None
     """An S3 service."""
+    data: dict[DnsLabel, Annotated[DataClaim | DataHostPath, Field(discriminator="kind")]] = {}
+    """Volumes with other data by name, which servers mount by experiment.server.data. CVMFS is a claim, or a folder of
+    the nodes."""

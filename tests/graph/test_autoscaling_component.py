@@ -20,6 +20,7 @@ def args(**changes: Any) -> AutoscalingArgs:
         "pool": pool,
         "target": pool.scale_target,
         "scaling": config.experiment.scaling,
+        "envoy_pattern": "sonic-demo-envoy-.+",
         "prometheus_url": "http://prometheus:9090",
     }
     return AutoscalingArgs(**(defaults | changes))

@@ -35,6 +35,7 @@ def fresh_pool() -> Iterator[None]:
         pool=replace(pool, metrics=replace(pool.metrics, namespace=FRESH), pod_pattern=deployment_pod_pattern(FRESH)),
         target=replace(pool.scale_target, namespace=FRESH, name=FRESH, servers_min=3, servers_max=5),
         scaling=dev.config.experiment.scaling,
+        envoy_pattern="sonic-demo-envoy-.+",
         prometheus_url=f"http://{PROMETHEUS}.{dev.namespace}.svc.cluster.local:9090",
     )
     metadata, labels = {"name": FRESH, "namespace": FRESH}, {"app": FRESH}

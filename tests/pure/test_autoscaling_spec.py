@@ -7,8 +7,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from components import autoscaling
-from components.autoscaling import AutoscalingArgs, pending_requests_per_server, scaled_object_spec
+from components.autoscaling import AutoscalingArgs, load_per_server, scaled_object_spec
 from components.triton import server_pool
 from stacks.schema.experiment import Scaling
 from tests.support.configs import stack_config
@@ -16,7 +15,7 @@ from tests.support.pool_args import pool_args
 from tests.support.tools import tool
 
 
-def args(**scaling: float) -> AutoscalingArgs:
+def args(**scaling: float | str) -> AutoscalingArgs:
     config = stack_config(experiment={"scaling": {"servers_min": 2, "servers_max": 4, **scaling}})
     pool = server_pool(pool_args(config))
     assert pool.scale_target
@@ -24,6 +23,7 @@ def args(**scaling: float) -> AutoscalingArgs:
         pool=pool,
         target=pool.scale_target,
         scaling=config.experiment.scaling,
+        envoy_pattern="sonic-demo-envoy-.+",
         prometheus_url="http://prometheus:9090",
     )
 
@@ -34,14 +34,13 @@ def args(**scaling: float) -> AutoscalingArgs:
         pytest.param(100.0, 10.0, 10.0, id="ten requests fit into the wait"),
         pytest.param(5.0, 10.0, 0.5, id="one request that waits is twice too much"),
         pytest.param(100.0, 3.0, 33.333, id="in thousandths"),
-        pytest.param(0.001, 5000.0, 0.001, id="no finer than a Kubernetes quantity"),
     ],
 )
 def test_the_threshold_is_the_wait_in_units_of_service_time(
     queue_target_ms: float, service_time_ms: float, per_server: float
 ) -> None:
     scaling = Scaling(servers_max=4, queue_target_ms=queue_target_ms, service_time_ms=service_time_ms)
-    assert pending_requests_per_server(scaling) == per_server
+    assert load_per_server(scaling) == per_server
 
 
 def test_the_trigger_asks_for_work_per_server_and_takes_silence_for_an_error() -> None:
@@ -63,9 +62,28 @@ def test_up_at_once_and_down_one_by_one_after_the_wait() -> None:
     ]
     assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 0
     assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 300
-    assert behavior["scaleDown"]["policies"] == [
-        {"type": "Pods", "value": 1, "periodSeconds": autoscaling.SCALE_DOWN_PERIOD_SECONDS}
-    ]
+    assert behavior["scaleDown"]["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 60}]
+
+
+def test_a_site_that_lends_gpus_adds_servers_one_by_one() -> None:
+    scaling = {"scale_up_wait_seconds": 30, "scale_up_servers": 1, "scale_up_period_seconds": 45}
+    spec = scaled_object_spec(args(**scaling, scale_down_servers=2, scale_down_period_seconds=30))
+    behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 30
+    assert behavior["scaleUp"]["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 45}]
+    assert behavior["scaleDown"]["policies"] == [{"type": "Pods", "value": 2, "periodSeconds": 30}]
+
+
+def test_an_own_query_and_its_threshold_replace_the_waiting_requests() -> None:
+    query = 'sum(rate(envoy_cluster_upstream_rq_time_sum{namespace="{namespace}",pod=~"{envoys}"}[1m])) / 1e3\n'
+    (trigger,) = scaled_object_spec(args(query=f'{query}+ sum(up{{pod=~"{{pods}}"}})\n', threshold=2.0))["triggers"]
+    pool = args().pool
+    assert trigger["metadata"]["query"] == (
+        'sum(rate(envoy_cluster_upstream_rq_time_sum{namespace="sonic-demo",pod=~"sonic-demo-envoy-.+"}[1m])) / 1e3\n'
+        f'+ sum(up{{pod=~"{pool.pod_pattern}"}})'
+    )
+    assert trigger["metadata"]["threshold"] == "2.0"
+    assert _refusals(scaled_object_spec(args(query=query, threshold=2.0))) == []
 
 
 def test_keda_takes_every_field() -> None:

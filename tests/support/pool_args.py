@@ -18,6 +18,8 @@ def pool_args(config: StackConfig, *, repository: MountedRepository = LOCAL) -> 
         share=config.pool_shares[0],
         priority=0,
         server=config.experiment.server,
+        image=config.experiment.server.image,
+        data=config.site.storage.data,
         models=config.experiment.models,
         repository=repository,
         timing=ServerTiming.of(config.experiment.traffic, dns_ttl_seconds=config.site.dns_ttl_seconds),

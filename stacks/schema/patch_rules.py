@@ -1,0 +1,303 @@
+"""Rules for patches: the stack has the object, no other key sets the field, and pods stay as safe as the site asks."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from stacks.schema.base import BrokenRule
+from stacks.schema.patches import DIRECTIVE, Leaf, Patch, leaves
+
+_OWN_CONTAINERS = ("triton", "envoy", "admission", "prometheus")
+_CONTAINERS = ("spec", "template", "spec", "containers")
+_POD = ("spec", "template", "spec")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protected:
+    """A field that a patch must leave alone."""
+
+    kinds: str
+    """Kinds that it holds for, as a pattern."""
+    path: tuple[str, ...]
+    """Way to the field, each step a pattern."""
+    way_out: str
+    """What to do instead."""
+    component: str = "*"
+    """Component that it holds for, as a pattern."""
+
+    def touched_by(self, kind: str, component: str, path: Sequence[str]) -> bool:
+        """Tell whether a patch of the path changes the field, a field in it, or a mapping around it."""
+        return (
+            fnmatchcase(kind, self.kinds)
+            and fnmatchcase(component, self.component)
+            and all(fnmatchcase(step, pattern) for step, pattern in zip(path, self.path, strict=False))
+        )
+
+
+def _of_containers(field: str, triton: str, envoy: str, prometheus: str) -> Iterator[Protected]:
+    ways = {"triton": triton, "envoy": envoy, "prometheus": prometheus}
+    for component, way_out in ways.items():
+        for name in (component, "admission") if component == "envoy" else (component,):
+            yield Protected(
+                kinds="Deployment", component=component, path=(*_CONTAINERS, name, *field.split(".")), way_out=way_out
+            )
+
+
+def _of_pods(field: str, key: str) -> Iterator[Protected]:
+    for component, owner in {"triton": "site.pools[]", "envoy": "site.proxy", "prometheus": "site.monitoring"}.items():
+        path = (*_POD, *field.split("."))
+        yield Protected(kinds="Deployment", component=component, path=path, way_out=f"write {owner}.{key}")
+
+
+_FIXED = "the rest of the stack depends on it: leave it out"
+_PROBES = "write experiment.server.probes"
+
+PROTECTED: tuple[Protected, ...] = (
+    *(Protected(kinds="*", path=(key,), way_out="the target names it: leave it out") for key in ("apiVersion", "kind")),
+    Protected(kinds="*", path=("status",), way_out="the cluster writes it: leave it out"),
+    Protected(kinds="*", path=("metadata", "name"), way_out="names follow from sonic:instance: set that"),
+    Protected(kinds="*", path=("metadata", "namespace"), way_out="write site.access.namespace"),
+    *(
+        Protected(kinds="*", path=(*way, "labels", label), way_out="selectors match on it: use a label of your own")
+        for way in (("metadata",), ("spec", "template", "metadata"))
+        for label in ("app.kubernetes.io/*", "sonic.fastmachinelearning.org/*")
+    ),
+    Protected(
+        kinds="*",
+        path=("spec", "template", "metadata", "annotations", "prometheus.io/*"),
+        way_out="write site.monitoring",
+    ),
+    *(Protected(kinds="*", path=("spec", field), way_out=_FIXED) for field in ("selector", "podSelector")),
+    Protected(
+        kinds="Deployment",
+        component="triton",
+        path=("spec", "replicas"),
+        way_out="write experiment.scaling.servers_min and servers_max",
+    ),
+    Protected(kinds="Deployment", component="envoy", path=("spec", "replicas"), way_out="write site.proxy.replicas"),
+    Protected(
+        kinds="Deployment",
+        component="prometheus",
+        path=("spec", "replicas"),
+        way_out="two would both count as the stack's Prometheus: leave it out",
+    ),
+    Protected(
+        kinds="Deployment",
+        component="triton",
+        path=("spec", "strategy"),
+        way_out="write site.pools[].spare_servers",
+    ),
+    Protected(kinds="Deployment", path=("spec", "strategy"), way_out=_FIXED),
+    Protected(
+        kinds="Deployment",
+        path=("spec", "progressDeadlineSeconds"),
+        way_out="write experiment.server.start_timeout_seconds",
+    ),
+    Protected(
+        kinds="Deployment",
+        component="triton",
+        path=(*_POD, "terminationGracePeriodSeconds"),
+        way_out="write experiment.traffic.shutdown_seconds",
+    ),
+    Protected(
+        kinds="Deployment",
+        component="envoy",
+        path=(*_POD, "terminationGracePeriodSeconds"),
+        way_out="write experiment.traffic.longest_request_seconds",
+    ),
+    *_of_pods("nodeSelector", "node_selector"),
+    *_of_pods("tolerations", "tolerations"),
+    *_of_pods("affinity.nodeAffinity", "node_affinity"),
+    *_of_pods("runtimeClassName", "runtime_class"),
+    *_of_pods("priorityClassName", "priority_class"),
+    Protected(kinds="Deployment", path=(*_POD, "serviceAccountName"), way_out=_FIXED),
+    Protected(kinds="Deployment", path=(*_POD, "restartPolicy"), way_out=_FIXED),
+    *_of_containers(
+        "image", "write experiment.server.image", "write site.images.envoy or admission", "write site.images.prometheus"
+    ),
+    *_of_containers("command", _FIXED, _FIXED, _FIXED),
+    *_of_containers(
+        "args", "write experiment.server.flags or extra_flags", _FIXED, "write retention_hours and the like"
+    ),
+    *_of_containers(
+        "resources",
+        "write experiment.server.cpu_cores, memory_gib and their requests",
+        "write site.proxy.cpu_cores and memory_mib",
+        "write site.monitoring.memory_mib",
+    ),
+    *_of_containers("lifecycle", "write experiment.traffic.shutdown_seconds", _FIXED, _FIXED),
+    *_of_containers("ports", _FIXED, _FIXED, _FIXED),
+    *(
+        each
+        for probe in ("startup", "readiness", "liveness")
+        for each in _of_containers(f"{probe}Probe", _PROBES, _FIXED, _FIXED)
+    ),
+    *(
+        each
+        for variable in ("HOME", "AWS_*", "POD_NAME")
+        for each in _of_containers(f"env.{variable}", _FIXED, _FIXED, _FIXED)
+    ),
+    *(
+        each
+        for path in ("/tmp", "/dev/shm", "/cvmfs", "/models", "/etc/sonic-envoy*", "/prometheus", "/etc/prometheus")  # noqa: S108
+        for each in _of_containers(f"volumeMounts.{path}", _FIXED, _FIXED, _FIXED)
+    ),
+    *_of_containers(DIRECTIVE, _FIXED, _FIXED, _FIXED),
+    *(
+        Protected(kinds="Deployment", path=(*_POD, "volumes", volume), way_out="give your volume a name of its own")
+        for volume in ("models", "shared-memory", "config", "data", "data-*", "s3-authorities")
+    ),
+    Protected(kinds="Deployment", path=(*_POD, "volumes", "scratch"), way_out="write experiment.server.scratch_gib"),
+    *(
+        Protected(kinds="Service", path=("spec", field), way_out="write site.exposure")
+        for field in ("type", "clusterIP")
+    ),
+    *(Protected(kinds="Service", path=("spec", "ports", port), way_out=_FIXED) for port in ("8001", "9090")),
+    Protected(kinds="NetworkPolicy", path=("spec", "policyTypes"), way_out=_FIXED),
+    Protected(kinds="ScaledObject", path=("spec", "scaleTargetRef"), way_out=_FIXED),
+    *(
+        Protected(
+            kinds="ScaledObject", path=("spec", field), way_out="write experiment.scaling.servers_min and servers_max"
+        )
+        for field in ("minReplicaCount", "maxReplicaCount", "idleReplicaCount")
+    ),
+    Protected(kinds="ScaledObject", path=("spec", "triggers"), way_out="write experiment.scaling.query and threshold"),
+    Protected(
+        kinds="ScaledObject",
+        path=("spec", "advanced", "horizontalPodAutoscalerConfig", "behavior"),
+        way_out="write experiment.scaling.scale_up_servers and the keys beside it",
+    ),
+    *(
+        Protected(kinds=kind, path=("spec", field), way_out="write site.exposure")
+        for kind, fields in {
+            "Ingress": ("rules", "tls", "ingressClassName"),
+            "GRPCRoute": ("parentRefs", "hostnames", "rules"),
+        }.items()
+        for field in fields
+    ),
+    *(
+        Protected(kinds=kind, path=("spec",), way_out="write site.storage")
+        for kind in ("PersistentVolume", "PersistentVolumeClaim")
+    ),
+)
+"""Fields that another key sets, or on which the rest of the stack depends."""
+
+PATCHABLE = (
+    *("Deployment", "Service", "ServiceAccount", "NetworkPolicy", "PodDisruptionBudget", "ScaledObject"),
+    *("Ingress", "GRPCRoute", "PersistentVolumeClaim", "PersistentVolume"),
+)
+"""Kinds of objects that a patch may name. The content of ConfigMaps and Secrets follows from the configuration."""
+
+
+def broken_patches(
+    patches: Mapping[str, Patch], *, key: str, objects: Sequence[str], pod_security: str
+) -> Iterator[BrokenRule]:
+    """Yield what is wrong with the patches of one file.
+
+    Args:
+        patches: target -> fields.
+        key: path of the patches, such as `site.patches`.
+        objects: targets that the stack has.
+        pod_security: Pod Security Standard of the site.
+    """
+    for target, patch in patches.items():
+        if target not in objects:
+            yield BrokenRule(
+                f"{key} names `{target}`, which this stack does not have: its objects are {', '.join(objects)}",
+                (f"{key}.{target}",),
+            )
+            continue
+        try:
+            fields = list(leaves(patch))
+        except ValueError as error:
+            yield BrokenRule(f"{key}.{target}: {error}", (f"{key}.{target}",))
+            continue
+        kind, component = target.split("/")[:2]
+        for leaf in fields:
+            place = ".".join([key, target, *(str(step) for step in leaf.written)])
+            field = ".".join(leaf.path)
+            protected = next((each for each in PROTECTED if each.touched_by(kind, component, leaf.path)), None)
+            if protected is not None:
+                yield BrokenRule(
+                    f"{key}.{target} changes `{field}`, which another key promises: {protected.way_out}", (place,)
+                )
+            elif (reason := _below(pod_security, leaf)) is not None:
+                yield BrokenRule(
+                    f"{key}.{target} sets `{field}` to {json.dumps(leaf.value)}, and Pod Security `{pod_security}` of "
+                    f"the site forbids {reason}: leave it out, or set site.security.pod_security to a lower level",
+                    (place, "site.security.pod_security"),
+                )
+            elif leaf.path[-1] == DIRECTIVE and leaf.value != "delete":
+                yield BrokenRule(
+                    f"{key}.{target} has `{field}: {leaf.value}`, and of the directives only `delete` is known, in an "
+                    "item of a list: leave it out",
+                    (place,),
+                )
+        if kind == "Deployment" and pod_security == "restricted":
+            yield from _unrestricted(key, target, fields)
+
+
+def _unrestricted(key: str, target: str, fields: Sequence[Leaf]) -> Iterator[BrokenRule]:
+    """Yield each added container that does not state what `restricted` asks of it."""
+    given = {leaf.path: leaf.value for leaf in fields}
+    added = dict.fromkeys(
+        path[:5] for path in given if path[:3] == _POD and len(path) > 5 and path[3] in {"containers", "initContainers"}
+    )
+    for container in added:
+        escalation = given.get((*container, "securityContext", "allowPrivilegeEscalation"))
+        dropped = given.get((*container, "securityContext", "capabilities", "drop"))
+        if container[4] not in _OWN_CONTAINERS and (escalation is not False or dropped != ["ALL"]):
+            yield BrokenRule(
+                f"{key}.{target} adds the container `{container[4]}`, which Pod Security `restricted` of the site "
+                "refuses: add securityContext with allowPrivilegeEscalation: false and capabilities: {drop: [ALL]}",
+                (f"{key}.{target}", "site.security.pod_security"),
+            )
+
+
+class _Forbidden(NamedTuple):
+    """A setting of a pod that a Pod Security Standard forbids."""
+
+    path: tuple[str, ...]
+    """End of the way to the field."""
+    refused: Callable[[Any], bool]
+    """Tells whether a value is forbidden."""
+    reason: str
+    """Completes "forbids …"."""
+
+
+_BASELINE = (
+    *(_Forbidden((name,), bool, "what it opens of the node") for name in ("hostNetwork", "hostPID", "hostIPC")),
+    _Forbidden(("privileged",), bool, "what it opens of the node"),
+    _Forbidden(("hostPort",), bool, "ports of the node"),
+    _Forbidden(("seccompProfile", "type"), lambda value: value == "Unconfined", "to switch seccomp off"),
+    _Forbidden(("capabilities", "add"), bool, "further capabilities"),
+)
+_RESTRICTED = (
+    *_BASELINE,
+    _Forbidden(("runAsNonRoot",), lambda value: value is not True, "the user root"),
+    _Forbidden(("runAsUser",), lambda value: value == 0, "the user root"),
+    _Forbidden(("allowPrivilegeEscalation",), lambda value: value is not False, "to gain privileges"),
+    _Forbidden(("capabilities", "drop"), lambda value: value != ["ALL"], "to keep capabilities"),
+    *(
+        _Forbidden((name,), lambda value: value is None, "a pod without it")
+        for name in ("securityContext", "seccompProfile", "capabilities")
+    ),
+)
+_FORBIDDEN: Mapping[str, Sequence[_Forbidden]] = {"privileged": (), "baseline": _BASELINE, "restricted": _RESTRICTED}
+"""Pod Security Standard -> what it forbids (kubernetes.io, "Pod Security Standards")."""
+
+
+def _below(pod_security: str, leaf: Leaf) -> str | None:
+    """Return what in a field the Pod Security Standard forbids; None: nothing."""
+    if leaf.path[: len(_POD)] != _POD or pod_security == "privileged":
+        return None
+    if "hostPath" in leaf.path:
+        return "volumes of the node"
+    found = (
+        each
+        for each in _FORBIDDEN[pod_security]
+        if leaf.path[-len(each.path) :] == each.path and each.refused(leaf.value)
+    )
+    return next((each.reason for each in found), None)
