@@ -21,8 +21,10 @@ from fit.concurrency import in_parallel
 from fit.demand import Demand, Manifest
 from fit.row import Finding, misfit, ok, unknown
 
-_VERBS = ("get", "list", "watch", "create", "patch", "delete")
-"""Verbs of Pulumi's plugin on each kind that the stack makes: it waits for objects by watching them."""
+_VERBS = ("get", "create", "patch", "delete")
+"""Verbs of Pulumi's plugin on each kind that the stack makes."""
+_AWAITED = frozenset({"deployments", "services", "ingresses", "persistentvolumeclaims"})
+"""Kinds that the plugin also lists and watches, to wait until they are ready."""
 
 _HELM_RELEASE = "meta.helm.sh/release-name"
 _FALLBACK_NAMESPACE = "default"
@@ -61,7 +63,8 @@ def rights(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
 
 def _needed_rights(demand: Demand, cluster: ClusterView) -> Iterator[Right]:
     for _, resource, namespace in served(demand, cluster):
-        yield from (Right(verb, resource, namespace) for verb in _VERBS)
+        awaited = ("list", "watch") if resource.plural in _AWAITED else ()
+        yield from (Right(verb, resource, namespace) for verb in (*_VERBS, *awaited))
     for resource in (PODS, REPLICA_SETS):  # the plugin tells from them why a Deployment is not ready
         yield from (Right(verb, resource, demand.namespace) for verb in ("list", "watch"))
     if demand.config.owns_singletons and demand.config.site.node_labels:

@@ -15,10 +15,9 @@ from tests.support.stacks import STACKS, config_of
 SITES = Path(__file__).parents[1] / "sites"
 
 KNOWN = {
-    "anvil-cms": {"claim", "ingress class"},
+    "anvil-cms": {"ingress class"},
     "nautilus-atlas": {"namespace"},
     "nautilus-cms": {"namespace"},
-    "nautilus-icecube": {"claim"},
     "purdue-cms": {"nodes"},
     "uchicago-atlas": {"namespace"},
 }
