@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 from components import network
 from components.base import Manifest, SonicComponent
 from components.labels import Labels
+from components.rollout import not_awaited
 from stacks.schema.controllers import CONTROLLERS
 from stacks.schema.exposure import (
     Exposure,
@@ -55,9 +56,10 @@ class ClientEndpoint(SonicComponent):
     def __init__(self, name: str, args: ClientEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         metadata: Manifest = {"name": args.name, "namespace": args.namespace, "labels": args.labels.all}
+        shown: Manifest = metadata | service_metadata(args)
         service = k8s.core.v1.Service(
             self.child("service"),
-            metadata=metadata | service_metadata(args),
+            metadata=shown if args.exposure.hostname_from_status else not_awaited(shown),
             spec=service_spec(args),
             opts=self.options(),
         )

@@ -57,7 +57,9 @@ def progress(snapshot: Snapshot, promise: Promise) -> Progress:
     wanted = replicas if _without_keda(snapshot, promise) else max(replicas, promise.pods_min)
     updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     observed = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-    text = f"{min(updated, available)} of {wanted} pods of {promise.deployment} are ready"
+    left = status.get("replicas", 0) - updated
+    old = f", and {left} of the revision before {'is' if left == 1 else 'are'} left" if left > 0 else ""
+    text = f"{min(updated, available)} of {wanted} pods of {promise.deployment} are ready{old}"
     if observed and updated >= wanted and available >= wanted and status.get("replicas", 0) == updated:
         short = wanted < promise.pods_min
         missing = f"{text}, and {promise.pods_min} are the minimum: KEDA has not looked at its ScaledObject yet"
