@@ -24,7 +24,7 @@ from devcluster import environment
 from devcluster.paths import CHECKOUT
 from devcluster.toolchain import Toolchain
 
-_PROGRAM = ("Pulumi.yaml", "__main__.py", "access", "components", "fit", "rendering", "stacks")
+_PROGRAM = ("Pulumi.yaml", "__main__.py", "access", "components", "diagnosis", "fit", "rendering", "stacks")
 _TIMEOUT_SECONDS = 300
 _MACHINE_KEYS = frozenset({"sourcePosition", "stackTrace"})
 """Keys of the CLI's JSON that hold paths of this machine."""
