@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from acceptance.__main__ import expected
 from acceptance.errors import CheckError
@@ -210,11 +210,14 @@ def at(value: Any, path: KeyPath) -> Any:
 
 
 def copied(value: Any, path: KeyPath, new: Json) -> Any:
-    """A copy with another value at the path, not validated."""
+    """A copy with another value at the path, valid by itself: rules over several keys are not asked."""
     if not path:
         return new
     step, *below = path
     if isinstance(value, BaseModel):
+        field = type(value).model_fields[str(step)]
+        if not below:
+            new = TypeAdapter(field.rebuild_annotation()).validate_json(json.dumps(new))
         return value.model_copy(update={str(step): copied(getattr(value, str(step)), tuple(below), new)})
     if isinstance(value, dict):
         return {**value, step: copied(value[step], tuple(below), new)}

@@ -3,13 +3,14 @@
 import json
 from typing import Any
 
-import pulumi
 import pytest
 
 from components.monitoring import Monitoring, MonitoringArgs
 from components.naming import Naming
 from components.server_pool import MetricTarget
-from stacks.schema.site import ExternalPrometheus, MonitorKind, OperatorPrometheus, OwnPrometheus, SecretHeader
+from rendering.manifests import manifests, placeholder
+from stacks.schema.site import ExternalPrometheus, MonitorKind, OperatorPrometheus, OwnPrometheus
+from tests.support.configs import stack_config
 from tests.support.recorder import AUTO_NAME_SUFFIX, Recorder
 
 HERE = MetricTarget(name="server-metrics", namespace="cms", labels={"app": "triton"}, port=8002, path="/metrics")
@@ -36,7 +37,7 @@ def deploy(
         image="example.org/prometheus:v3.10.0",
         servers=servers or (HERE,),
         proxies=PROXIES,
-        secrets={name: pulumi.Output.secret(f"value of {name}\n") for name in ("token", "key")},
+        secrets={},
         api_server_port=6443,
         keda_namespace="keda",
     )
@@ -78,7 +79,7 @@ def test_services_carry_the_labels_by_which_a_prometheus_looks_for_them(recorder
         assert service["spec"]["ports"] == [{"name": "metrics", "port": target.port, "targetPort": target.port}]
     assert here["metadata"]["labels"]["scrape_metrics"] == "true"
     assert "scrape_metrics" not in proxies["metadata"]["labels"]
-    assert proxies["metadata"]["annotations"] == {"prometheus.io/path": "/stats/prometheus"}
+    assert proxies["metadata"]["annotations"]["prometheus.io/path"] == "/stats/prometheus"
 
 
 def test_a_prometheus_that_looks_for_servers_alone_finds_no_proxies(recorder: Recorder) -> None:
@@ -129,21 +130,19 @@ def test_monitors_of_several_namespaces_have_different_names_in_one(recorder: Re
 @pytest.mark.parametrize(
     ("facts", "header"),
     [
-        ({"token_secret": "token"}, {"header": "Authorization", "value": "Bearer value of token"}),
+        ({"token_secret": "token"}, {"header": "Authorization", "value": f"Bearer {placeholder('token')}"}),
         (
-            {"secret_header": SecretHeader(name="X-Scope-OrgID", value_secret="key")},  # noqa: S106
-            {"header": "X-Scope-OrgID", "value": "value of key"},
+            {"secret_header": {"name": "X-Scope-OrgID", "value_secret": "key"}},
+            {"header": "X-Scope-OrgID", "value": placeholder("key")},
         ),
     ],
 )
-def test_the_header_that_prometheus_requires_is_only_in_a_secret(
-    recorder: Recorder, facts: Any, header: dict[str, str]
-) -> None:
-    deploy(recorder, operator(**facts))
-    secret = recorder.manifest("Secret")
+def test_the_header_that_prometheus_requires_is_only_in_a_secret(facts: Any, header: dict[str, str]) -> None:
+    monitoring = {"kind": "operator", "url": "https://prometheus.example.org", **facts}
+    rendered = manifests(stack_config(site={"monitoring": monitoring}))
+    (secret,) = [each for each in rendered if each.get("stringData") == header]
     assert secret["immutable"] is True
-    assert secret["stringData"] == header
-    assert "value of" not in json.dumps([each for each in recorder.manifests() if each["kind"] != "Secret"])
+    assert header["value"] not in json.dumps([each for each in rendered if each is not secret])
 
 
 def test_the_url_is_that_of_the_service(own: Recorder) -> None:

@@ -97,7 +97,7 @@ def test_metrics_ports_the_api_server_and_dns_are_asked_and_nothing_else() -> No
         for rule in network_policy_spec(args(api_server_port=16443))["egress"]
         for port in {entry["port"] for entry in rule["ports"]}
     }
-    assert reached == {("servers", 8002), ("proxies", 9902), (None, 16443), (None, 53)}
+    assert reached == {("servers", 8002), ("proxies", 9902), (None, 16443), (None, 53), (None, 5353)}
 
 
 def _pod() -> Any:
