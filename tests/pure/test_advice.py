@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from stacks.assemble import Resolved
 from stacks.errors import Problem
+from stacks.json_schema import Node, schema_of
 from stacks.origin import Json, KeyPath, Tree, dotted, leaves, nodes
+from stacks.schema import StackConfig
 from tests.support.advice import FILES, follow, outcome, read, write
 from tests.support.config_cases import lay_out_happy
 
 OVERRIDE = ("config", "sonic:override")
+SCHEMA = schema_of(StackConfig)
 ROUNDS_MAX = 6
 """A mistake may hide another, which the next check names."""
 
@@ -86,8 +89,17 @@ def overridden(values: dict[str, Json], file: str, path: KeyPath) -> bool:
     return part is not None and Tree(values[FILES["stack"]]).value_at((*OVERRIDE, part, *path)) is not None
 
 
+def node_at(values: dict[str, Json], file: str, path: KeyPath) -> Node:
+    """The schema of a path in a file; empty where keys are data, such as labels and the fields of a patch."""
+    part = next(part for part, each in FILES.items() if each == file)
+    path = path[len(OVERRIDE) :] if part == "stack" else (part, *path)
+    whole: Json = {"site": values[FILES["site"]], "experiment": values[FILES["experiment"]]}
+    return SCHEMA.at(path, whole)
+
+
 def numbers(values: dict[str, Json], *files: str) -> list[tuple[str, KeyPath]]:
     found = [(file, path) for file in files for path, leaf in leaves(values[file]) if type(leaf) in (int, float)]
+    found = [(file, path) for file, path in found if node_at(values, file, path).get("type") in {"integer", "number"}]
     found = [(file, path) for file, path in found if not overridden(values, file, path)]
     assert found
     return found
@@ -127,10 +139,9 @@ def quantity(path: KeyPath, value: float) -> list[Json]:
 def test_a_quantity_in_other_words_is_put_right(data: st.DataObject, root: Path, right: dict[str, Json]) -> None:
     file, path = data.draw(st.sampled_from(numbers(right, *FILES.values())))
     value = at(right[file], path)
-    way = data.draw(
-        st.sampled_from([way for way in quantity(path, value) if way != value or type(way) is not type(value)])
-    )
-    assume(not (type(value) is float and type(way) is int))
+    fractional = node_at(right, file, path)["type"] == "number"  # takes 2.0 for 2
+    ways = [way for way in quantity(path, value) if not isinstance(way, int) and not (fractional and way == value)]
+    way = data.draw(st.sampled_from(ways))
     problems = typed(root, put(right, file, path, way), file, path)
     (problem,) = problems
     key = dotted(path).removeprefix("config.sonic:override.")
@@ -160,14 +171,13 @@ def misspelt(key: str) -> list[str]:
 @given(data=st.data())
 def test_a_misspelt_key_is_put_right(data: st.DataObject, root: Path, right: dict[str, Json]) -> None:
     file = data.draw(st.sampled_from([FILES["site"], FILES["experiment"], FILES["stack"]]))
-    data_keys = {"labels", "node_selector", "checksums_md5", "annotations"}
     keys = [
         path
         for path, _ in nodes(right[file])
         if path
         and isinstance(path[-1], str)
         and ":" not in path[-1]
-        and not data_keys & set(path[:-1])
+        and path[-1] in SCHEMA.keys(node_at(right, file, path[:-1]))
         and not overridden(right, file, path)
         and path[-1] not in {"config", "secure", "encryptionsalt", "kind"}
     ]
