@@ -380,8 +380,9 @@ class _Translator:
             turned = [each for each in free if sorted(each.split("_")) == sorted(word.split("_"))]
             names = [
                 *turned,
+                *(each for each in free if each.startswith(f"{word.removesuffix('s')}_")),
                 near(word, free),
-                *(each for each in free if each.startswith(f"{word}_") or each.endswith(f"_{word}")),
+                *(each for each in free if each.endswith(f"_{word}")),
             ]
             names += [each for each in free if word.startswith(each) or each.startswith(word)]
             options = [(name, value) for name in dict.fromkeys(names) if name is not None]

@@ -52,7 +52,7 @@ def bare_number(key: str, value: Json) -> float | None:
         return None
     if isinstance(value, int | float):
         return float(value) if abs(value) < _LARGEST else None
-    number = _quantity(value.strip().strip("\"'").strip(), unit_of(key)) if isinstance(value, str) else None
+    number = _quantity(value.strip(" \t;,~<>=\"'"), unit_of(key)) if isinstance(value, str) else None
     return number if number is not None and abs(number) < _LARGEST else None
 
 
@@ -70,6 +70,7 @@ def meant_numbers(key: str, value: Json) -> Iterator[float]:
 
 
 def _quantity(text: str, unit: str | None) -> float | None:
+    text = re.sub(r"^v(?=[0-9]+$)", "", text)  # a version
     if text.lower() in _WORDS:
         return float(_WORDS.index(text.lower()))
     if unit in {"seconds", "ms", "minutes", "hours"} and (seconds := _duration(text)) is not None:

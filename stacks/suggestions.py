@@ -53,6 +53,8 @@ _OTHER_WORDS = {
     "prometheus": "external",
     "hostpath": "cvmfs-hostpath",
     "csi": "cvmfs-pvc",
+    "pvc": "volume",
+    "nfs": "volume",
     "minio": "s3",
 }
 """Words of other programs for a `kind`, in lower case."""
@@ -124,6 +126,7 @@ def _texts(title: str, written: Json) -> Iterator[Json]:
         image, tag = written.get("repository", written.get("name")), written.get("tag", written.get("digest"))
         if isinstance(image, str) and isinstance(tag, str):
             yield f"{image}@{tag}" if tag.startswith("sha256:") else f"{image}:{tag}"
+        yield from (each for each in written.values() if len(written) == 1 and each)
         yield from (f"{{{key}}}" for key in written)  # a placeholder without quotes is a mapping to YAML
     if not isinstance(written, str) or not written:
         return
@@ -206,7 +209,7 @@ def _lists(schema: Schema, node: Node, found: Json, written: Json, key: str) -> 
     items = schema.resolved(node["items"])
 
     def item(value: Json, text: Json) -> Json:
-        simple = items.get("type") in {"integer", "number", "string", "boolean"}
+        simple = isinstance(value, str) or items.get("type") in {"integer", "number", "string", "boolean"}
         return next(suggestions(schema, items, value, text, key), value) if simple else value
 
     match found:
