@@ -22,10 +22,7 @@ SITE: Mapping[str, Any] = {
     # The labels of the node are another stack's: this one asks for no product.
     "pools": [{"kind": "kubernetes", "name": "node", "servers_max": 1, "spare_servers": 1, "gpu": {}}],
 }
-EXPERIMENT: Mapping[str, Any] = {
-    "scaling": {"servers_min": 1, "servers_max": 1},
-    "server": {"start_timeout_seconds": 60},
-}
+EXPERIMENT: Mapping[str, Any] = {"scaling": {"servers_min": 1, "servers_max": 1}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +54,9 @@ FAULTS = {
     ),
     "image": Fault(
         told="its image localhost/sonic-dev/triton:0.0 cannot be pulled",
-        experiment={"server": {"image": "localhost/sonic-dev/triton:0.0", "start_timeout_seconds": 60}},
+        experiment={"server": {"image": "localhost/sonic-dev/triton:0.0"}},
     ),
     "node": Fault(told="no node takes it", site={"pools": [{**POOL, "node_selector": {"no": "such-node"}}]}),
-    "memory": Fault(
-        told="out of memory",
-        experiment={"server": {"memory_gib": 0.3, "shared_memory_mib": 64, "start_timeout_seconds": 60}},
-    ),
     "quota": Fault(told="exceeded quota", object=QUOTA),
     "limit range": Fault(told="maximum memory usage per Container is 1Gi", object=LIMITS),
 }

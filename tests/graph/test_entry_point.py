@@ -1,10 +1,12 @@
 """The program itself, as Pulumi runs it: `__main__.py` from the root of the repository."""
 
+import json
 import runpy
 from pathlib import Path
 
 import pulumi
 import pytest
+import yaml
 
 from stacks.resolve import ROOT
 from tests.support.kubeconfigs import write_kubeconfig
@@ -27,7 +29,9 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def run(recorder: Recorder, stack: str, *, preview: bool = False) -> None:
-    pulumi.runtime.set_all_config(SECRETS, list(SECRETS))
+    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    plain = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    pulumi.runtime.set_all_config({**plain, **SECRETS}, list(SECRETS))
     recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py")), stack=stack, preview=preview)
 
 

@@ -180,7 +180,10 @@ def has_an_effect(place: Place, bases: list[Base], directory: Path) -> bool:
         for path in (path for found, path in written(tree, part) if found == place):
             for value in changed(schema, schema.at(path, tree), at(tree, path)):
                 config = with_value(base, (part, *path), value)
-                if config and config != base.config and effects(config, directory) != base.effects:
+                try:
+                    if config and config != base.config and effects(config, directory) != base.effects:
+                        return True
+                except KeyError:  # a rule over several keys refuses a name that nothing has, and here it is looked up
                     return True
     return False
 

@@ -18,6 +18,7 @@ from stacks.merge import merge_patch
 from stacks.origin import Json
 from stacks.resolve import ROOT, resolve
 from stacks.schema import StackConfig
+from stacks.schema.storage import CvmfsPvc
 from tests.support.configs import stack_config
 from tests.support.pods import labels, selects
 from tests.support.recorder import AUTO_NAME_SUFFIX, Recorder
@@ -35,9 +36,11 @@ def second_config(stack: str) -> StackConfig:
         exposure = {"port": first.site.exposure.port + 1}
     elif first.site.exposure.kind != "cluster-ip":
         exposure = {"hostname": "{instance}.example.org"}
+    cvmfs = first.site.storage.cvmfs
+    storage: dict[str, Json] = {"cvmfs": {"create": False}} if isinstance(cvmfs, CvmfsPvc) and cvmfs.create else {}
     patch: dict[str, Json] = {
         "sonic:instance": f"{first.instance}-dev",
-        "sonic:override": {"site": {"access": {"create_namespace": False}, "exposure": exposure}},
+        "sonic:override": {"site": {"access": {"create_namespace": False}, "exposure": exposure, "storage": storage}},
     }
     with TemporaryDirectory() as directory:
         root = Path(directory)
