@@ -20,9 +20,8 @@ def deploy(stack: str) -> None:
     resolved = resolve(stack)
     refuse_other_values(resolved, {key: pulumi.Config("sonic").get(key) for key in KEYS})
     config = resolved.config
-    access = config.site.access
-    context = find_context(access, os.environ)
-    provider = kubernetes_provider(context, identity=access.context)
+    context = find_context(config.site.access, os.environ)
+    provider = kubernetes_provider(context, identity=config.site.access.context)
     hooks = cluster_hooks(context, stack=stack, namespace=config.namespace, instance=config.name)
     if pulumi.runtime.is_dry_run():
         pulumi.Output.from_input(ask_beside(stack, warn=pulumi.warn, refuse=pulumi.RunError))
@@ -30,9 +29,8 @@ def deploy(stack: str) -> None:
     self_tests = self_test_files(config.experiment.models)
     args = SiteStackArgs(config=config, secrets=secrets, hooks=hooks, self_tests=self_tests)
     site_stack = SiteStack(config.name, args, pulumi.ResourceOptions(provider=provider))
-    for name, value in site_stack.exports().items():
+    for name, value in {**site_stack.exports(), "config_digest": config_digest(config)}.items():
         pulumi.export(name, value)
-    pulumi.export("config_digest", config_digest(config))
 
 
 try:

@@ -29,7 +29,8 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def run(recorder: Recorder, stack: str, *, preview: bool = False) -> None:
-    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    file = ROOT / f"Pulumi.{stack}.yaml"
+    config = yaml.safe_load(file.read_text())["config"] if file.exists() else {}
     plain = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
     pulumi.runtime.set_all_config({**plain, **SECRETS}, list(SECRETS))
     recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py")), stack=stack, preview=preview)

@@ -147,6 +147,8 @@ def test_a_deployed_stack_with_one_wrong_server_fails_though_its_address_answers
     experiment.write_text(experiment.read_text().replace("name: m", "name: m, probe: zeros"))
     monkeypatch.setattr("acceptance.arguments.deployed_endpoint", lambda *_: Endpoint(address=address, tls=False))
     write_kubeconfig(tmp_path / "kubeconfig", "here")
+    # The address is a server's own, and only Envoy names its stack.
+    monkeypatch.setattr(command, "refuse_another", lambda *_: None)
     assert command.main([STACK], tmp_path) == 1
     output = capsys.readouterr().out
     assert "first cause: server: b: infer m: INTERNAL: CUDA error: an illegal memory access" in output
