@@ -205,7 +205,7 @@ class Scaling(Model):
     queue_target_ms / service_time_ms waiting requests for each server."""
     service_time_ms: Annotated[float, Field(ge=0.05)] = DEFAULT_SERVICE_TIME_MS
     """Time that one server takes for one request at full load, in milliseconds: 1000 / (its requests per second).
-    `python -m stacks check` says where an autoscaled stack leaves it at the default."""
+    Measure it: the default is a guess, and KEDA's threshold follows from it."""
     query: Annotated[str, Field(min_length=1, title="an expression of PromQL", examples=["sum(up)"])] | None = None
     """Load of a pool in PromQL, instead of its waiting requests; one number. `{namespace}` is filled in with the
     stack's namespace, `{pods}` with an expression for the names of the pool's servers, `{envoys}` with one for the
