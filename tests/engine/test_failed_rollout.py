@@ -39,7 +39,6 @@ class Fault:
     """Object in the way. The servers then get another time limit, so that there is something to roll out."""
 
 
-MODELS = ["sum_and_difference", "sleep_identity", "particlenet_AK4_PT_numpy"]
 QUOTA = {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": {"requests.memory": "1Mi"}}}
 LIMITS = {
     "apiVersion": "v1",
@@ -48,10 +47,6 @@ LIMITS = {
 }
 POOL = SITE["pools"][0]
 FAULTS = {
-    "model": Fault(
-        told="model `no_such_model` does not load",
-        experiment={"models": {"expected": [{"name": name} for name in (*MODELS, "no_such_model")]}},
-    ),
     "image": Fault(
         told="its image localhost/sonic-dev/triton:0.0 cannot be pulled",
         experiment={"server": {"image": "localhost/sonic-dev/triton:0.0"}},

@@ -36,6 +36,7 @@ GATEWAY = {
     "hostname": "sonic.example.org",
     "gateway": "shared",
     "gateway_namespace": "default",
+    "controller": "other",
     "port": None,
     "client_cidrs": None,
 }

@@ -139,7 +139,11 @@ def test_a_changed_fact_rolls_envoy_with_a_new_configuration(deployed: PulumiPro
 
     operations = deployed.preview().operations
     touched = {name: operation for name, operation in operations.items() if operation not in {"same", "read"}}
-    assert touched == {"sonic-demo-envoy-config": "replace", "sonic-demo-envoy-deployment": "update"}
+    assert touched == {
+        "sonic-demo-envoy-config": "replace",
+        "sonic-demo-envoy-deployment": "update",
+        "sonic-demo-rollout-record": "replace",
+    }
 
     deployed.up()
     eventually(lambda: len(config_map_of_envoy(cluster)) == 1, "one configuration for all Envoys", timeout_seconds=60)
