@@ -230,8 +230,7 @@ def _through_api_server(config: StackConfig, scheme: str, service: str, namespac
     def ask(query: str) -> Mapping[str, Any]:
         try:
             context = find_context(config.site.access, os.environ)
-            file = [f"--kubeconfig={context.kubeconfig}"] if context.kubeconfig else []
-            command = ["kubectl", *file, f"--context={context.name}", "get", "--raw", _path(place, query)]
+            command = ["kubectl", *context.kubectl_flags, "get", "--raw", _path(place, query)]
             run = subprocess.run(command, capture_output=True, text=True, timeout=_CALL_SECONDS, check=False)
         except (ConfigurationError, FileNotFoundError, subprocess.TimeoutExpired) as error:
             return _not_asked(_reason(error), service, namespace, port)(query)

@@ -50,8 +50,7 @@ class Servers:
 
     def __init__(self, config: StackConfig) -> None:
         context = find_context(config.site.access, os.environ)
-        file = [f"--kubeconfig={context.kubeconfig}"] if context.kubeconfig else []
-        self._kubectl = ["kubectl", *file, f"--context={context.name}", f"--namespace={config.namespace}"]
+        self._kubectl = ["kubectl", *context.kubectl_flags, f"--namespace={config.namespace}"]
         self._selector = f"app.kubernetes.io/instance={config.name},app.kubernetes.io/component=triton"
 
     def list(self) -> Sequence[Server]:

@@ -30,6 +30,12 @@ class KubeContext:
     name: str
     """Name of the context."""
 
+    @property
+    def kubectl_flags(self) -> list[str]:
+        """Flags by which kubectl uses this context."""
+        file = [] if self.kubeconfig is None else [f"--kubeconfig={self.kubeconfig}"]
+        return [*file, f"--context={self.name}"]
+
 
 @dataclass(frozen=True)
 class _Entry:

@@ -46,8 +46,7 @@ def kubectl_proxy(context: KubeContext) -> Iterator["ApiServer"]:
         raise UnreachableError(msg)
     with tempfile.TemporaryDirectory(prefix="sonic-") as folder:
         path = Path(folder) / "api"
-        kubeconfig = [] if context.kubeconfig is None else [f"--kubeconfig={context.kubeconfig}"]
-        command = [program, *kubeconfig, f"--context={context.name}", "proxy", f"--unix-socket={path}"]
+        command = [program, *context.kubectl_flags, "proxy", f"--unix-socket={path}"]
         errors = Path(folder) / "errors"
         with (
             errors.open("w") as stream,

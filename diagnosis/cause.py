@@ -10,9 +10,9 @@ class Cause:
     subject: str
     """Object that is wrong, such as `pod sonic-cms-triton-af-5d8f-x2x4q`."""
     finding: str
-    """What the cluster says about it, in one sentence."""
+    """Fault as the cluster reports it, in one sentence."""
     way_out: str
-    """What the operator does about it."""
+    """Step by which the operator mends it."""
     last_words: tuple[str, ...] = ()
     """Last lines of the container's log that matter."""
 

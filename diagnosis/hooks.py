@@ -124,9 +124,8 @@ def _stop_autoscaler(context: KubeContext, namespace: str, name: str) -> None:
 
 
 def _annotate(context: KubeContext, namespace: str, name: str, annotation: str) -> None:
-    kubeconfig = [] if context.kubeconfig is None else [f"--kubeconfig={context.kubeconfig}"]
     program = shutil.which("kubectl") or "kubectl"
-    command = [program, *kubeconfig, f"--context={context.name}", f"--namespace={namespace}"]
+    command = [program, *context.kubectl_flags, f"--namespace={namespace}"]
     done = subprocess.run(
         [*command, "annotate", "scaledobject", name, annotation, "--overwrite"],
         capture_output=True,

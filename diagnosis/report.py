@@ -9,9 +9,6 @@ from diagnosis.services import autoscaling_causes, missing_objects, namespace_ca
 from diagnosis.snapshot import Snapshot, name_of
 from stacks.schema import StackConfig
 
-OPTIONAL_KINDS = frozenset({"Namespace", "PersistentVolume", "StorageClass"})
-"""Kinds outside the namespace, which a snapshot does not list."""
-
 
 def causes(snapshot: Snapshot, config: StackConfig, declared: Sequence[Object]) -> list[Cause]:
     """Return the causes. Pods that fail alike are one cause.
