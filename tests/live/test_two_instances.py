@@ -44,7 +44,7 @@ def uids(dev: DevStack, instance: str) -> dict[str, str]:
     label = f"app.kubernetes.io/instance={instance}"
     objects = dev.get(KINDS, f"--selector={label}").get("items", [])
     for part in STEADY_PARTS:
-        objects += dev.get("pods", f"--selector={label},app.kubernetes.io/component={part}")["items"]
+        objects += dev.get("pods", f"--selector={label},app.kubernetes.io/component={part}").get("items", [])
     kept = [item for item in objects if "deletionTimestamp" not in item["metadata"]]
     return {f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["uid"] for item in kept}
 
