@@ -76,7 +76,7 @@ class Server:
         return self._status(path, TEST_SECONDS, body, headers) == 500
 
     def backend_processes(self, models: list[str]) -> dict[str, int]:
-        """Return the number of processes of the Python backend by model; each names its instance, `<model>_0`."""
+        """Return the number of processes of the Python backend by model; each names its instance, `<model>_0_0`."""
         counts = dict.fromkeys(models, 0)
         for arguments in self._command_lines():
             if Path(arguments[0]).name == "triton_python_backend_stub":

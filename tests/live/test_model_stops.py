@@ -19,7 +19,7 @@ KILL = f"""
 import os, pathlib, signal
 for folder in pathlib.Path("/proc").glob("[0-9]*"):
     words = (folder / "cmdline").read_bytes().decode().split("\\0")
-    if words[0].endswith("python_backend_stub") and "{MODEL}_0" in words:
+    if words[0].endswith("python_backend_stub") and "{MODEL}_0_0" in words:
         os.kill(int(folder.name), signal.SIGKILL)
         print("killed")
 """

@@ -145,6 +145,7 @@ def test_a_server_whose_backend_process_was_killed_stops_and_one_with_bad_input_
         "--http-address=127.0.0.1",
         f"--http-port={http}",
         "--allow-metrics=false",
+        "--exit-timeout-secs=3",
     ]
     triton = started.enter_context(start_triton(flags, log=tmp_path / "triton.log", models=models))
     urls, state = [f"http://127.0.0.1:{http}"], tmp_path / "state.json"
@@ -165,7 +166,8 @@ def test_a_server_whose_backend_process_was_killed_stops_and_one_with_bad_input_
         os.kill(stub, signal.SIGKILL)
         assert looks(1, "INTERNAL: Stub process") == [0] * (LOOKS - 1) + [1]
     eventually(lambda: not triton.running, "it has stopped, for the kubelet to start it again")
-    assert triton.returncode == 0
+    # Triton cannot unload a model whose process is gone, and waits for it as long as it may.
+    assert "Exit timeout expired" in triton.log.read_text()
 
 
 def stubs_of(pid: int) -> list[int]:
