@@ -29,10 +29,10 @@ Blind spot: busy servers with short queues. A server that executes without a pau
 
 Without a metric. With `ignoreNullValues: "false"`, KEDA takes a missing series (the servers start), a lost Prometheus
 and NaN for errors and not for "no load". The HPA leaves the number as it is while its only metric is an error, and the
-ScaledObject says `Ready: False`, TriggerError. The HPA stores no recommendation meanwhile: after an outage longer
-than `scale_down_wait_seconds` the first low load removes a step of servers at once. There is no `fallback`, whose number KEDA 2.16 would set at the first
-error: docs/adr, "An autoscaler without a metric does nothing". The HPA raises a Deployment to servers_min before it
-looks at a metric, so a fresh stack does not wait for one.
+ScaledObject says `Ready: False`, TriggerError. The HPA stores no recommendation meanwhile: after an outage longer than
+`scale_down_wait_seconds` the first low load removes a step of servers at once. There is no `fallback`, whose number
+KEDA 2.16 would set at the first error: docs/adr, "An autoscaler without a metric does nothing". The HPA raises a
+Deployment to servers_min before it looks at a metric, so a fresh stack does not wait for one.
 
 `pollingInterval` and `cooldownPeriod` are left out. With at least one server the HPA takes every decision, and each
 time that it asks KEDA for the metric, KEDA queries Prometheus.
