@@ -9,10 +9,10 @@ import pytest
 
 from components import versions
 from components.labels import Labels
-from stacks.schema.site import OwnPrometheus, PodSecurityLevel
+from stacks.schema.site import OwnPrometheus
 from tests.support.configs import stack_config
 from tests.support.fields import unknown_fields
-from tests.support.pods import admits, labels, selects, template, violations_of_restricted
+from tests.support.pods import admits, labels, selects, template
 from tests.support.recorder import AUTO_NAME_SUFFIX, Recorder, Resource
 from tests.support.stacks import STACKS, config_of, record, recorded
 
@@ -92,14 +92,6 @@ def test_config_maps_and_secrets_are_immutable_with_generated_names(stack: str) 
         for manifest in recorded(stack).manifests(kind):
             assert manifest["immutable"] is True
             assert manifest["metadata"]["name"].endswith(AUTO_NAME_SUFFIX)
-
-
-@every_stack
-def test_every_pod_is_restricted_except_for_host_path_at_an_excepted_site(stack: str) -> None:
-    exception = config_of(stack).site.security.pod_security is not PodSecurityLevel.RESTRICTED
-    allowed = {"volumes.hostPath"} if exception else set()
-    for name, pod in pods_of(stack).items():
-        assert set(violations_of_restricted(pod)) <= allowed, name
 
 
 @every_stack

@@ -1,21 +1,9 @@
-"""Pods of rendered objects: selectors, NetworkPolicies and the Pod Security Standard."""
+"""Pods of rendered objects: selectors and NetworkPolicies."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Manifest = Mapping[str, Any]
-
-RESTRICTED_VOLUMES = {
-    "configMap",
-    "csi",
-    "downwardAPI",
-    "emptyDir",
-    "ephemeral",
-    "persistentVolumeClaim",
-    "projected",
-    "secret",
-}
-"""Volume types of the Pod Security Standard `restricted`."""
 
 
 def template(deployment: Manifest) -> Manifest:
@@ -33,30 +21,6 @@ def labels(deployment: Manifest) -> Mapping[str, str]:
 def selects(selector: Mapping[str, str], pod_labels: Mapping[str, str]) -> bool:
     """Return True if a selector of `matchLabels` matches; an empty one matches every pod."""
     return selector.items() <= pod_labels.items()
-
-
-def violations_of_restricted(pod: Manifest) -> Iterator[str]:
-    """Yield the fields that the Pod Security Standard `restricted` forbids, as paths into the pod's spec."""
-    for key in ("hostNetwork", "hostPID", "hostIPC"):
-        if pod.get(key):
-            yield key
-    for volume in pod.get("volumes", []):
-        yield from (f"volumes.{kind}" for kind in volume.keys() - {"name"} - RESTRICTED_VOLUMES)
-    shared = pod.get("securityContext", {})
-    for container in [*pod["containers"], *pod.get("initContainers", [])]:
-        own = container.get("securityContext", {})
-        effective = {**shared, **own}
-        fine = {
-            "allowPrivilegeEscalation": own.get("allowPrivilegeEscalation") is False,
-            "capabilities.drop": own.get("capabilities", {}).get("drop") == ["ALL"],
-            "capabilities.add": set(own.get("capabilities", {}).get("add", [])) <= {"NET_BIND_SERVICE"},
-            "privileged": not own.get("privileged"),
-            "runAsNonRoot": effective.get("runAsNonRoot") is True,
-            "runAsUser": effective.get("runAsUser") != 0,
-            "seccompProfile": effective.get("seccompProfile", {}).get("type") in ("RuntimeDefault", "Localhost"),
-            "hostPort": not any(port.get("hostPort") for port in container.get("ports", [])),
-        }
-        yield from (f"{container['name']}.{rule}" for rule, holds in fine.items() if not holds)
 
 
 def admits(policies: Sequence[Manifest], direction: str, pod: Mapping[str, str], peer: Manifest, port: int) -> bool:

@@ -1,0 +1,116 @@
+"""kube-score's rules and Pod Security admission's own evaluator over the manifests of every stack."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from rendering.manifests import manifests
+from stacks.resolve import resolve
+from stacks.schema import StackConfig
+from tests.support.config_cases import STACK, happy_cases, lay_out_happy
+from tests.support.linters import Finding, kube_score, pod_security
+from tests.support.stacks import STACKS, config_of
+
+
+class Waiver(NamedTuple):
+    """A rule of kube-score that objects of these components break on purpose."""
+
+    rule: str
+    kind: str
+    components: frozenset[str]
+    why: str
+
+
+WAIVERS = (
+    Waiver(
+        "container-image-pull-policy",
+        "Deployment",
+        frozenset({"triton", "envoy", "prometheus"}),
+        "`Always` makes each restart of a container depend on the registry. Every image has a fixed tag or a digest.",
+    ),
+    Waiver(
+        "container-security-context-user-group-id",
+        "Deployment",
+        frozenset({"triton"}),
+        "User 1000 is `triton-server` of NVIDIA's images, which owns the backends there.",
+    ),
+    Waiver(
+        "deployment-has-host-podantiaffinity",
+        "Deployment",
+        frozenset({"triton", "envoy"}),
+        "topologySpreadConstraints spread the pods over nodes and zones instead.",
+    ),
+    Waiver(
+        "deployment-replicas",
+        "Deployment",
+        frozenset({"triton"}),
+        "A site may have one GPU. Where KEDA owns `replicas`, the Deployment omits it, which kube-score takes for 1.",
+    ),
+    Waiver(
+        "deployment-replicas",
+        "Deployment",
+        frozenset({"prometheus"}),
+        "While the one Prometheus is away, KEDA keeps the number of servers, and requests are answered.",
+    ),
+    Waiver(
+        "deployment-strategy",
+        "Deployment",
+        frozenset({"prometheus"}),
+        "Of two at once, one would have no samples, and the queries take either: hence `Recreate`.",
+    ),
+    Waiver(
+        "service-type",
+        "Service",
+        frozenset({"envoy"}),
+        "A cluster without a load balancer, such as dev and kind, has no other way in.",
+    ),
+)
+
+
+@cache
+def broken_rules(stack: str) -> Sequence[Finding]:
+    return kube_score(manifests(config_of(stack)))
+
+
+def waives(waiver: Waiver, finding: Finding) -> bool:
+    return (waiver.rule, waiver.kind) == (finding.rule, finding.kind) and finding.component in waiver.components
+
+
+def refused(config: StackConfig) -> dict[str, list[str]]:
+    """Name of each Deployment whose pods the site's Pod Security level forbids -> the reasons."""
+    deployments = [each for each in manifests(config) if each["kind"] == "Deployment"]
+    templates = [deployment["spec"]["template"] for deployment in deployments]
+    judged = pod_security(config.site.security.pod_security.value, templates)
+    return {each["metadata"]["name"]: reasons for each, reasons in zip(deployments, judged, strict=True) if reasons}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_stack_breaks_no_rule_of_kube_score_without_a_waiver(stack: str) -> None:
+    assert [each for each in broken_rules(stack) if not any(waives(waiver, each) for waiver in WAIVERS)] == []
+
+
+@pytest.mark.parametrize(
+    ("waiver", "component"),
+    [pytest.param(each, name, id=f"{each.rule}-{name}") for each in WAIVERS for name in sorted(each.components)],
+)
+def test_each_waiver_is_still_needed(waiver: Waiver, component: str) -> None:
+    needed = {finding.component for stack in STACKS for finding in broken_rules(stack) if waives(waiver, finding)}
+    assert component in needed
+
+
+def test_there_are_at_most_ten_waivers() -> None:
+    assert len(WAIVERS) <= 10
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_pod_security_admits_the_pods_of_a_stack(stack: str) -> None:
+    assert refused(config_of(stack)) == {}
+
+
+@pytest.mark.parametrize("case", happy_cases())
+def test_no_key_makes_pods_that_pod_security_refuses(case: str, tmp_path: Path) -> None:
+    lay_out_happy(case, tmp_path)
+    assert refused(resolve(STACK, tmp_path).config) == {}
