@@ -1,4 +1,8 @@
-"""The Pod Security Standards, for the fields that the stack's pods have."""
+"""The Pod Security Standards as Kubernetes 1.36 evaluates them.
+
+The dry run of a pod judges two things instead, since older clusters differ: hosts in probes and hooks, which Kubernetes
+refuses since 1.34, and what 1.35 allows with `hostUsers: false`.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,6 +14,14 @@ _BASELINE_CAPABILITIES = frozenset(
     {"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD"}
     | {"NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"}
 )
+_SAFE_SYSCTLS = frozenset(
+    {"kernel.shm_rmid_forced"}
+    | {f"net.ipv4.ip_{end}" for end in ("local_port_range", "local_reserved_ports", "unprivileged_port_start")}
+    | {f"net.ipv4.tcp_{end}" for end in ("syncookies", "fin_timeout", "rmem", "wmem")}
+    | {f"net.ipv4.tcp_keepalive_{end}" for end in ("time", "intvl", "probes")}
+    | {"net.ipv4.ping_group_range"}
+)
+_SELINUX_TYPES = frozenset({"container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
 _RESTRICTED_VOLUMES = frozenset(
     {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 )
@@ -26,33 +38,50 @@ def needed_level(pod: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _beyond_baseline(pod: Mapping[str, Any], containers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    of_pod = pod.get("securityContext", {})
     yield from (key for key in ("hostNetwork", "hostPID", "hostIPC") if pod.get(key))
     yield from ("a hostPath volume" for volume in pod.get("volumes", ()) if "hostPath" in volume)
+    names = (each["name"] for each in of_pod.get("sysctls", ()))
+    yield from (f"the sysctl {name}" for name in names if name not in _SAFE_SYSCTLS)
+    yield from _unconfined(of_pod)
     for container in containers:
         context = container.get("securityContext", {})
+        yield from _unconfined(context)
         if context.get("privileged"):
             yield "securityContext.privileged"
-        for capability in context.get("capabilities", {}).get("add", ()):
-            if capability not in _BASELINE_CAPABILITIES:
-                yield f"capability {capability}"
+        if context.get("procMount", "Default") != "Default":
+            yield f"procMount {context['procMount']}"
+        added = context.get("capabilities", {}).get("add", ())
+        yield from (f"capability {capability}" for capability in added if capability not in _BASELINE_CAPABILITIES)
         if any(port.get("hostPort") for port in container.get("ports", ())):
             yield "a hostPort"
+
+
+def _unconfined(context: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a securityContext, of a pod or of a container, takes off the confinement."""
+    for profile in ("seccompProfile", "appArmorProfile"):
+        if context.get(profile, {}).get("type") == "Unconfined":
+            yield f"{profile} Unconfined"
+    options = context.get("seLinuxOptions", {})
+    if options.get("type") and options["type"] not in _SELINUX_TYPES:
+        yield f"SELinux type {options['type']}"
+    yield from (f"a SELinux {key}" for key in ("user", "role") if options.get(key))
 
 
 def _beyond_restricted(pod: Mapping[str, Any], containers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     of_pod = pod.get("securityContext", {})
     for volume in pod.get("volumes", ()):
         yield from (f"a volume of kind {key}" for key in volume if key not in {"name", *_RESTRICTED_VOLUMES})
+    if any(each.get("runAsUser") == 0 for each in (of_pod, *(each.get("securityContext", {}) for each in containers))):
+        yield "user 0"
     for container in containers:
         context = {**of_pod, **container.get("securityContext", {})}
         capabilities = context.get("capabilities", {})
         if not context.get("runAsNonRoot"):
             yield "no runAsNonRoot"
-        if context.get("runAsUser") == 0:
-            yield "user 0"
         if context.get("allowPrivilegeEscalation") is not False:
             yield "no `allowPrivilegeEscalation: false`"
         if "ALL" not in capabilities.get("drop", ()) or set(capabilities.get("add", ())) - {"NET_BIND_SERVICE"}:
             yield "capabilities that are not dropped"
-        if context.get("seccompProfile", {}).get("type") not in {"RuntimeDefault", "Localhost"}:
+        if not context.get("seccompProfile", {}).get("type"):
             yield "no seccompProfile"
