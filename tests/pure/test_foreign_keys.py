@@ -11,7 +11,7 @@ HERE = {
     f"{part}.{each.path}"
     for part, model in (("site", Site), ("experiment", Experiment))
     for each in schema_of(model).properties()
-}
+} | {"sonic:instance"}
 
 
 @pytest.mark.parametrize("key", FOREIGN_KEYS)
