@@ -7,24 +7,16 @@ refuses since 1.34, and what 1.35 allows with `hostUsers: false`.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from stacks.pod_standards import (
+    BASELINE_CAPABILITIES,
+    BASELINE_SELINUX_TYPES,
+    BASELINE_SYSCTLS,
+    RESTRICTED_CAPABILITIES,
+    RESTRICTED_VOLUMES,
+)
+
 LEVELS = ("restricted", "baseline", "privileged")
 """From the strictest."""
-
-_BASELINE_CAPABILITIES = frozenset(
-    {"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD"}
-    | {"NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"}
-)
-_SAFE_SYSCTLS = frozenset(
-    {"kernel.shm_rmid_forced"}
-    | {f"net.ipv4.ip_{end}" for end in ("local_port_range", "local_reserved_ports", "unprivileged_port_start")}
-    | {f"net.ipv4.tcp_{end}" for end in ("syncookies", "fin_timeout", "rmem", "wmem")}
-    | {f"net.ipv4.tcp_keepalive_{end}" for end in ("time", "intvl", "probes")}
-    | {"net.ipv4.ping_group_range"}
-)
-_SELINUX_TYPES = frozenset({"container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
-_RESTRICTED_VOLUMES = frozenset(
-    {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
-)
 
 
 def needed_level(pod: Mapping[str, Any]) -> tuple[str, str]:
@@ -42,7 +34,7 @@ def _beyond_baseline(pod: Mapping[str, Any], containers: Sequence[Mapping[str, A
     yield from (key for key in ("hostNetwork", "hostPID", "hostIPC") if pod.get(key))
     yield from ("a hostPath volume" for volume in pod.get("volumes", ()) if "hostPath" in volume)
     names = (each["name"] for each in of_pod.get("sysctls", ()))
-    yield from (f"the sysctl {name}" for name in names if name not in _SAFE_SYSCTLS)
+    yield from (f"the sysctl {name}" for name in names if name not in BASELINE_SYSCTLS)
     yield from _unconfined(of_pod)
     for container in containers:
         context = container.get("securityContext", {})
@@ -52,7 +44,7 @@ def _beyond_baseline(pod: Mapping[str, Any], containers: Sequence[Mapping[str, A
         if context.get("procMount", "Default") != "Default":
             yield f"procMount {context['procMount']}"
         added = context.get("capabilities", {}).get("add", ())
-        yield from (f"capability {capability}" for capability in added if capability not in _BASELINE_CAPABILITIES)
+        yield from (f"capability {capability}" for capability in added if capability not in BASELINE_CAPABILITIES)
         if any(port.get("hostPort") for port in container.get("ports", ())):
             yield "a hostPort"
 
@@ -63,7 +55,7 @@ def _unconfined(context: Mapping[str, Any]) -> Iterator[str]:
         if context.get(profile, {}).get("type") == "Unconfined":
             yield f"{profile} Unconfined"
     options = context.get("seLinuxOptions", {})
-    if options.get("type") and options["type"] not in _SELINUX_TYPES:
+    if options.get("type", "") not in BASELINE_SELINUX_TYPES:
         yield f"SELinux type {options['type']}"
     yield from (f"a SELinux {key}" for key in ("user", "role") if options.get(key))
 
@@ -71,7 +63,7 @@ def _unconfined(context: Mapping[str, Any]) -> Iterator[str]:
 def _beyond_restricted(pod: Mapping[str, Any], containers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     of_pod = pod.get("securityContext", {})
     for volume in pod.get("volumes", ()):
-        yield from (f"a volume of kind {key}" for key in volume if key not in {"name", *_RESTRICTED_VOLUMES})
+        yield from (f"a volume of kind {key}" for key in volume if key not in {"name", *RESTRICTED_VOLUMES})
     if any(each.get("runAsUser") == 0 for each in (of_pod, *(each.get("securityContext", {}) for each in containers))):
         yield "user 0"
     for container in containers:
@@ -81,7 +73,7 @@ def _beyond_restricted(pod: Mapping[str, Any], containers: Sequence[Mapping[str,
             yield "no runAsNonRoot"
         if context.get("allowPrivilegeEscalation") is not False:
             yield "no `allowPrivilegeEscalation: false`"
-        if "ALL" not in capabilities.get("drop", ()) or set(capabilities.get("add", ())) - {"NET_BIND_SERVICE"}:
+        if "ALL" not in capabilities.get("drop", ()) or set(capabilities.get("add", ())) - RESTRICTED_CAPABILITIES:
             yield "capabilities that are not dropped"
         if not context.get("seccompProfile", {}).get("type"):
             yield "no seccompProfile"

@@ -1,11 +1,18 @@
 """Rules for patches: the stack has the object, no other key sets the field, and pods stay as safe as the site asks."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from stacks.pod_standards import (
+    BASELINE_CAPABILITIES,
+    BASELINE_SELINUX_TYPES,
+    BASELINE_SYSCTLS,
+    RESTRICTED_CAPABILITIES,
+    RESTRICTED_VOLUMES,
+)
 from stacks.schema.base import BrokenRule
 from stacks.schema.patches import DIRECTIVE, Leaf, Patch, leaves
 
@@ -248,7 +255,7 @@ def _unrestricted(key: str, target: str, fields: Sequence[Leaf]) -> Iterator[Bro
     for container in added:
         escalation = given.get((*container, "securityContext", "allowPrivilegeEscalation"))
         dropped = given.get((*container, "securityContext", "capabilities", "drop"))
-        if container[4] not in _OWN_CONTAINERS and (escalation is not False or dropped != ["ALL"]):
+        if container[4] not in _OWN_CONTAINERS and (escalation is not False or not _drops_all(dropped)):
             yield BrokenRule(
                 f"{key}.{target} adds the container `{container[4]}`, which Pod Security `restricted` of the site "
                 "refuses: add securityContext with allowPrivilegeEscalation: false and capabilities: {drop: [ALL]}",
@@ -267,19 +274,42 @@ class _Forbidden(NamedTuple):
     """Completes "forbids …"."""
 
 
+def _adds_beyond(allowed: Collection[str]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and any(str(each) not in allowed for each in value)
+
+
+def _drops_all(value: Any) -> bool:
+    return isinstance(value, list) and "ALL" in value
+
+
+def _has_other_sysctls(value: Any) -> bool:
+    names = [each.get("name") for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return any(str(name) not in BASELINE_SYSCTLS for name in names)
+
+
 _BASELINE = (
     *(_Forbidden((name,), bool, "what it opens of the node") for name in ("hostNetwork", "hostPID", "hostIPC")),
     _Forbidden(("privileged",), bool, "what it opens of the node"),
     _Forbidden(("hostPort",), bool, "ports of the node"),
+    _Forbidden(("sysctls",), _has_other_sysctls, "sysctls that are not of the pod alone"),
+    _Forbidden(("procMount",), lambda value: value not in (None, "Default"), "an unmasked /proc"),
     _Forbidden(("seccompProfile", "type"), lambda value: value == "Unconfined", "to switch seccomp off"),
-    _Forbidden(("capabilities", "add"), bool, "further capabilities"),
+    _Forbidden(("appArmorProfile", "type"), lambda value: value == "Unconfined", "to switch AppArmor off"),
+    _Forbidden(
+        ("seLinuxOptions", "type"),
+        lambda value: str(value or "") not in BASELINE_SELINUX_TYPES,
+        "SELinux types but those of containers",
+    ),
+    *(_Forbidden(("seLinuxOptions", name), bool, f"to choose a SELinux {name}") for name in ("user", "role")),
+    _Forbidden(("capabilities", "add"), _adds_beyond(BASELINE_CAPABILITIES), "further capabilities"),
 )
 _RESTRICTED = (
     *_BASELINE,
+    _Forbidden(("capabilities", "add"), _adds_beyond(RESTRICTED_CAPABILITIES), "further capabilities"),
     _Forbidden(("runAsNonRoot",), lambda value: value is not True, "the user root"),
     _Forbidden(("runAsUser",), lambda value: value == 0, "the user root"),
     _Forbidden(("allowPrivilegeEscalation",), lambda value: value is not False, "to gain privileges"),
-    _Forbidden(("capabilities", "drop"), lambda value: value != ["ALL"], "to keep capabilities"),
+    _Forbidden(("capabilities", "drop"), lambda value: not _drops_all(value), "to keep capabilities"),
     *(
         _Forbidden((name,), lambda value: value is None, "a pod without it")
         for name in ("securityContext", "seccompProfile", "capabilities")
@@ -293,11 +323,18 @@ def _below(pod_security: str, leaf: Leaf) -> str | None:
     """Return what in a field the Pod Security Standard forbids; None: nothing."""
     if leaf.path[: len(_POD)] != _POD or pod_security == "privileged":
         return None
-    if "hostPath" in leaf.path:
-        return "volumes of the node"
+    if leaf.path[len(_POD) : len(_POD) + 1] == ("volumes",) and leaf.value is not None:
+        return _below_by_volume(pod_security, *leaf.path[len(_POD) + 2 : len(_POD) + 3])
     found = (
         each
         for each in _FORBIDDEN[pod_security]
         if leaf.path[-len(each.path) :] == each.path and each.refused(leaf.value)
     )
     return next((each.reason for each in found), None)
+
+
+def _below_by_volume(pod_security: str, kind: str = "") -> str | None:
+    if kind == "hostPath":
+        return "volumes of the node"
+    refused = pod_security == "restricted" and kind not in {*RESTRICTED_VOLUMES, DIRECTIVE, ""}
+    return f"volumes of the kind {kind}" if refused else None
