@@ -88,14 +88,22 @@ def names(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     for found, owner in taken:
         yield misfit(
             f"{found['kind']} `{found['metadata']['name']}` in namespace `{demand.namespace}` exists "
-            f"already, {owner}: choose "
-            f"another sonic:instance in Pulumi.{demand.config.stack}.yaml, or delete it"
+            f"already, {owner}: {_other_name(found['metadata']['name'], demand)}, or delete it"
         )
     unseen = sum(isinstance(answer, NotAllowedError) for answer in answers)
     if unseen:
         yield unknown(f"you may not look for {unseen} of {len(entries)} objects of the stack")
     elif not taken:
         yield ok(f"{len(existing)} objects of the stack exist; the names of the others are free")
+
+
+def _other_name(name: str, demand: Demand) -> str:
+    """Return the way to another name, which the instance makes unless the site gives a Service its own."""
+    config = demand.config
+    for (path, exposure), way in zip(config.site.exposures, config.ways_in, strict=True):
+        if exposure.service_name is not None and way.service == name:
+            return f"choose another {demand.at('site', *path, 'service_name')}"
+    return f"choose another sonic:instance in Pulumi.{config.stack}.yaml"
 
 
 def _other_owner(found: Object, demand: Demand) -> str | None:

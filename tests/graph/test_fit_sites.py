@@ -15,9 +15,10 @@ from tests.support.stacks import STACKS, config_of
 SITES = Path(__file__).parents[1] / "sites"
 
 KNOWN = {
-    "anvil-cms": {"ingress class"},
+    "purdue-cms-miniaod": {"names"},
+    "purdue-cms-prod": {"names"},
 }
-"""Stack -> rows that fail since the file of the site differs from published facts. Who mends the file shortens this."""
+"""Stack -> rows that fail as long as the SuperSONIC release runs that the stack succeeds, at the release's address."""
 
 
 def cluster_of(stack: str) -> Path:
@@ -31,6 +32,7 @@ def test_a_stack_fits_its_site_but_for_what_is_known(stack: str) -> None:
     found = ask(Demand(resolved, manifests(resolved.config)), ClusterStandIn(profile(cluster_of(stack))))
     failing = {row.subject: row.detail for row in found if row.result is Result.MISFIT}
     assert {subject: detail for subject, detail in failing.items() if subject not in KNOWN.get(stack, ())} == {}
+    assert failing.keys() >= KNOWN.get(stack, set())
 
 
 def test_each_named_site_has_a_cluster() -> None:
