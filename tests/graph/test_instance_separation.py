@@ -36,6 +36,8 @@ def second_config(stack: str) -> StackConfig:
         exposure = {"port": first.site.exposure.port + 1}
     elif first.site.exposure.kind != "cluster-ip":
         exposure = {"hostname": "{instance}.example.org"}
+    if first.site.exposure.service_name is not None:
+        exposure["service_name"] = None
     cvmfs = first.site.storage.cvmfs
     storage: dict[str, Json] = {"cvmfs": {"create": False}} if isinstance(cvmfs, CvmfsPvc) and cvmfs.create else {}
     patch: dict[str, Json] = {
