@@ -41,9 +41,8 @@ def claims(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
         found = cluster.get(CLAIMS, name, demand.namespace)
         if found is None:
             yield misfit(
-                f"{demand.at('site', 'storage')}: claim `{name}` does not exist in namespace "
-                f"`{demand.namespace}`, so no "
-                f"server would start: {_create(demand, cluster)}, correct the name, or write `create: true` beside it"
+                f"{demand.at('site', 'storage')}: claim `{name}` does not exist in namespace `{demand.namespace}`, "
+                f"so no server starts: {_create(demand, cluster)}, correct the name, or write `create: true` beside it"
             )
         else:
             yield _existing(demand, cluster, found, pods)
@@ -71,9 +70,8 @@ def _existing(demand: Demand, cluster: ClusterView, claim: Object, pods: int) ->
         )
     if pods > 1 and not modes & _MANY_NODES and ("ReadWriteOncePod" in modes or len(cluster.list(NODES)) > 1):
         return misfit(
-            f"{thing} has the access mode {', '.join(sorted(modes))}, and up to {pods} pods on several "
-            f"nodes mount it: use a "
-            "claim with ReadOnlyMany or ReadWriteMany"
+            f"{thing} has the access mode {', '.join(sorted(modes))}, and up to {pods} pods on several nodes mount it: "
+            "use a claim with ReadOnlyMany or ReadWriteMany"
         )
     return ok(f"claim `{name}` is {status['phase']}, {', '.join(sorted(modes))}")
 
@@ -121,9 +119,8 @@ def storage_classes(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
             )
         elif found["provisioner"] == _CVMFS_DRIVER and cluster.get(CSI_DRIVERS, _CVMFS_DRIVER) is None:
             yield misfit(
-                f"StorageClass `{name}` is of driver {_CVMFS_DRIVER}, which the cluster does not have: "
-                f"install the CVMFS CSI "
-                "driver"
+                f"StorageClass `{name}` is of driver {_CVMFS_DRIVER}, which the cluster does not have: install the "
+                "CVMFS CSI driver"
             )
         else:
             yield ok(f"StorageClass `{name}` is of {found['provisioner']}")
@@ -153,8 +150,8 @@ def volumes(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
         claim = (found or {}).get("spec", {}).get("claimRef", {})
         if found is not None and claim.get("namespace", demand.namespace) != demand.namespace:
             yield misfit(
-                f"PersistentVolume `{name}` exists and is of namespace `{claim['namespace']}`: choose "
-                f"another sonic:instance"
+                f"PersistentVolume `{name}` exists and is of namespace `{claim['namespace']}`: choose another "
+                "sonic:instance"
             )
 
 
@@ -181,8 +178,8 @@ def secrets(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     for name in sorted(_read_config_maps(demand)):
         if cluster.get(CONFIG_MAPS, name, demand.namespace) is None:
             yield misfit(
-                f"ConfigMap `{name}` does not exist in namespace `{demand.namespace}`, and pods mount it: "
-                f"create it there"
+                f"ConfigMap `{name}` does not exist in namespace `{demand.namespace}`, and pods mount it: create it "
+                "there"
             )
 
 
@@ -262,9 +259,8 @@ def namespaces_of_peers(demand: Demand, cluster: ClusterView) -> Iterator[Findin
             yield ok(f"namespace `{name}`, which the NetworkPolicies admit, exists")
         else:
             yield misfit(
-                f"{_origin(demand, name, 'namespace')} is `{name}`, which does not exist, and the "
-                f"NetworkPolicies admit nobody else: "
-                "correct the name"
+                f"{_origin(demand, name, 'namespace')} is `{name}`, which does not exist, and the NetworkPolicies "
+                "admit nobody else: correct the name"
             )
 
 

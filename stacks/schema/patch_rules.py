@@ -30,7 +30,7 @@ class Protected:
     path: tuple[str, ...]
     """Way to the field, each step a pattern."""
     way_out: str
-    """What to do instead."""
+    """Key to write instead, or advice to leave the field out."""
     component: str = "*"
     """Component that it holds for, as a pattern."""
 
@@ -148,13 +148,19 @@ PROTECTED: tuple[Protected, ...] = (
     ),
     *(
         each
-        for path in ("/tmp", "/dev/shm", "/cvmfs", "/models", "/etc/sonic-envoy*", "/prometheus", "/etc/prometheus")  # noqa: S108
+        for path in (
+            *("/tmp", "/dev/shm", "/cvmfs", "/models", "/liveness", "/etc/ssl/certs/*"),  # noqa: S108
+            *("/etc/sonic-*", "/prometheus", "/etc/prometheus"),
+        )
         for each in _of_containers(f"volumeMounts.{path}", _FIXED, _FIXED, _FIXED)
     ),
     *_of_containers(DIRECTIVE, _FIXED, _FIXED, _FIXED),
     *(
         Protected(kinds="Deployment", path=(*_POD, "volumes", volume), way_out="give your volume a name of its own")
-        for volume in ("models", "shared-memory", "config", "data", "data-*", "s3-authorities")
+        for volume in (
+            *("models", "shared-memory", "liveness", "config", "data", "data-*"),
+            *("s3-authorities", "tls", "authorities", "prometheus-credentials"),
+        )
     ),
     Protected(kinds="Deployment", path=(*_POD, "volumes", "scratch"), way_out="write experiment.server.scratch_gib"),
     *(

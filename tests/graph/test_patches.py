@@ -1,6 +1,8 @@
 """Patches reach the objects of a stack, in a preview and in rendered files alike, and only objects that there are."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +10,7 @@ from components.labels import POOL_LABEL
 from rendering.manifests import manifests
 from stacks.resolve import resolve
 from stacks.schema import StackConfig
-from stacks.schema.patch_rules import PATCHABLE
+from stacks.schema.patch_rules import PATCHABLE, PROTECTED
 from tests.support.config_cases import STACK, happy_cases, lay_out_happy
 from tests.support.configs import stack_config
 from tests.support.recorder import Recorder
@@ -43,6 +45,28 @@ def test_a_patch_may_name_every_object_of_each_kind_of_configuration(case: str, 
     lay_out_happy(case, tmp_path)
     config = resolve(STACK, tmp_path).config
     assert set(config.objects) == targets(record(config))
+
+
+@pytest.mark.parametrize("case", happy_cases())
+def test_no_patch_may_take_a_volume_of_the_stack_s_own_away(case: str, tmp_path: Path) -> None:
+    lay_out_happy(case, tmp_path)
+    unprotected = [
+        (component, *way)
+        for deployment in record(resolve(STACK, tmp_path).config).manifests()
+        if deployment["kind"] == "Deployment"
+        for component in [deployment["metadata"]["labels"]["app.kubernetes.io/component"]]
+        for way in _volumes_and_mounts(deployment["spec"]["template"]["spec"])
+        if not any(each.touched_by("Deployment", component, ("spec", "template", "spec", *way)) for each in PROTECTED)
+    ]
+    assert unprotected == []
+
+
+def _volumes_and_mounts(pod: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    yield from (("volumes", volume["name"]) for volume in pod.get("volumes", ()))
+    for container in pod["containers"]:
+        for mount in container.get("volumeMounts", ()):
+            if not mount["name"].startswith("data-"):  # at a path of the experiment's choice
+                yield "containers", container["name"], "volumeMounts", mount["mountPath"]
 
 
 @pytest.fixture(scope="module")
