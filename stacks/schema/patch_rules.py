@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from stacks.errors import choice
 from stacks.pod_standards import (
     BASELINE_CAPABILITIES,
     BASELINE_SELINUX_TYPES,
@@ -14,6 +15,7 @@ from stacks.pod_standards import (
     RESTRICTED_VOLUMES,
 )
 from stacks.schema.base import BrokenRule
+from stacks.schema.kubernetes_fields import unknown_fields
 from stacks.schema.patches import DIRECTIVE, Leaf, Patch, leaves
 
 _OWN_CONTAINERS = ("triton", "envoy", "admission", "prometheus")
@@ -248,8 +250,21 @@ def broken_patches(
                     "item of a list: leave it out",
                     (place,),
                 )
+        yield from _unknown(key, target, patch)
         if kind == "Deployment" and pod_security == "restricted":
             yield from _unrestricted(key, target, fields)
+
+
+def _unknown(key: str, target: str, patch: Patch) -> Iterator[BrokenRule]:
+    """Yield each field that Kubernetes does not have: an API server would drop it."""
+    kind = target.partition("/")[0]
+    for path, known in unknown_fields(kind, patch):
+        around = ".".join([kind.lower(), *(step for step in path[:-1] if isinstance(step, str))])
+        yield BrokenRule(
+            f"{key}.{target} sets `{'.'.join(map(str, path))}`, a field that Kubernetes does not have: "
+            f"{choice(str(path[-1]), known, f'see `kubectl explain {around}`')}",
+            ((*key.split("."), target, *path),),
+        )
 
 
 def _unrestricted(key: str, target: str, fields: Sequence[Leaf]) -> Iterator[BrokenRule]:
