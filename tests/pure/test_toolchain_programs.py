@@ -49,8 +49,10 @@ def test_a_failure_shows_the_last_lines_and_where_the_rest_is(tmp_path: Path) ->
 
 def _start(script: str, log: Path, *, interruptible: bool) -> subprocess.Popen[bytes]:
     """Another process that runs a script with `run_logged`; the script prints its process id first."""
+    # A shell without job control starts what it puts in the background with SIGINT ignored, and children inherit that.
     program = (
-        "import os, pathlib, sys\n"
+        "import os, pathlib, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from devcluster.toolchain.process import run_logged\n"
         "run_logged(['sh', '-c', sys.argv[2]], title='a build', log=pathlib.Path(sys.argv[1]),\n"
         f"           waiting=lambda _: None, environment=dict(os.environ), interruptible={interruptible})\n"
