@@ -138,4 +138,4 @@ def test_what_the_cluster_lacks_is_told(namespace: Kubectl, tmp_path: Path) -> N
     told = "\n".join(failing(table))
     assert status == 1
     assert "kinds FAIL the cluster serves no GRPCRoute of gateway.networking.k8s.io/v1, which the stack makes: " in told
-    assert "claim `models` does not exist in namespace `sonic-fit`, so no server would start: " in told
+    assert "claim `models` does not exist in namespace `sonic-fit`, so no server starts: " in told
