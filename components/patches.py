@@ -56,11 +56,12 @@ def merged(target: Any, patch: Any, path: tuple[str, ...] = ()) -> Any:
             else:
                 result[key] = merged(result.get(key), value, (*path, key))
         return result
-    if isinstance(patch, list) and isinstance(target, list):
+    if isinstance(patch, list):
+        there = target if isinstance(target, list) else []
         if (key := merge_key(path)) is not None:
-            return _merged_items(target, patch, key, path)
+            return _merged_items(there, patch, key, path)
         if path in {("spec", "ingress"), ("spec", "egress")}:
-            return [*target, *patch]
+            return [*there, *patch]
     return patch
 
 

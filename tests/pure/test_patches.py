@@ -58,6 +58,10 @@ def test_a_container_is_added_and_a_volume_removed() -> None:
     assert pod["volumes"] == []
 
 
+def test_what_is_not_there_is_not_removed_and_leaves_no_directive() -> None:
+    assert patched({"hostAliases": [{"ip": "192.0.2.1", "$patch": "delete"}]})["hostAliases"] == []
+
+
 def test_a_list_without_a_merge_key_is_replaced() -> None:
     assert patched({"tolerations": [{"key": "b"}]})["tolerations"] == [{"key": "b"}]
 
