@@ -42,8 +42,6 @@ def unknown_fields(kind: str, fields: Any, path: KeyPath = ()) -> Iterator[Unkno
         case list():
             for index, item in enumerate(fields):
                 yield from unknown_fields(kind, item, (*path, index))
-        case _:
-            pass
 
 
 @cache

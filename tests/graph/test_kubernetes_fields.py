@@ -1,16 +1,13 @@
 """The table of Kubernetes' fields has what the Pulumi SDK has, for each kind that a patch may name."""
 
-import inspect
 import json
-import sys
-import typing
-from collections.abc import Iterator
 
 import pulumi_kubernetes as k8s
 import pytest
 
 from stacks.schema.kubernetes_fields import FIELDS_FILE, unknown_fields
 from stacks.schema.patch_rules import PATCHABLE
+from tests.support.fields import fields_of
 
 KINDS: tuple[type, ...] = (
     *(k8s.apps.v1.Deployment, k8s.networking.v1.NetworkPolicy, k8s.networking.v1.Ingress),
@@ -27,23 +24,10 @@ def fields_by_type() -> dict[str, dict[str, str]]:
     while left:
         part = left.pop()
         if part.__name__ not in table:
-            fields = {field: kind for field, kind in fields_of(part) if field != "status"}
+            fields = {field: kind for field, kind in fields_of(part).items() if field != "status"}
             table[part.__name__] = {field: kind.__name__ if kind else "" for field, kind in fields.items()}
             left += [kind for kind in fields.values() if kind]
     return table
-
-
-def fields_of(part: type) -> Iterator[tuple[str, type | None]]:
-    for member in vars(part).values():
-        if isinstance(member, property) and member.fget:
-            hint = typing.get_type_hints(member.fget, vars(sys.modules[part.__module__]))["return"]
-            yield getattr(member.fget, "_pulumi_name", member.fget.__name__), type_of_the_sdk(hint)
-
-
-def type_of_the_sdk(hint: object) -> type | None:
-    if inspect.isclass(hint) and hint.__module__.startswith("pulumi_kubernetes"):
-        return hint
-    return next((found for each in typing.get_args(hint) if (found := type_of_the_sdk(each))), None)
 
 
 def test_the_table_is_that_of_the_sdk(request: pytest.FixtureRequest) -> None:

@@ -1,10 +1,10 @@
 """Looks up every field of a manifest in the SDK's types: Pulumi, its provider and the API server drop a misspelt
 field without a warning."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 from pulumi import _types
 
@@ -20,7 +20,22 @@ def unknown_fields(resource: Resource) -> list[str]:
     resource_class = _resource_class(resource.type)
     if resource_class is None:
         return []
-    return list(_unknown(resource.inputs, _types.resource_types(resource_class), ""))
+    return list(_unknown(resource.inputs, resource_class, ""))
+
+
+@cache
+def fields_of(part: type) -> Mapping[str, type | None]:
+    """Return the fields of a resource, or of a part of one, each with the type of the SDK that it holds, if any."""
+    is_part = _types.is_output_type(part)
+    hints = _types.output_type_types(part) if is_part else _types.resource_types(part)
+    return {field: _held(_types.unwrap_type(hint)) for field, hint in hints.items()}
+
+
+def _held(hint: Any) -> type | None:
+    """Return the type of the mapping that a field holds, alone or in a list."""
+    if isinstance(hint, type) and _types.is_output_type(hint):
+        return hint
+    return next((found for each in get_args(hint) if (found := _held(each))), None)
 
 
 @cache
@@ -35,17 +50,14 @@ def _resource_class(token: str) -> type | None:
     return found
 
 
-def _unknown(value: dict[str, Any], fields: dict[str, type], path: str) -> Iterator[str]:
-    for key, item in value.items():
-        if key not in fields:
-            yield f"{path}{key}"
-        else:
-            yield from _unknown_in(item, _types.unwrap_type(fields[key]), f"{path}{key}")
-
-
-def _unknown_in(value: Any, expected: Any, path: str) -> Iterator[str]:
-    if isinstance(value, list) and get_args(expected):
+def _unknown(value: Any, part: type, path: str) -> Iterator[str]:
+    if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _unknown_in(item, _types.unwrap_type(get_args(expected)[0]), f"{path}[{index}]")
-    elif isinstance(value, dict) and get_origin(expected) is None and _types.is_output_type(expected):
-        yield from _unknown(value, _types.output_type_types(expected), f"{path}.")
+            yield from _unknown(item, part, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            where = f"{path}.{key}".removeprefix(".")
+            if key not in fields_of(part):
+                yield where
+            elif held := fields_of(part)[key]:
+                yield from _unknown(item, held, where)
