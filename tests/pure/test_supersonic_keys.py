@@ -1,7 +1,6 @@
 """Every key that a real SuperSONIC release sets has a place here, and the page for its operators says which."""
 
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import yaml
 
 from stacks.foreign_keys import places
 from stacks.json_schema import schema_of
-from stacks.origin import Json
+from stacks.origin import Json, leaves
 from stacks.resolve import resolve
 from stacks.schema import Experiment, Site
 from tests.support.pages import ROOT, blocks
@@ -43,16 +42,10 @@ def nested(key: str) -> tuple[str, Json]:
     return first, value
 
 
-def keys_in(value: Json, path: str = "") -> Iterator[str]:
-    """Yield the path of each value that is no mapping, and no list of mappings."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from keys_in(item, f"{path}.{key}".removeprefix("."))
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        for item in value:
-            yield from keys_in(item, f"{path}[]")
-    else:
-        yield path
+def keys_in(value: Json) -> set[str]:
+    """Return the path of each value that is neither a mapping nor a list."""
+    steps = (["[]" if isinstance(step, int) else f".{step}" for step in path] for path, _ in leaves(value))
+    return {"".join(path).removeprefix(".") for path in steps}
 
 
 def below(path: str, group: str) -> bool:
@@ -116,7 +109,7 @@ def test_the_example_of_the_page_is_a_valid_stack(tmp_path: Path) -> None:
     assert config.name == "sonic-mine"
 
 
-@pytest.mark.parametrize("key", sorted(set(keys_in(yaml.safe_load(example()["values.yaml"])))))
+@pytest.mark.parametrize("key", sorted(keys_in(yaml.safe_load(example()["values.yaml"]))))
 def test_a_key_of_the_example_is_in_the_files_that_it_became(key: str) -> None:
     files = {"site": "stacks/sites/here.yaml", "experiment": "stacks/experiments/mine.yaml"}
     written = {f"{part}.{path}" for part, name in files.items() for path in keys_in(yaml.safe_load(example()[name]))}
