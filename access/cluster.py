@@ -1,6 +1,6 @@
 """Questions to a cluster. Nothing here changes an object."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 Object = Mapping[str, Any]
@@ -131,3 +131,8 @@ INGRESS_CLASSES = Resource("networking.k8s.io/v1", "ingressclasses")
 GATEWAYS = Resource("gateway.networking.k8s.io/v1", "gateways")
 GATEWAY_CLASSES = Resource("gateway.networking.k8s.io/v1", "gatewayclasses")
 GRPC_ROUTES = Resource("gateway.networking.k8s.io/v1", "grpcroutes")
+
+
+def names_of(objects: Iterable[Object]) -> str:
+    """Return the names of objects for a sentence, such as "`a`, `b`", or "none"."""
+    return ", ".join(f"`{each['metadata']['name']}`" for each in objects) or "none"

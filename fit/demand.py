@@ -11,6 +11,7 @@ from fit.quantity import Amounts, quantity, summed
 from stacks.assemble import Resolved
 from stacks.origin import KeyPath, dotted
 from stacks.schema import StackConfig
+from stacks.schema.exposure import Exposure
 
 Manifest = Mapping[str, Any]
 
@@ -115,6 +116,20 @@ class Demand:
     def at(self, *path: str | int) -> str:
         """Return file, line and name of a key, such as `stacks/sites/purdue.yaml:12 site.access.namespace`."""
         return f"{self.resolved.tree.nearest_origin(path).place} {dotted(path)}"
+
+    @cached_property
+    def ways(self) -> Mapping[str, tuple[KeyPath, Exposure]]:
+        """Each way in, with its path, by the name that its Service, Ingress and route have."""
+        config = self.config
+        return {
+            way.service: (("site", *path), exposure)
+            for (path, exposure), way in zip(config.site.exposures, config.ways_in, strict=True)
+        }
+
+    def at_way(self, manifest: Manifest, key: str) -> str:
+        """Return file, line and name of a key of the way in that an object belongs to."""
+        path, _ = self.ways[manifest["metadata"]["name"]]
+        return self.at(*path, key)
 
     def of_kind(self, *kinds: str) -> Iterator[Manifest]:
         """Yield the objects of some kinds."""

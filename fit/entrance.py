@@ -15,6 +15,7 @@ from access.cluster import (
     ClusterError,
     ClusterView,
     Object,
+    names_of,
 )
 from fit.demand import Demand, Manifest
 from fit.row import Finding, misfit, ok, unknown
@@ -26,43 +27,44 @@ def ingress_class(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     """Find the class of the Ingress, or a default one."""
     for ingress in demand.of_kind("Ingress"):
         name = ingress["spec"].get("ingressClassName")
-        where = demand.at("site", "exposure")
+        where = demand.at_way(ingress, "class_name")
         existing = cluster.list(INGRESS_CLASSES)
-        names = ", ".join(f"`{_name(each)}`" for each in existing) or "none: install an ingress controller"
+        way_out = f"write one of {names_of(existing)}" if existing else "install an ingress controller"
         if name is None:
             default = [each for each in existing if _annotations(each).get(_DEFAULT_CLASS) == "true"]
             if default:
                 yield ok(f"the cluster's default class is `{_name(default[0])}`")
             else:
                 yield misfit(
-                    f"{where} has no class_name, and the cluster has no default class, so no controller would take the "
-                    f"Ingress: write class_name, of {names}"
+                    f"{where} is not set, and the cluster has no default class, so no controller would take the "
+                    f"Ingress: {way_out}"
                 )
         elif name in {_name(each) for each in existing}:
             found = next(each for each in existing if _name(each) == name)
             yield ok(f"class `{name}` is of {found['spec'].get('controller', 'an unnamed controller')}")
         else:
-            yield misfit(f"{where} has class_name `{name}`, which does not exist: the cluster has {names}")
+            yield misfit(f"{where} is `{name}`, which does not exist: {way_out}")
 
 
 def controller(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
-    """Find pods that run in the namespace of the proxy that passes the calls on."""
-    namespace = getattr(demand.config.site.exposure, "controller_namespace", None)
-    if namespace is None or cluster.get(NAMESPACES, namespace) is None:
-        return
-    running = [pod for pod in cluster.list(PODS, namespace) if pod.get("status", {}).get("phase") == "Running"]
-    where = demand.at("site", "exposure", "controller_namespace")
-    if not running:
-        yield misfit(
-            f"{where} is `{namespace}`, where no pod runs, so nothing would answer: name the controller's namespace"
-        )
-    elif all(pod["spec"].get("hostNetwork") for pod in running) and not demand.config.site.exposure.caller_cidrs:
-        yield misfit(
-            f"{where} is `{namespace}`, whose pods use the network of their nodes, which a NetworkPolicy does "
-            "not know by namespace: write the addresses of the nodes in controller_cidrs"
-        )
-    else:
-        yield ok(f"{len(running)} pods run in `{namespace}`")
+    """Find pods that run in the namespaces of the proxies that pass the calls on."""
+    for path, exposure in demand.ways.values():
+        namespace = getattr(exposure, "controller_namespace", None)
+        if namespace is None or cluster.get(NAMESPACES, namespace) is None:
+            continue
+        running = [pod for pod in cluster.list(PODS, namespace) if pod.get("status", {}).get("phase") == "Running"]
+        where = demand.at(*path, "controller_namespace")
+        if not running:
+            yield misfit(
+                f"{where} is `{namespace}`, where no pod runs, so nothing would answer: name the controller's namespace"
+            )
+        elif all(pod["spec"].get("hostNetwork") for pod in running) and not exposure.caller_cidrs:
+            yield misfit(
+                f"{where} is `{namespace}`, whose pods use the network of their nodes, which a NetworkPolicy does "
+                "not know by namespace: write the addresses of the nodes in controller_cidrs"
+            )
+        else:
+            yield ok(f"{len(running)} pods run in `{namespace}`")
 
 
 def gateway(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
@@ -76,7 +78,7 @@ def gateway(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
 
 def _parent(demand: Demand, cluster: ClusterView, route: Manifest, parent: Mapping[str, Any]) -> Finding:
     name, namespace = parent["name"], parent.get("namespace", demand.namespace)
-    where = demand.at("site", "exposure", "gateway")
+    where = demand.at_way(route, "gateway")
     found = cluster.get(GATEWAYS, name, namespace)
     if found is None:
         return misfit(
@@ -97,9 +99,8 @@ def _parent(demand: Demand, cluster: ClusterView, route: Manifest, parent: Mappi
     if section is not None and section not in {each["name"] for each in listeners}:
         names = ", ".join(f"`{each['name']}`" for each in listeners)
         return misfit(
-            f"{demand.at('site', 'exposure', 'section')} is `{section}`, and Gateway `{name}` has the "
-            f"listeners {names}: "
-            "write one of them"
+            f"{demand.at_way(route, 'section')} is `{section}`, and Gateway `{name}` has the listeners {names}: write "
+            "one of them"
         )
     return _listener(demand, cluster, route, found, section)
 
@@ -108,7 +109,7 @@ def _listener(demand: Demand, cluster: ClusterView, route: Manifest, found: Obje
     host = route["spec"]["hostnames"][0]
     listeners = [each for each in found["spec"]["listeners"] if section in (None, each["name"])]
     of_host = [each for each in listeners if _covers(each.get("hostname"), host)]
-    where = demand.at("site", "exposure", "hostname")
+    where = demand.at_way(route, "hostname")
     if not of_host:
         hosts = ", ".join(sorted({f"`{each['hostname']}`" for each in listeners}))
         return misfit(f"{where} is `{host}`, and the listeners of Gateway `{_name(found)}` are for {hosts}: correct it")
@@ -116,9 +117,8 @@ def _listener(demand: Demand, cluster: ClusterView, route: Manifest, found: Obje
     labels = {"kubernetes.io/metadata.name": demand.namespace, **((own or {}).get("metadata", {}).get("labels", {}))}
     if not any(_admits(each, found, demand.namespace, labels) for each in of_host):
         return misfit(
-            f"no listener of Gateway `{_name(found)}` takes routes of namespace `{demand.namespace}`: have "
-            f"its owner add it "
-            "to allowedRoutes, or name another namespace"
+            f"no listener of Gateway `{_name(found)}` takes routes of namespace `{demand.namespace}`: have its owner "
+            "add it to allowedRoutes, or name another namespace"
         )
     return ok(f"Gateway `{_name(found)}` takes the route of {host}")
 
@@ -151,7 +151,7 @@ def hosts(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
         for other in others:
             namespace, name = _key(other)
             yield misfit(
-                f"{demand.at('site', 'exposure', 'hostname')} is {', '.join(sorted(wanted))}, which {manifest['kind']} "
+                f"{demand.at_way(manifest, 'hostname')} is {', '.join(sorted(wanted))}, which {manifest['kind']} "
                 f"`{name}` in namespace `{namespace}` has already: choose another host name"
             )
         if not others:
@@ -174,8 +174,7 @@ def node_ports(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
             others = [each for each in cluster.list(SERVICES) if port in _node_ports(each) and _key(each) != own]
             for namespace, name in map(_key, others):
                 yield misfit(
-                    f"{demand.at('site', 'exposure', 'port')} is {port}, which Service `{name}` in "
-                    f"namespace `{namespace}` "
+                    f"{demand.at_way(service, 'port')} is {port}, which Service `{name}` in namespace `{namespace}` "
                     "has already: choose another port"
                 )
             if not others:
@@ -204,8 +203,7 @@ def load_balancer(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
             yield ok(f"{len(given)} Services of type LoadBalancer have an address")
         elif others:
             yield misfit(
-                f"{demand.at('site', 'exposure', 'kind')} is load-balancer, and none of {len(others)} "
-                f"Services of that type "
+                f"{demand.at_way(service, 'kind')} is load-balancer, and none of {len(others)} Services of that type "
                 "has been given an address: install a controller such as MetalLB, or choose another kind"
             )
         else:

@@ -43,7 +43,8 @@ def _short(quota: Object, wanted: Amounts, own: Amounts, demand: Demand) -> Iter
 
 def _way_out(resource: str, demand: Demand) -> str:
     if resource.startswith("services."):
-        return f"choose another kind of exposure at {demand.at('site', 'exposure')}"
+        path = next(path for path, way in demand.ways.values() if way.kind in {"load-balancer", "node-port"})
+        return f"choose another kind of exposure at {demand.at(*path)}"
     return f"lower servers_max or spare_servers at {demand.at('site', 'pools')}"
 
 

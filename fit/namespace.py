@@ -56,9 +56,8 @@ def pod_security(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     ]
     for name, level, reason in refused:
         yield misfit(
-            f"namespace `{demand.namespace}` enforces `{enforced}`, and the pods of {name} need `{level}` "
-            f"({reason}): use a "
-            f"kind of storage that needs less, or kubectl label namespace {demand.namespace} --overwrite "
+            f"namespace `{demand.namespace}` enforces `{enforced}`, and the pods of {name} need `{level}` ({reason}): "
+            f"use a kind of storage that needs less, or kubectl label namespace {demand.namespace} --overwrite "
             f"{_ENFORCE}={level}"
         )
     if not refused:
@@ -84,3 +83,17 @@ def _pod(workload: Workload) -> Object:
     spec = {key: value for key, value in workload.pod.items() if key != "serviceAccountName"}
     metadata = {**workload.template["metadata"], "generateName": f"{workload.name}-fit-"[:50]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def is_awaited(demand: Demand, cluster: ClusterView) -> bool:
+    """Return True if the namespace is missing and somebody else creates it: one row tells that, and no other."""
+    access = demand.config.site.access
+    return not access.create_namespace and is_missing(cluster, access.namespace)
+
+
+def how_to_create(demand: Demand, cluster: ClusterView) -> str:
+    """Return how an object comes into the namespace before the stack does."""
+    create = f"create it in namespace `{demand.namespace}`"
+    if is_missing(cluster, demand.namespace):
+        return f"create the namespace first, write `create_namespace: false` in {demand.site_file}, and {create}"
+    return create

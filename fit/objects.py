@@ -99,11 +99,10 @@ def names(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
 
 def _other_name(name: str, demand: Demand) -> str:
     """Return the way to another name, which the instance makes unless the site gives a Service its own."""
-    config = demand.config
-    for (path, exposure), way in zip(config.site.exposures, config.ways_in, strict=True):
-        if exposure.service_name is not None and way.service == name:
-            return f"choose another {demand.at('site', *path, 'service_name')}"
-    return f"choose another sonic:instance in Pulumi.{config.stack}.yaml"
+    path, exposure = demand.ways.get(name, ((), None))
+    if exposure is not None and exposure.service_name is not None:
+        return f"write another name at {demand.at(*path, 'service_name')}"
+    return f"write another sonic:instance in Pulumi.{demand.config.stack}.yaml"
 
 
 def _other_owner(found: Object, demand: Demand) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from access.cluster import ClusterError, ClusterView
-from fit import entrance, limits, namespace, nodes, objects, platform, references
+from fit import entrance, limits, namespace, nodes, objects, platform, references, storage
 from fit.concurrency import in_parallel
 from fit.demand import Demand
 from fit.row import Question, Row, unknown
@@ -22,10 +22,10 @@ QUESTIONS = (
     Question("LimitRange", "the limits of the namespace for each container", limits.limit_ranges),
     Question("nodes", "how many pods the nodes hold, by labels, taints and GPUs", nodes.capacity),
     Question("labelled nodes", "whether the nodes that the stack labels exist", references.labelled_nodes),
-    Question("claim", "whether the claims with models exist, and their access modes", references.claims),
-    Question("StorageClass", "the classes of new claims, and their drivers", references.storage_classes),
-    Question("volume", "who has the names of new PersistentVolumes", references.volumes),
-    Question("node mounts", "whether the nodes mount what the pods need", references.host_paths),
+    Question("claim", "whether the claims with models exist, and their access modes", storage.claims),
+    Question("StorageClass", "the classes of new claims, and their drivers", storage.storage_classes),
+    Question("volume", "who has the names of new PersistentVolumes", storage.volumes),
+    Question("node mounts", "whether the nodes mount what the pods need", storage.host_paths),
     Question("secret", "whether the secrets that pods read exist, and their types", references.secrets),
     Question("class of pods", "whether priority and runtime classes exist", references.classes),
     Question("peers", "whether the namespaces that NetworkPolicies admit exist", references.namespaces_of_peers),
