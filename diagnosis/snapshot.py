@@ -21,8 +21,8 @@ from access.cluster import (
     Object,
 )
 
-LOG_LINES = 200
-"""Lines that are read from the end of a container's log."""
+LOG_LINES = 500
+"""Lines that are read from the end of a container's log. Triton's help, which follows a wrong flag, has 402."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,14 +69,14 @@ class Snapshot:
         owned = [each for each in self.replica_sets if owner(each) == uid(deployment)]
         return max(owned, key=_revision, default=None)
 
+    def events_about(self, subject: Object) -> list[Object]:
+        """Return the events about an object, the latest first."""
+        about = [event for event in self.events if event["involvedObject"].get("uid") == uid(subject)]
+        return sorted(about, key=last_seen, reverse=True)
+
     def warnings(self, subject: Object) -> list[Object]:
         """Return the warnings about an object, the latest first."""
-        about = [
-            event
-            for event in self.events
-            if event["type"] == "Warning" and event["involvedObject"].get("uid") == uid(subject)
-        ]
-        return sorted(about, key=last_seen, reverse=True)
+        return [event for event in self.events_about(subject) if event["type"] == "Warning"]
 
 
 def take(view: LogView, *, namespace: str, instance: str) -> Snapshot:

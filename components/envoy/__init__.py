@@ -11,7 +11,14 @@ import pulumi_kubernetes as k8s
 from components.base import Manifest, SonicComponent
 from components.envoy.args import AdmissionArgs, EnvoyProxyArgs
 from components.envoy.bootstrap import bootstrap
-from components.envoy.deployment import BOOTSTRAP_FILE, DRAIN_FILE, START_SECONDS, deployment_spec
+from components.envoy.deployment import (
+    BOOTSTRAP_FILE,
+    DRAIN_FILE,
+    START_SECONDS,
+    STARTUP_FILE,
+    awaited_secrets,
+    deployment_spec,
+)
 from components.envoy.features import features
 from components.envoy.ports import GRPC_PORT, STATS_PORT
 from components.envoy.validate import find_envoy, validate_bootstrap
@@ -121,8 +128,9 @@ def _valid_files(args: EnvoyProxyArgs) -> dict[str, str]:
         validate_bootstrap(config, envoy=find_envoy(), files=files)
     except ValueError as error:
         raise pulumi.RunError(str(error)) from None
+    scripts = [DRAIN_FILE, *([STARTUP_FILE] if awaited_secrets(args) else [])]
     return {
         BOOTSTRAP_FILE: json.dumps(config, indent=2),
-        DRAIN_FILE: Path(__file__).with_name(DRAIN_FILE).read_text(),
+        **{name: Path(__file__).with_name(name).read_text() for name in scripts},
         **files,
     }

@@ -25,6 +25,7 @@ from components.server_pool import METRICS_PORT_NAME
 
 BOOTSTRAP_FILE = "envoy.json"
 DRAIN_FILE = "drain.sh"
+STARTUP_FILE = "startup.sh"
 """Keys of the ConfigMap, which are file names where it is mounted."""
 
 START_SECONDS = 60
@@ -81,6 +82,11 @@ def drain_command(args: EnvoyProxyArgs) -> list[str]:
     return ["/bin/bash", f"{CONFIG_FOLDER}/{DRAIN_FILE}", *(str(number) for number in numbers)]
 
 
+def awaited_secrets(args: EnvoyProxyArgs) -> list[str]:
+    """Return the names of secrets in Envoy's configuration without which it must get no traffic."""
+    return [name for part in features(args) for name in part.awaited_secrets]
+
+
 def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manifest:
     parts = features(args)
     secrets = [secret for part in parts for secret in part.secrets]
@@ -94,7 +100,7 @@ def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manif
         "topologySpreadConstraints": spread_over_nodes(args.labels.selector),
         "securityContext": pod_security(_USER_ID),
         "containers": [
-            _container(args, secrets),
+            _container(args, secrets, awaited_secrets(args)),
             *(container for part in parts for container in part.containers),
         ],
         "volumes": [
@@ -105,7 +111,7 @@ def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manif
     }
 
 
-def _container(args: EnvoyProxyArgs, secrets: Sequence[SecretMount]) -> dict[str, Any]:
+def _container(args: EnvoyProxyArgs, secrets: Sequence[SecretMount], awaited: Sequence[str]) -> dict[str, Any]:
     return {
         "name": "envoy",
         "image": args.image,
@@ -116,7 +122,7 @@ def _container(args: EnvoyProxyArgs, secrets: Sequence[SecretMount]) -> dict[str
         "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
         "ports": [{"name": METRICS_PORT_NAME, "containerPort": STATS_PORT}],
         "resources": _resources(args),
-        **_probes(),
+        **_probes(awaited),
         "lifecycle": {"preStop": {"exec": {"command": drain_command(args)}}},
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
@@ -126,19 +132,29 @@ def _container(args: EnvoyProxyArgs, secrets: Sequence[SecretMount]) -> dict[str
     }
 
 
-def _probes() -> dict[str, Any]:
+def _probes(awaited: Sequence[str]) -> dict[str, Any]:
     """Return the probes.
 
     `/ready` is 503 while Envoy starts and from the start of the drain. Liveness checks that Envoy's threads work, and
     passes during the drain. No probe checks the servers: without any, Envoy still answers, with UNAVAILABLE.
+
+    An Envoy that refuses a certificate is `/ready`, and serves nobody. Startup therefore asks for the certificates too,
+    so that a rollout keeps the old Envoys. A running Envoy that refuses a renewed one goes on with the one before.
+
+    Args:
+        awaited: secrets in Envoy's configuration.
     """
 
     def probe(path: str, **numbers: int) -> dict[str, Any]:
         return {"httpGet": {"path": path, "port": STATS_PORT}, **numbers}
 
     alive = f"{METRICS_PATH}?filter=^server.live$"
+    started: dict[str, Any] = probe(READY_PATH)
+    if awaited:
+        command = ["/bin/bash", f"{CONFIG_FOLDER}/{STARTUP_FILE}", str(ADMIN_PORT), *awaited]
+        started = {"exec": {"command": command}}
     return {
-        "startupProbe": probe(READY_PATH, periodSeconds=1, timeoutSeconds=2, failureThreshold=START_SECONDS),
+        "startupProbe": {**started, "periodSeconds": 1, "timeoutSeconds": 2, "failureThreshold": START_SECONDS},
         "readinessProbe": probe(READY_PATH, periodSeconds=2, timeoutSeconds=2, failureThreshold=2),
         "livenessProbe": probe(alive, periodSeconds=10, timeoutSeconds=5, failureThreshold=6),
     }

@@ -60,6 +60,8 @@ class Feature:
     """File name in `CONFIG_FOLDER` -> content."""
     secrets: Sequence[SecretMount] = ()
     """Secrets in Envoy's container."""
+    awaited_secrets: Sequence[str] = ()
+    """Names of secrets in Envoy's configuration without which it must get no traffic."""
     containers: Sequence[Manifest] = ()
     """Containers beside Envoy's."""
     volumes: Sequence[Manifest] = ()

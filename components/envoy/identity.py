@@ -12,7 +12,7 @@ from components.envoy.cluster import dns_resolver
 from components.envoy.feature import Feature
 from components.envoy.replies import local_reply
 from components.envoy.routes import HEALTH_CHECK_PATH
-from components.envoy.tls import client_side, public_authorities
+from components.envoy.tls import PUBLIC_AUTHORITIES_SECRET, client_side, public_authorities
 from components.envoy.typed import Config, extension, response_matches, seconds, socket_address
 from components.network import Edge
 from components.timing import Timing
@@ -64,6 +64,7 @@ def _of_tokens(clients: TokenClients, timing: Timing) -> Feature:
         log_fields={"issuer": claim.format("iss"), "subject": claim.format("sub")},
         clusters=[_issuer_cluster(number, issuer, timing) for number, issuer in enumerate(issuers)],
         files=public_authorities(),
+        awaited_secrets=[PUBLIC_AUTHORITIES_SECRET],
         # Any peer: the key servers are known by name, and a NetworkPolicy takes addresses only.
         egress=[Edge(peers=[], ports=sorted({_host_and_port(issuer)[1] for issuer in issuers}))],
     )

@@ -18,7 +18,9 @@ AUTHORITIES_FOLDER = "/etc/sonic-envoy-authorities"
 PUBLIC_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 """The public authorities in Envoy's image: Debian's path, and Ubuntu's, which the official image is made from."""
 
-_SERVER, _CLIENT_AUTHORITIES, _PUBLIC_AUTHORITIES = "server-certificate", "client-authorities", "public-authorities"
+PUBLIC_AUTHORITIES_SECRET = "public-authorities"  # noqa: S105  the name of certificates
+"""Name of the public authorities in Envoy's configuration."""
+_SERVER, _CLIENT_AUTHORITIES = "server-certificate", "client-authorities"
 
 
 def feature(args: EnvoyProxyArgs) -> Feature:
@@ -40,6 +42,7 @@ def feature(args: EnvoyProxyArgs) -> Feature:
     }
     files = _file(_SERVER, tls_certificate=certificate)
     secrets = [SecretMount(volume="tls", secret=args.tls_secret, folder=SERVER_FOLDER)]
+    awaited = [_SERVER]
     mutual: Config = {}
     if isinstance(args.clients, CertificateClients):
         context["validation_context_sds_secret_config"] = _discovered(_CLIENT_AUTHORITIES)
@@ -49,10 +52,12 @@ def feature(args: EnvoyProxyArgs) -> Feature:
         )
         authorities = args.clients.authorities_secret
         secrets.append(SecretMount(volume="authorities", secret=authorities, folder=AUTHORITIES_FOLDER))
+        awaited.append(_CLIENT_AUTHORITIES)
     return Feature(
         transport_socket=_socket("DownstreamTlsContext", common_tls_context=context, **mutual),
         files=files,
         secrets=secrets,
+        awaited_secrets=awaited,
     )
 
 
@@ -61,7 +66,7 @@ def client_side(host: str) -> Config:
     names = [{"san_type": "DNS", "matcher": {"exact": host}}]
     authorities = {
         "default_validation_context": {"match_typed_subject_alt_names": names},
-        "validation_context_sds_secret_config": _discovered(_PUBLIC_AUTHORITIES),
+        "validation_context_sds_secret_config": _discovered(PUBLIC_AUTHORITIES_SECRET),
     }
     context = {
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
@@ -72,7 +77,7 @@ def client_side(host: str) -> Config:
 
 def public_authorities() -> dict[str, str]:
     """File name -> content: the description of the authorities that `client_side` trusts."""
-    return _file(_PUBLIC_AUTHORITIES, validation_context={"trusted_ca": {"filename": PUBLIC_AUTHORITIES}})
+    return _file(PUBLIC_AUTHORITIES_SECRET, validation_context={"trusted_ca": {"filename": PUBLIC_AUTHORITIES}})
 
 
 def _file(secret: str, **content: Config) -> dict[str, str]:

@@ -163,7 +163,10 @@ def test_what_tells_clients_apart_is_in_the_pod(
     assert volumes.keys() == secrets
     data = proxy.one("kubernetes:core/v1:ConfigMap").inputs["data"]
     named = set(re.findall(rf'"{folder_of["config"]}/([^"]+)"', data["envoy.json"]))
-    assert named == data.keys() - {"envoy.json", "drain.sh"}
+    assert named == data.keys() - {"envoy.json", "drain.sh", "startup.sh"}
+    script, _admin_port, *awaited = pod["containers"][0]["startupProbe"]["exec"]["command"][1:]
+    assert script == f"{folder_of['config']}/startup.sh"
+    assert {f"{secret}.json" for secret in awaited} == named, "Envoy starts with all of them, or not at all"
     files = re.findall(r'"filename": "([^"]+)"', "".join(data[name] for name in named))
     in_the_image = {"/etc/ssl/certs/ca-certificates.crt"} if clients is TOKENS else set()
     assert {str(Path(file).parent) for file in set(files) - in_the_image} == set(volumes.values())

@@ -1,12 +1,16 @@
 """TLS at Envoy: its own certificate, and those of clients."""
 
 import json
+import subprocess
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 
+import components.envoy
 from components.envoy.tls import AUTHORITIES_FOLDER, PUBLIC_AUTHORITIES, SERVER_FOLDER
+from diagnosis.logs import refused_config
 from stacks.schema.clients import CertificateClients, Clients, NetworkClients, TokenClients
 from testbed.authority import Authority, Credentials
 from testbed.issuer import Issuer
@@ -70,6 +74,38 @@ def test_a_renewed_certificate_is_used_without_a_restart(server: StandIn, envoy:
     eventually(lambda: call(proxy, authority=renewing) == {A: 1}, "the new certificate")
     assert outcomes(standing) == {A: 1}, "connections that stand go on"
     assert server.calls == 3
+
+
+def startup_probe(proxy: RealEnvoy, *secrets: str) -> tuple[bool, str]:
+    """Run the startup probe; return True if it passes, and its output."""
+    script = Path(components.envoy.__file__).with_name("startup.sh")
+    command = ["bash", str(script), str(proxy.admin_port), *secrets]
+    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=20)
+    return run.returncode == 0, run.stdout.strip()
+
+
+def test_an_envoy_starts_only_with_the_certificates_that_it_accepts(server: StandIn, envoy: Envoys) -> None:
+    right = start(envoy, NetworkClients(kind="network"))
+    assert startup_probe(right, "server-certificate") == (True, "")
+    shown, other = PUBLIC.sign_host("localhost"), PUBLIC.sign_host("localhost")
+    proxy = envoy(
+        (A,),
+        tls_secret="sonic-tls",  # noqa: S106  the name of one
+        files={f"{SERVER_FOLDER}/tls.key": other.key, f"{SERVER_FOLDER}/tls.crt": shown.certificate},
+    )
+    assert proxy.ready(), "Envoy itself says nothing of it"
+    assert call(proxy) == {"UNAVAILABLE": 1}
+    assert startup_probe(proxy, "server-certificate") == (False, "Envoy has not accepted: server-certificate")
+    (refused,) = refused_config(proxy.log.read_text().splitlines())
+    assert refused.startswith("Failed to load private key from <inline>")
+    assert server.calls == 0
+
+
+def test_an_envoy_that_does_not_run_has_not_started(envoy: Envoys) -> None:
+    proxy = envoy((A,))
+    proxy.process.terminate()
+    proxy.process.wait()
+    assert startup_probe(proxy)[0] is False
 
 
 def test_tokens_are_checked_over_tls(server: StandIn, envoy: Envoys) -> None:

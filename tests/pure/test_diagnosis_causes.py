@@ -1,12 +1,13 @@
 """Each failure of a stack is told by its cause, with the way out."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from diagnosis.logs import last_words, load_errors
 from diagnosis.report import causes
 from diagnosis.snapshot import Snapshot
-from diagnosis.triton_log import last_words, load_errors
 from stacks.resolve import resolve
 from tests.support.snapshots import (
     DEPLOYMENT,
@@ -14,9 +15,9 @@ from tests.support.snapshots import (
     crashed,
     deployment,
     named,
+    of_pods,
     pod,
     refused,
-    replica_set,
     snapshot,
     unscheduled,
     waiting,
@@ -31,10 +32,6 @@ def told(found: Snapshot, declared: list[Json] | None = None) -> list[tuple[str,
     listed = causes(found, CONFIG, declared or [])
     assert all(cause.way_out for cause in listed)
     return [(cause.subject, cause.finding) for cause in listed]
-
-
-def of_pods(*pods: Json, **more: Any) -> Snapshot:
-    return snapshot(deployments=[deployment()], replica_sets=[replica_set(1)], pods=pods, **more)
 
 
 def ready_pod(name: str) -> Json:
@@ -82,7 +79,7 @@ def test_a_server_killed_by_its_startup_probe_is_told_from_one_out_of_memory() -
 @pytest.mark.parametrize(
     ("message", "way_out"),
     [
-        ('persistentvolumeclaim "cvmfs" not found', "make the claim, or set `create: true` for it in site.storage"),
+        ('persistentvolumeclaim "cvmfs" not found', "make the claim, correct its name in site.storage, or"),
         ("0/9 nodes are available: 9 Insufficient nvidia.com/gpu", "free GPUs, or lower servers_max"),
         ("0/9 nodes are available: 9 Insufficient memory", "lower server.cpu_cores or server.memory_gib"),
         ("0/9 nodes are available: 9 node(s) had untolerated taint {hub: }", "compare the pool's node_selector"),
@@ -102,7 +99,12 @@ def test_a_pod_without_a_node_tells_what_to_change(message: str, way_out: str) -
         ('pods "p" is forbidden: violates PodSecurity "restricted:latest"', "set the namespace's Pod Security level"),
         ("no PriorityClass with name batch was found", "name a PriorityClass that the cluster has"),
         ('error looking up service account cms/x: serviceaccount "x" not found', "run pulumi up --refresh"),
-        ('admission webhook "policy.example.org" denied the request: no', "change what the message names"),
+        ('admission webhook "policy.example.org" denied the request: no', "do as this rule of the cluster asks"),
+        (
+            "pods \"p\" is forbidden: ValidatingAdmissionPolicy 'team' with binding 'all' denied request: no",
+            "do as this",
+        ),
+        ("spec.containers[0]: Invalid value", "change what the message names"),
     ],
 )
 def test_refused_pods_tell_the_rule_that_refuses_them(message: str, way_out: str) -> None:
@@ -118,6 +120,25 @@ def test_a_volume_that_is_not_mounted_is_told_in_the_kubelets_words() -> None:
     event = warning("p", "FailedMount", "MountVolume.SetUp failed: connection refused")
     assert told(of_pods(pod("p"), events=[event])) == [
         ("pod p", "a volume is not mounted: MountVolume.SetUp failed: connection refused")
+    ]
+
+
+def test_a_missing_secret_is_told_from_storage_that_fails() -> None:
+    event = warning("p", "FailedMount", 'MountVolume.SetUp failed for volume "tls" : secret "sonic-tls" not found')
+    (cause,) = causes(of_pods(pod("p"), events=[event]), CONFIG, [])
+    assert cause.way_out.startswith("make in the namespace what the message names")
+
+
+def test_a_claim_without_a_volume_tells_why_in_the_clusters_words() -> None:
+    waiting_pod = unscheduled("p", "pod has unbound immediate PersistentVolumeClaims", age_seconds=5)
+    waiting_pod["spec"] = {"volumes": [{"persistentVolumeClaim": {"claimName": "cvmfs"}}, {"emptyDir": {}}]}
+    claims = [{"metadata": named(name), "status": {"phase": "Pending"}} for name in ("cvmfs", "not-mounted")]
+    event = warning("cvmfs", "ProvisioningFailed", 'StorageClass "cvmfs" not found')
+    assert told(of_pods(waiting_pod, claims=claims, events=[event])) == [
+        (
+            "PersistentVolumeClaim cvmfs",
+            'it is Pending, without a volume, so no pod that mounts it starts: StorageClass "cvmfs" not found',
+        )
     ]
 
 
@@ -182,22 +203,93 @@ def test_a_scaled_object_that_keda_ignores_is_told() -> None:
     assert finding == "KEDA has not looked at it, so the number of servers does not change"
 
 
-LOG = """
-I1127 03:00:01.1 1 model_lifecycle.cc:472] "loading: particlenet:1"
-E1127 03:00:02.2 1 model_lifecycle.cc:654] "failed to load 'particlenet' version 1: Invalid argument: no ONNX file"
-E1127 03:00:02.3 1 model_repository_manager.cc:1460] "Poll failed for model directory 'deeptau': unexpected platform"
-I1127 03:00:02.4 1 server.cc:678] |  particlenet | 1 | UNAVAILABLE |
-error: creating server: Internal - failed to load all models
-""".splitlines()
+TRITON_LOG = (Path(__file__).parent / "logs/triton.log").read_text().splitlines()
+"""Lines of Triton 24.10 with four models that do not load; a live test reads the real one."""
 
 
 def test_models_that_do_not_load_are_read_from_tritons_log() -> None:
-    assert load_errors(LOG) == {"particlenet": "Invalid argument: no ONNX file", "deeptau": "unexpected platform"}
+    assert load_errors(TRITON_LOG) == {
+        "broken": "Internal: ModuleNotFoundError: No module named 'x'",
+        "absent": "model not found in any model repository.",
+        "empty": "at least one version must be available under the version policy of model 'empty'",
+        "misspelt": "failed to read text proto from /models/misspelt/config.pbtxt",
+    }
 
 
 def test_the_last_words_are_the_errors_of_the_log() -> None:
-    assert [line[:5] for line in last_words(LOG)] == ["E1127", "E1127", "error"]
+    assert [line[:5] for line in last_words(TRITON_LOG)] == ["E1127", "E1127", "E1127", "error"]
 
 
 def test_the_last_words_without_an_error_are_the_last_lines() -> None:
     assert last_words(["one", "", "two", "three", "four", "five"]) == ("two", "three", "four", "five")
+
+
+HELP = ["Usage: tritonserver [options]", "  --help", "\tPrint usage", "", "Server:", "  --id <string>", "\tIdentifier"]
+BAD_VALUE = ['Bad option: "--log-verbose".', "Invalid option value. Got abc"]
+
+
+@pytest.mark.parametrize(
+    ("log", "error", "words"),
+    [
+        (
+            ["tritonserver: unrecognized option '--trace-confg=level=OFF'", *HELP],
+            ": unrecognized option '--trace-confg=level=OFF'",
+            ("tritonserver: unrecognized option '--trace-confg=level=OFF'",),
+        ),
+        ([*HELP, *BAD_VALUE, ""], "", tuple(BAD_VALUE)),
+        (
+            ["error: creating server: Internal - failed to stat file /models"],
+            ": creating server: Internal - failed to stat file /models",
+            ("error: creating server: Internal - failed to stat file /models",),
+        ),
+    ],
+    ids=["an unknown flag", "a wrong value", "no repository"],
+)
+def test_a_triton_that_ends_at_once_gives_its_own_reason(log: list[str], error: str, words: tuple[str, ...]) -> None:
+    (cause,) = causes(of_pods(pod("p", container=crashed(1)), log=log), CONFIG, [])
+    assert cause.finding == f"it ends with exit code 1{error} (3 restarts)"
+    assert cause.last_words == words
+
+
+REFUSED = (
+    "[2026-11-27 14:34:34.316][1][warning][config] [source/extensions/config_subscription/filesystem/"
+    "filesystem_subscription_impl.cc:64] Filesystem config update rejected: Failed to load certificate chain from "
+    "<inline>"
+)
+CRITICAL = (
+    "[2026-11-27 14:38:13.408][1][critical][main] [source/server/server.cc:453] error `cannot bind '[::]:8001': "
+    "Address family not supported by protocol` initializing config '/etc/sonic-envoy/envoy.json'"
+)
+
+
+def envoy_pod(**status: Any) -> Json:
+    """Return a pod of Envoy that mounts its configuration and one Secret."""
+    volumes = [{"name": "config", "configMap": {"name": "c"}}, {"name": "tls", "secret": {"secretName": "sonic-tls"}}]
+    mounts = [{"name": "config", "mountPath": "/c"}, {"name": "tls", "mountPath": "/t"}]
+    spec = {"containers": [{"name": "envoy", "volumeMounts": mounts}], "volumes": volumes}
+    return {**pod("e", container={"name": "envoy", **status}), "spec": spec}
+
+
+def test_an_envoy_that_runs_and_refuses_a_certificate_names_its_secret() -> None:
+    (cause,) = causes(of_pods(envoy_pod(state={"running": {}}), log=[REFUSED, "later"]), CONFIG, [])
+    assert cause.finding == "Envoy refuses its configuration: Failed to load certificate chain from <inline>"
+    assert "in Secret sonic-tls" in cause.way_out
+    assert cause.last_words == (REFUSED,)
+
+
+def test_an_envoy_that_was_restarted_for_a_certificate_says_so_still() -> None:
+    assert told(of_pods(envoy_pod(**crashed(0)), log=[REFUSED])) == [
+        (
+            "pod e, container envoy",
+            "Envoy refuses its configuration: Failed to load certificate chain from <inline>",
+        )
+    ]
+
+
+def test_an_envoy_that_ends_at_its_configuration_gives_its_own_reason() -> None:
+    assert told(of_pods(envoy_pod(**crashed(1)), log=[CRITICAL])) == [
+        (
+            "pod e, container envoy",
+            "Envoy refuses its configuration: cannot bind '[::]:8001': Address family not supported by protocol",
+        )
+    ]

@@ -1,7 +1,6 @@
 """An update is done when its promised pods are ready, and fails when they cannot become so."""
 
 import asyncio
-from typing import Any
 
 import pulumi
 import pytest
@@ -16,6 +15,7 @@ from tests.support.snapshots import (
     crashed,
     deployment,
     named,
+    of_pods,
     pod,
     refused,
     replica_set,
@@ -27,10 +27,6 @@ from tests.support.snapshots import (
 
 PROMISE = Promise(deployment=DEPLOYMENT, pods_min=2, start_seconds=300, pull_seconds=1200)
 SCALED = Promise(deployment=DEPLOYMENT, pods_min=2, start_seconds=300, pull_seconds=1200, autoscaled=True)
-
-
-def of_pods(*pods: object, **more: Any) -> Snapshot:
-    return snapshot(deployments=[deployment(replicas=2)], replica_sets=[replica_set(1)], pods=pods, **more)
 
 
 def test_all_pods_of_the_present_template_are_the_end() -> None:

@@ -93,3 +93,8 @@ def snapshot(*, log: Sequence[str] = (), **objects: Any) -> Snapshot:
     namespace = objects.pop("namespace", {"metadata": named("cms"), "status": {"phase": "Active"}})
     found: dict[str, Any] = {**dict.fromkeys((*kinds, "events"), ()), **objects}
     return Snapshot(now=NOW, namespace=namespace, log=lambda _pod, _container: log, **found)
+
+
+def of_pods(*pods: Json, **more: Any) -> Snapshot:
+    """Return a snapshot of a Deployment that wants two pods, and has these of its first revision."""
+    return snapshot(deployments=[deployment(replicas=2)], replica_sets=[replica_set(1)], pods=pods, **more)
