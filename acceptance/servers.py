@@ -2,12 +2,10 @@
 
 import json
 import os
-import re
-import selectors
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +14,14 @@ from acceptance.errors import CheckError
 from acceptance.handshake import SERVER_CHECK, Expectation, Result, Row, handshake
 from acceptance.kserve import InferenceServer
 from acceptance.report import first_cause
+from access.cluster import UnreachableError
 from access.kubeconfig import find_context
+from access.port_forward import forwarded_port
 from stacks.errors import ConfigurationError
 from stacks.schema import StackConfig
 
 GRPC_PORT = 8001
 """As in `components/triton/server.py`, whose package loads Pulumi."""
-FORWARD_SECONDS = 30.0
-"""Longest time until a port is forwarded."""
 _CALL_SECONDS = 60
 _ONE_ADDRESS = "ask one address alone with --endpoint HOST:PORT"
 
@@ -49,8 +47,9 @@ class Servers:
     """
 
     def __init__(self, config: StackConfig) -> None:
-        context = find_context(config.site.access, os.environ)
-        self._kubectl = ["kubectl", *context.kubectl_flags, f"--namespace={config.namespace}"]
+        self._context = find_context(config.site.access, os.environ)
+        self._namespace = config.namespace
+        self._kubectl = ["kubectl", *self._context.kubectl_flags, f"--namespace={config.namespace}"]
         self._selector = f"app.kubernetes.io/instance={config.name},app.kubernetes.io/component=triton"
 
     def list(self) -> Sequence[Server]:
@@ -86,14 +85,13 @@ class Servers:
         Raises:
             CheckError: the port cannot be forwarded.
         """
-        command = [*self._kubectl, "port-forward", f"pod/{server.name}", "--address=127.0.0.1", f":{GRPC_PORT}"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        try:
-            with TritonClient(f"127.0.0.1:{_forwarded_port(process)}", tls=False) as client:
-                yield client
-        finally:
-            process.terminate()
-            process.communicate()
+        with ExitStack() as stack:
+            try:
+                port = stack.enter_context(forwarded_port(self._context, self._namespace, server.name, GRPC_PORT))
+            except UnreachableError as error:
+                msg = f"{error}, or {_ONE_ADDRESS}"
+                raise CheckError(msg) from error
+            yield stack.enter_context(TritonClient(f"127.0.0.1:{port}", tls=False))
 
 
 def ask_each(config: StackConfig, expectations: Sequence[Expectation]) -> Iterator[Row]:
@@ -138,20 +136,6 @@ def _server(pod: dict[str, Any]) -> Server:
     conditions = pod["status"].get("conditions", ())
     ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
     return Server(name=pod["metadata"]["name"], ready=ready)
-
-
-def _forwarded_port(process: "subprocess.Popen[str]") -> int:
-    """Return the port that kubectl has chosen, which it writes as `Forwarding from 127.0.0.1:PORT -> 8001`."""
-    output: Any = process.stdout
-    with selectors.DefaultSelector() as selector:
-        selector.register(output, selectors.EVENT_READ)
-        line = str(output.readline()) if selector.select(FORWARD_SECONDS) else ""
-    found = re.match(r"Forwarding from \S+:([0-9]+) ->", line)
-    if found is None:
-        reason = line.strip() or f"kubectl has said nothing for {FORWARD_SECONDS:.0f} s"
-        msg = f"no port is forwarded to it ({reason}): get the right to `create` `pods/portforward`, or {_ONE_ADDRESS}"
-        raise CheckError(msg)
-    return int(found[1])
 
 
 def _last_line(text: str) -> str:

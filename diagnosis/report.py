@@ -3,20 +3,25 @@
 from collections.abc import Iterator, Sequence
 
 from access.cluster import Object
+from diagnosis.autoscaling import autoscaling_causes
 from diagnosis.cause import Cause
+from diagnosis.envoy_view import EnvoyView, view_causes
 from diagnosis.pods import pod_causes, refused_pods
-from diagnosis.services import autoscaling_causes, missing_objects, namespace_causes, service_causes
+from diagnosis.services import missing_objects, namespace_causes, service_causes
 from diagnosis.snapshot import Snapshot, name_of
 from stacks.schema import StackConfig
 
 
-def causes(snapshot: Snapshot, config: StackConfig, declared: Sequence[Object]) -> list[Cause]:
+def causes(
+    snapshot: Snapshot, config: StackConfig, declared: Sequence[Object], views: Sequence[EnvoyView] = ()
+) -> list[Cause]:
     """Return the causes. Pods that fail alike are one cause.
 
     Args:
         snapshot: objects of the stack.
         config: configuration of the stack.
         declared: manifests of the stack; of kinds that the snapshot lists, the missing ones are causes.
+        views: the servers as each Envoy sees them.
     """
     namespace = list(namespace_causes(snapshot, config.namespace, created=config.site.access.create_namespace))
     if snapshot.namespace is None:
@@ -34,6 +39,7 @@ def causes(snapshot: Snapshot, config: StackConfig, declared: Sequence[Object]) 
         *missing_objects(comparable, found, stack=config.stack),
         *_distinct(_pod_causes(snapshot)),
         *service_causes(snapshot),
+        *_distinct(view_causes(snapshot, views)),
         *autoscaling_causes(snapshot),
     ]
 

@@ -1,4 +1,4 @@
-"""Causes outside the pods: objects that are gone, Services that lead nowhere, autoscaling, the namespace itself."""
+"""Causes outside the pods: objects that are gone, Services that lead nowhere, the namespace itself."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -58,35 +58,6 @@ def service_causes(snapshot: Snapshot) -> Iterator[Cause]:
                 subject=f"Service {name}",
                 finding="it has no address yet: " + _last_warning(snapshot, service, "no load balancer has taken it"),
                 way_out="check the address pool in site.exposure.annotations, and the cluster's load balancer",
-            )
-
-
-def autoscaling_causes(snapshot: Snapshot) -> Iterator[Cause]:
-    """Yield each ScaledObject and HorizontalPodAutoscaler that cannot read its metric or reach its target."""
-    for scaled in snapshot.scaled_objects:
-        found = conditions(scaled)
-        ready = found.get("Ready", {})
-        if not found:
-            yield Cause(
-                subject=f"ScaledObject {name_of(scaled)}",
-                finding="KEDA has not looked at it, so the number of servers does not change",
-                way_out="see whether KEDA runs: kubectl -n <namespace of KEDA> get pods",
-            )
-        elif ready.get("status") == "False":
-            yield Cause(
-                subject=f"ScaledObject {name_of(scaled)}",
-                finding=f"KEDA holds the present number of servers: {ready.get('message', '')} "
-                f"({_last_warning(snapshot, scaled, 'no event tells more')})",
-                way_out="ask Prometheus the query of this ScaledObject, as python -m acceptance does; an empty answer "
-                "means that it does not scrape the servers",
-            )
-    for scaler in snapshot.autoscalers:
-        able = conditions(scaler).get("AbleToScale", {})
-        if able.get("status") == "False":
-            yield Cause(
-                subject=f"HorizontalPodAutoscaler {name_of(scaler)}",
-                finding=f"it cannot scale: {able.get('message', '')}",
-                way_out="see whether its Deployment exists: pulumi up --refresh",
             )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from components.envoy.stats import METRICS_PATH
 from components.envoy.typed import Config
+from diagnosis.envoy_view import HEALTH_PATH, read_health
 from stacks.schema.stack import STACK_HEADER
 from testbed.polling import eventually
 from testbed.proxy_client import begin, channel, outcomes
@@ -23,6 +24,13 @@ def test_the_stats_port_answers_readiness_and_metrics(envoy: Envoys) -> None:
     proxy = envoy((A,))
     assert proxy.stats("/ready") == (200, "LIVE\n")
     assert "envoy_http_downstream_rq_active" in proxy.stats("/stats/prometheus")[1]
+
+
+def test_the_stats_port_tells_the_health_of_each_server(servers: Servers, envoy: Envoys) -> None:
+    servers(1)
+    proxy = envoy((A,), ("127.0.1.9",))
+    await_healthy(proxy, A)
+    assert read_health(proxy.stats(HEALTH_PATH)[1]) == {A: True, "127.0.1.9": False}
 
 
 def test_the_liveness_probe_passes_while_envoy_drains(envoy: Envoys) -> None:

@@ -189,20 +189,6 @@ def test_a_load_balancer_without_an_address_is_told_with_its_last_event() -> Non
     assert told(found) == [("Service s", "it has no address yet: no available IPs")]
 
 
-def test_an_autoscaler_without_a_metric_is_told() -> None:
-    condition = {"type": "Ready", "status": "False", "message": "Triggers defined in ScaledObject are not working"}
-    scaled = {"metadata": named(DEPLOYMENT), "status": {"conditions": [condition]}}
-    event = warning(DEPLOYMENT, "KEDAScalerFailed", "prometheus target may be lost, the result is empty")
-    ((subject, finding),) = told(snapshot(scaled_objects=[scaled], events=[event]))
-    assert subject == f"ScaledObject {DEPLOYMENT}"
-    assert "the result is empty" in finding
-
-
-def test_a_scaled_object_that_keda_ignores_is_told() -> None:
-    ((_, finding),) = told(snapshot(scaled_objects=[{"metadata": named(DEPLOYMENT)}]))
-    assert finding == "KEDA has not looked at it, so the number of servers does not change"
-
-
 TRITON_LOG = (Path(__file__).parent / "logs/triton.log").read_text().splitlines()
 """Lines of Triton 24.10 with four models that do not load; a live test reads the real one."""
 

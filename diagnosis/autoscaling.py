@@ -1,0 +1,101 @@
+"""Causes for which the number of servers does not follow the load: KEDA's view, and that of its autoscaler."""
+
+from collections.abc import Iterator
+
+from access.cluster import Object
+from diagnosis.cause import Cause
+from diagnosis.snapshot import Snapshot, conditions, name_of
+
+_SHOWN = {
+    "ScaledObject": ("Ready", "Active", "Fallback", "Paused"),
+    "HorizontalPodAutoscaler": ("AbleToScale", "ScalingActive", "ScalingLimited"),
+}
+
+
+def scaling_lines(snapshot: Snapshot) -> Iterator[str]:
+    """Yield a line with the conditions of each ScaledObject and HorizontalPodAutoscaler."""
+    for kind, objects in (("ScaledObject", snapshot.scaled_objects), ("HorizontalPodAutoscaler", snapshot.autoscalers)):
+        for each in objects:
+            found = conditions(each)
+            told = ", ".join(f"{name} {found[name]['status']}" for name in _SHOWN[kind] if name in found)
+            yield f"{kind} {name_of(each)}: {told or 'no condition yet'}"
+
+
+def autoscaling_causes(snapshot: Snapshot) -> Iterator[Cause]:
+    """Yield each ScaledObject and HorizontalPodAutoscaler that cannot read its metric or set the number."""
+    told = set()
+    for scaled in snapshot.scaled_objects:
+        for cause in _of_scaled_object(snapshot, scaled):
+            told.add(name_of(scaled))
+            yield cause
+    for scaler in snapshot.autoscalers:
+        target = scaler.get("spec", {}).get("scaleTargetRef", {}).get("name")
+        yield from _of_autoscaler(scaler, metric_told=target in told)
+
+
+def _of_scaled_object(snapshot: Snapshot, scaled: Object) -> Iterator[Cause]:
+    name, found = name_of(scaled), conditions(scaled)
+    subject = f"ScaledObject {name}"
+    if not found:
+        yield Cause(
+            subject=subject,
+            finding="KEDA has not looked at it, so the number of servers does not change",
+            way_out="see whether KEDA runs: kubectl -n <namespace of KEDA> get pods",
+        )
+        return
+    if found.get("Paused", {}).get("status") == "True":
+        yield Cause(
+            subject=subject,
+            finding="it is paused, so the number of servers does not change",
+            way_out=f"kubectl annotate scaledobject {name} autoscaling.keda.sh/paused- "
+            "autoscaling.keda.sh/paused-replicas-",
+        )
+    elif found.get("Fallback", {}).get("status") == "True":
+        yield Cause(
+            subject=subject,
+            finding=f"KEDA has no metric, and sets the number of its fallback: {found['Fallback'].get('message', '')} "
+            f"({_last_warning(snapshot, scaled)})",
+            way_out=_WITHOUT_METRIC,
+        )
+    elif found.get("Ready", {}).get("status") == "False":
+        yield Cause(
+            subject=subject,
+            finding=f"KEDA holds the present number of servers: {found['Ready'].get('message', '')} "
+            f"({_last_warning(snapshot, scaled)})",
+            way_out=_WITHOUT_METRIC,
+        )
+
+
+_WITHOUT_METRIC = (
+    "ask Prometheus the query of this ScaledObject, as python -m acceptance does; an empty answer means that it does "
+    "not scrape the servers"
+)
+
+
+def _of_autoscaler(scaler: Object, *, metric_told: bool) -> Iterator[Cause]:
+    """Yield what is wrong with an autoscaler.
+
+    Args:
+        scaler: the HorizontalPodAutoscaler.
+        metric_told: a cause says already that its metric is missing.
+    """
+    subject, found = f"HorizontalPodAutoscaler {name_of(scaler)}", conditions(scaler)
+    able, active = found.get("AbleToScale", {}), found.get("ScalingActive", {})
+    if able.get("status") == "False":
+        yield Cause(
+            subject=subject,
+            finding=f"it cannot scale: {able.get('message', '')}",
+            way_out="see whether its Deployment exists: pulumi up --refresh",
+        )
+    elif active.get("status") == "False" and not metric_told:
+        yield Cause(
+            subject=subject,
+            finding=f"it does not scale, {active.get('reason', '')}: {active.get('message', '')}",
+            way_out="see whether KEDA's metrics server runs and answers: "
+            "kubectl get apiservice v1beta1.external.metrics.k8s.io",
+        )
+
+
+def _last_warning(snapshot: Snapshot, about: Object) -> str:
+    warnings = snapshot.warnings(about)
+    return str(warnings[0]["message"]) if warnings else "no event tells more"
