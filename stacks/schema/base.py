@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic.fields import FieldInfo
 
 from stacks.origin import KeyPath
-from stacks.releases import KEDA_OLDEST, KUBERNETES_OLDEST, parts
+from stacks.releases import INTERLINK_OLDEST, KEDA_OLDEST, KUBERNETES_OLDEST, parts
 
 
 class BrokenRule(NamedTuple):
@@ -256,6 +256,18 @@ KedaRelease = Annotated[
 ]
 """A minor release of KEDA that is not older than the oldest supported one."""
 
+InterLinkRelease = Annotated[
+    str,
+    _text(
+        "a release of interLink 0.6 or 0.7, in quotes",
+        r"^0\.[67]\.[0-9]+(-pre[0-9]+)?$",
+        example="0.6.1",
+        length_max=12,
+    ),
+    _supported("interLink", INTERLINK_OLDEST, upgraded="both sides"),
+]
+"""A release of interLink that is not older than the oldest supported one."""
+
 Md5 = Annotated[
     str,
     _text(
@@ -266,6 +278,34 @@ Md5 = Annotated[
     ),
 ]
 """An MD5 sum in lower case."""
+
+Sha256 = Annotated[
+    str,
+    _text(
+        "a SHA-256 sum (64 hexadecimal digits)",
+        r"^[0-9a-f]{64}$",
+        example="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        length_max=64,
+    ),
+]
+"""A SHA-256 sum in lower case."""
+
+SshPublicKey = Annotated[
+    str,
+    _text(
+        "an ed25519 public key of OpenSSH without its comment",
+        r"^ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}$",
+        example="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVyc2F0eiBrZXkgZm9yIHRoZSBleGFtcGxlIG9ubHkh",
+        length_max=80,
+    ),
+]
+"""The first two words of an ed25519 key's `.pub` file."""
+
+UserName = Annotated[
+    str,
+    _text("a user name (lower-case letters, digits, dashes)", r"^[a-z_][a-z0-9_-]*$", example="sonic", length_max=32),
+]
+"""The name of a user of Linux."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 """A TCP port."""

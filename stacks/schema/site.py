@@ -36,6 +36,7 @@ from stacks.schema.pod_settings import PodSettings
 from stacks.schema.pools import Pool
 from stacks.schema.storage import CvmfsHostPath, DataHostPath, Storage
 from stacks.schema.url import PrometheusUrl
+from stacks.schema.virtual_nodes import VirtualNode
 
 
 class Access(Model):
@@ -287,9 +288,11 @@ class Site(Model):
     security: Security = Security()
     """Pod security floor."""
     singletons_owner: Text | None = None
-    """Stack that owns objects of the whole cluster (node labels); by default none does."""
+    """Stack that owns objects of the whole cluster (node labels, virtual nodes); by default none does."""
     node_labels: tuple[NodeLabels, ...] = ()
     """Labels for GPU nodes. Leave out where node or GPU feature discovery sets them."""
+    virtual_nodes: tuple[VirtualNode, ...] = ()
+    """Nodes of interLink, whose pods are Slurm jobs, for pools of kind `interlink`."""
     pools: Annotated[tuple[Pool, ...], Field(min_length=1)]
     """Capacity, in order of preference."""
     storage: Storage
@@ -322,8 +325,9 @@ class Site(Model):
         return ((("exposure",), self.exposure), *further)
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """Pools differ in name, node labels have an owner, Pod Security allows hostPath, and ways in agree."""
+        """Names differ, objects of the whole cluster have an owner, Pod Security allows hostPath, and ways in agree."""
         yield from self._broken_exposures()
+        yield from self._broken_virtual_nodes()
         for name in twice([pool.name for pool in self.pools]):
             yield BrokenRule(f"two pools have the name `{name}`: give each pool its own", ("pools",))
         if self.node_labels and self.singletons_owner is None:
@@ -344,6 +348,17 @@ class Site(Model):
                 f"storage.cvmfs.kind is `cvmfs-hostpath` but security.pod_security is `{self.security.pod_security}`, "
                 "which forbids hostPath: use `cvmfs-pvc`, or set `privileged` with an exception_reason",
                 ("storage.cvmfs.kind", "security.pod_security"),
+            )
+
+    def _broken_virtual_nodes(self) -> Iterator[BrokenRule]:
+        for name in twice([node.name for node in self.virtual_nodes]):
+            yield BrokenRule(f"two virtual nodes have the name `{name}`: give each its own", ("virtual_nodes",))
+        deployed = [index for index, node in enumerate(self.virtual_nodes) if node.deployed]
+        if deployed and self.singletons_owner is None:
+            yield BrokenRule(
+                f"virtual_nodes[{deployed[0]}].deployed is true but singletons_owner is not set: name the one stack "
+                "that deploys it",
+                (f"virtual_nodes.{deployed[0]}.deployed",),
             )
 
     def _broken_exposures(self) -> Iterator[BrokenRule]:

@@ -92,12 +92,20 @@ class StackConfig(Model):
     def secrets(self) -> tuple[tuple[KeyPath, str], ...]:
         """Path of the field and name of each Pulumi secret that the stack needs.
 
-        Storage that the experiment does not read needs none.
+        Storage that the experiment does not read needs none, nor does a virtual node that no pool of the stack uses.
         """
         read = ("site", "storage", self._storage_key)
+        used = self._used_virtual_nodes
         return tuple(
-            (path, name) for path, name in secrets_in(self) if path[:2] != ("site", "storage") or path[:3] == read
+            (path, name)
+            for path, name in secrets_in(self)
+            if (path[:2] != ("site", "storage") or path[:3] == read)
+            and (path[:2] != ("site", "virtual_nodes") or self.site.virtual_nodes[int(path[2])].name in used)
         )
+
+    @property
+    def _used_virtual_nodes(self) -> frozenset[str]:
+        return frozenset(p.virtual_node for p in self.site.pools if isinstance(p, InterLinkPool) and self._fits(p))
 
     @property
     def secret_names(self) -> tuple[str, ...]:

@@ -133,6 +133,13 @@ S3Url = Annotated[
 ]
 """An S3 service as Triton reads it: its parser takes no IPv6 address."""
 
+HttpsUrl = Annotated[
+    str,
+    Field(title="a URL by https without a path", examples=["https://interlink.example.org:8443"]),
+    AfterValidator(_UrlRule(schemes=("https",), path="none", example="https://interlink.example.org:8443")),
+]
+"""A server that answers by https, at its root."""
+
 PrometheusUrl = Annotated[
     str,
     Field(title="a URL", examples=["http://prometheus.monitoring.svc:9090"]),

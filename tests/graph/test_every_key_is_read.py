@@ -30,6 +30,15 @@ Place = tuple[str, str, str | None]
 """Part, path and kind of a key, as the reference page has them."""
 
 PARTS = {"site": Schema(Site), "experiment": Schema(Experiment)}
+
+
+def keys() -> dict[Place, Property]:
+    """Every key that holds a value and not further keys."""
+    found = {(part, each.path, each.kind): each for part, schema in PARTS.items() for each in schema.properties()}
+    return {place: each for place, each in found.items() if not (each.is_group or each.path.endswith("kind"))}
+
+
+KEYS = keys()
 FOR_PEOPLE = "for whoever reads the file"
 READ_BY_NOBODY: Mapping[Place, str] = {
     ("site", "description", None): FOR_PEOPLE,
@@ -41,6 +50,7 @@ READ_BY_NOBODY: Mapping[Place, str] = {
     ),
     ("site", "keda.version", None): "compared with the release that keda.timeout_ms needs when it is read",
     ("site", "access.kubernetes_version", None): "compared with the oldest supported release when it is read",
+    **{place: "virtual nodes are not deployed yet" for place in KEYS if place[1].startswith("virtual_nodes[].")},
     **dict.fromkeys(
         [
             ("site", f"pools[].{key}", "interlink")
@@ -63,15 +73,6 @@ PATCHES: tuple[Json, ...] = (
 """Patches of the happy case `everything`: other kinds of storage that the site offers, and a range of servers."""
 
 TEXTS = ("192.0.2.0/24", "/cvmfs/other.ch", "/other", "other", "https://other.example.org/", "example.org/other:1")
-
-
-def keys() -> dict[Place, Property]:
-    """Every key that holds a value and not further keys."""
-    found = {(part, each.path, each.kind): each for part, schema in PARTS.items() for each in schema.properties()}
-    return {place: each for place, each in found.items() if not (each.is_group or each.path.endswith("kind"))}
-
-
-KEYS = keys()
 
 
 @dataclass(frozen=True)
