@@ -48,6 +48,11 @@ class IndexEntry:
     reason: str
     """Reason why it is not READY."""
 
+    @property
+    def ready(self) -> bool:
+        """True: it is loaded."""
+        return self.state == "READY"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from acceptance.client import TritonClient
 from acceptance.errors import CheckError
 from acceptance.handshake import SERVER_CHECK, Expectation, Result, Row, handshake
-from acceptance.kserve import InferenceServer
+from acceptance.kserve import CallError, InferenceServer
 from acceptance.report import first_cause
 from access.cluster import UnreachableError
 from access.kubeconfig import find_context
@@ -95,7 +95,11 @@ class Servers:
 
 
 def ask_each(config: StackConfig, expectations: Sequence[Expectation]) -> Iterator[Row]:
-    """Yield a row for each server of a stack: it has to pass the whole handshake by itself."""
+    """Yield a row for each server of a stack: it has to pass the whole handshake by itself.
+
+    Where somebody may load models while the servers run, one more row tells whether all have loaded the same.
+    """
+    loaded: dict[str, frozenset[str]] = {}
     try:
         servers = Servers(config)
         listed = servers.list()
@@ -110,9 +114,30 @@ def ask_each(config: StackConfig, expectations: Sequence[Expectation]) -> Iterat
         try:
             with servers.client(server) as client:
                 result, detail = _verdict(list(handshake(client, expectations)))
-        except CheckError as error:
+                if config.models_change:
+                    loaded[server.name] = _loaded(client)
+        except (CheckError, CallError) as error:
             result, detail = Result.FAILED, str(error)
         yield _row(result, f"{server.name}: {detail}", (time.perf_counter() - start) * 1000)
+    if len(loaded) > 1:
+        yield _compared(loaded)
+
+
+def _loaded(client: InferenceServer) -> frozenset[str]:
+    return frozenset(f"{entry.model} version {entry.version}" for entry in client.repository_index() if entry.ready)
+
+
+def _compared(loaded: Mapping[str, frozenset[str]]) -> Row:
+    """Compare what servers have loaded: a server that starts knows nothing of what others were told."""
+    anywhere = frozenset[str]().union(*loaded.values())
+    lacking = [f"{name} lacks {', '.join(sorted(anywhere - has))}" for name, has in loaded.items() if anywhere - has]
+    if lacking:
+        return _row(
+            Result.FAILED,
+            f"{'; '.join(lacking)}, which other servers have loaded, so that some requests fail: load or unload it on "
+            "each server",
+        )
+    return _row(Result.OK, f"all {len(loaded)} have loaded the same models")
 
 
 def _row(result: Result, detail: str, milliseconds: float | None = None) -> Row:

@@ -196,6 +196,7 @@ class SiteStack(SonicComponent):
             secrets=secrets,
             timing=ServerTiming.of(self._config.experiment.traffic, dns_ttl_seconds=self._config.site.dns_ttl_seconds),
             proxy_selector=self._naming.labels("envoy").selector,
+            model_managers=self._config.site.model_control,
             prometheus_peer=self._prometheus_peer(),
             hooks=self._hooks,
             self_tests=self._self_tests,

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from components.envoy import admission, identity, memory, tenants, tls
+from components.envoy import admission, identity, memory, model_control, tenants, tls
 from components.envoy.args import EnvoyProxyArgs
 from components.envoy.feature import Feature
 
@@ -11,6 +11,7 @@ _FEATURES: Mapping[str, Callable[[EnvoyProxyArgs], Feature]] = {
     "memory": memory.feature,
     "tls": tls.feature,
     "identity": identity.feature,
+    "model control": model_control.feature,
     "tenants": tenants.feature,
     "admission": admission.feature,
 }

@@ -16,7 +16,7 @@ from components.envoy.tls import PUBLIC_AUTHORITIES_SECRET, client_side, public_
 from components.envoy.typed import Config, extension, response_matches, seconds, socket_address
 from components.network import Edge
 from components.timing import Timing
-from stacks.schema.clients import CertificateClients, TokenClients, TokenIssuer
+from stacks.schema.clients import CertificateClients, Clients, TokenClients, TokenIssuer
 
 CLAIMS_FILTER, CLAIMS_KEY = "envoy.filters.http.jwt_authn", "claims"
 """Namespace and key of the dynamic metadata that holds the claims of a call's token. `scope` is a list there."""
@@ -71,10 +71,21 @@ def _of_tokens(clients: TokenClients, timing: Timing) -> Feature:
 
 
 def _denied(sentence: str) -> Config:
-    """Return the local reply instead of "RBAC: access denied"."""
+    """Return the local reply instead of "RBAC: access denied", to a client that no policy allows."""
     return local_reply(
-        response_matches("response.code_details.startsWith('rbac_access_denied')"), sentence, retry=False
+        response_matches("response.code_details == 'rbac_access_denied_matched_policy[none]'"), sentence, retry=False
     )
+
+
+def model_controllers(clients: Clients) -> list[Config]:
+    """Return the principals that may load and unload models; empty: none."""
+    match clients:
+        case TokenClients(model_control=controllers):
+            return [_holder(each.issuer, each.groups, each.scopes) for each in controllers]
+        case CertificateClients(model_control=patterns):
+            return [_named(pattern) for pattern in patterns]
+        case _:
+            return []
 
 
 def claim_matcher(name: str, value: Config) -> Config:
@@ -151,17 +162,16 @@ def _issuer_cluster(number: int, issuer: TokenIssuer, timing: Timing) -> Config:
 
 def _claims(issuers: Sequence[TokenIssuer]) -> Config:
     health = {"url_path": {"path": {"exact": HEALTH_CHECK_PATH}}}
-    return _permissions([health, *(_of_issuer(issuer) for issuer in issuers)])
+    return _permissions([health, *(_holder(issuer.issuer, issuer.groups, issuer.scopes) for issuer in issuers)])
 
 
-def _of_issuer(issuer: TokenIssuer) -> Config:
-    """Return the principal: a token of the issuer, with one of its groups or scopes if it declares any."""
-    signed = _claim("iss", {"string_match": {"exact": issuer.issuer}})
-    wanted = [("wlcg.groups", group) for group in issuer.groups] + [("scope", scope) for scope in issuer.scopes]
-    if not wanted:
-        return signed
+def _holder(issuer: str | None, groups: Sequence[str], scopes: Sequence[str]) -> Config:
+    """Return the principal: a token of the issuer (None: of any), with one of the groups or scopes if there are any."""
+    signed = [_claim("iss", {"string_match": {"exact": issuer}})] if issuer else []
+    wanted = [("wlcg.groups", group) for group in groups] + [("scope", scope) for scope in scopes]
     one_of = [_claim(claim, {"list_match": {"one_of": {"string_match": {"exact": value}}}}) for claim, value in wanted]
-    return {"and_ids": {"ids": [signed, {"or_ids": {"ids": one_of}}]}}
+    ids = [*signed, *([{"or_ids": {"ids": one_of}}] if one_of else [])]
+    return {"and_ids": {"ids": ids}} if len(ids) > 1 else ids[0]
 
 
 def _claim(name: str, value: Config) -> Config:

@@ -15,8 +15,13 @@ _QUESTIONS = (
     *("ModelReady", "ModelMetadata", "ModelConfig", "ModelStatistics"),
 )
 METHODS = ("ModelInfer", "ModelStreamInfer", *_QUESTIONS)
-"""Methods that clients may call: all that do not change a server. Model control, settings of log and trace, and shared
-memory would each let one client decide for all."""
+"""Methods that every client may call: all that do not change a server. Model control, settings of log and trace, and
+shared memory would each let one client decide for all."""
+CLOSED = (
+    "forbidden: clients may ask for inference, health, metadata, configuration, index and statistics; model control, "
+    "log and trace settings and shared memory are the operator's"
+)
+"""Answer to the other methods."""
 
 INFER_PATH, STREAM_PATH = f"/{SERVICE}/ModelInfer", f"/{SERVICE}/ModelStreamInfer"
 INDEX_PATH = f"/{SERVICE}/RepositoryIndex"
@@ -45,42 +50,38 @@ def routes(args: EnvoyProxyArgs) -> list[Config]:
     A stream lives as long as it is used and is not repeated once begun; every other call is one request. The name of
     the model is in the request's body, which Envoy does not read: one stateful model decides for all.
     """
-    traffic, timing = args.traffic, args.timing
-    longest = seconds(timing.request_duration_max_seconds)
-
-    def request(path: str, retry_on: str = _SAFE_WITHOUT_STATE) -> Config:
-        return {
-            "match": {"path": path, "grpc": {}},
-            "route": {
-                **_to_servers(timing),
-                # Without the second, Envoy would tell the server its own limit instead of the client's deadline.
-                "max_stream_duration": {"max_stream_duration": longest, "grpc_timeout_header_max": longest},
-                "retry_policy": _retry_policy(retry_on, traffic),
-            },
-            # To be sent again a request must be held until its answer begins. The default holds no more than one
-            # window. The largest message gets 1 MiB more, for its frame and for the fields beside the tensors.
-            "request_body_buffer_limit": mib(traffic.largest_message_mib + 1),
-        }
-
     stream = {
         "match": {"path": STREAM_PATH, "grpc": {}},
-        "route": {**_to_servers(timing), "retry_policy": _retry_policy(_SAFE_ALWAYS, traffic)},
+        "route": {**_to_servers(args.timing), "retry_policy": _retry_policy(_SAFE_ALWAYS, args.traffic)},
     }
     return [
-        request(INFER_PATH, _SAFE_ALWAYS if args.stateful else _SAFE_WITHOUT_STATE),
+        request(args, INFER_PATH, leaves_state=args.stateful),
         stream,
         # One by one: as a regular expression they are more than Envoy takes.
-        *(request(f"/{SERVICE}/{method}") for method in _QUESTIONS),
-        request(HEALTH_CHECK_PATH),
-        _answered(
-            f"/{SERVICE}/",
-            403,
-            "forbidden: clients may ask for inference, health, metadata, configuration, index and statistics; model "
-            "control, log and trace settings and shared memory are the operator's",
-        ),
+        *(request(args, f"/{SERVICE}/{method}") for method in _QUESTIONS),
+        request(args, HEALTH_CHECK_PATH),
+        _answered(f"/{SERVICE}/", 403, CLOSED),
         # So a client's own health watch hears, as from Triton, that there is none, and does without.
         _answered("/", 404, "unimplemented method: the servers have no such method"),
     ]
+
+
+def request(args: EnvoyProxyArgs, path: str, *, leaves_state: bool = False) -> Config:
+    """Return the route of a call that is one request; one that leaves state is not repeated once begun."""
+    traffic = args.traffic
+    longest = seconds(args.timing.request_duration_max_seconds)
+    return {
+        "match": {"path": path, "grpc": {}},
+        "route": {
+            **_to_servers(args.timing),
+            # Without the second, Envoy would tell the server its own limit instead of the client's deadline.
+            "max_stream_duration": {"max_stream_duration": longest, "grpc_timeout_header_max": longest},
+            "retry_policy": _retry_policy(_SAFE_ALWAYS if leaves_state else _SAFE_WITHOUT_STATE, traffic),
+        },
+        # To be sent again a request must be held until its answer begins. The default holds no more than one window.
+        # The largest message gets 1 MiB more, for its frame and for the fields beside the tensors.
+        "request_body_buffer_limit": mib(traffic.largest_message_mib + 1),
+    }
 
 
 def replaced(routes: Sequence[Config], path: str, by: Callable[[Config], Sequence[Config]]) -> list[Config]:

@@ -14,7 +14,7 @@ from components.rollout import Promise, RolledOut, not_awaited, revision_of
 from components.server_pool import MetricTarget, ScaleTarget, ServerPool
 from components.triton import liveness as liveness_script
 from components.triton.args import TritonPoolArgs
-from components.triton.server import GRPC_PORT, LIVENESS_FILE, METRICS_PATH, METRICS_PORT
+from components.triton.server import GRPC_PORT, HTTP_PORT, LIVENESS_FILE, METRICS_PATH, METRICS_PORT
 from components.triton.server_pod import pod_spec
 
 __all__ = ["GRPC_PORT", "TritonPool", "TritonPoolArgs"]
@@ -184,11 +184,14 @@ def deployment_spec(
 
 def network_policy_spec(args: TritonPoolArgs) -> Manifest:
     """Return the spec of the NetworkPolicy. No policy can deny the kubelet's probes, which come from the node."""
+    managers = [pods(manager.pod_labels, manager.namespace) for manager in args.model_managers]
     return policy_spec(
         args.labels.selector,
         ingress=[
             Edge(peers=[pods(args.proxy_selector)], ports=[GRPC_PORT]),
             Edge(peers=[args.prometheus_peer], ports=[METRICS_PORT]),
+            # An edge without peers would let in everybody.
+            *([Edge(peers=managers, ports=[HTTP_PORT, GRPC_PORT])] if managers else []),
         ],
         egress=[dns(args.naming.dns_cidrs), *args.repository.egress],
     )

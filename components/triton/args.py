@@ -13,6 +13,7 @@ from components.rollout import ClusterHooks
 from components.timing import ServerTiming
 from stacks.schema import PoolShare
 from stacks.schema.experiment import Models
+from stacks.schema.model_control import ModelManager
 from stacks.schema.server import Server
 from stacks.schema.storage import DataClaim, DataHostPath
 
@@ -42,7 +43,9 @@ class TritonPoolArgs:
     timing: ServerTiming
     """Times of the servers' checks, and of their stop."""
     proxy_selector: Mapping[str, str]
-    """Labels of Envoy's pods, which alone may call the servers."""
+    """Labels of Envoy's pods, which may call the servers."""
+    model_managers: tuple[ModelManager, ...] = ()
+    """Pods that may load and unload models."""
     prometheus_peer: Mapping[str, Any]
     """NetworkPolicy peer that reads the metrics."""
     hooks: ClusterHooks | None = None

@@ -9,7 +9,8 @@ from stacks.schema.server import Server, TritonFlags
 
 GRPC_PORT = 8001
 HTTP_PORT = 8000
-"""Port of the kubelet's probes alone: a stopping Triton first ends HTTP and waits for its clients, then gRPC."""
+"""Port of the kubelet's probes and of model managers: a stopping Triton first ends HTTP and waits for its clients, then
+gRPC."""
 METRICS_PORT = 8002
 METRICS_PATH = "/metrics"
 

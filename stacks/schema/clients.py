@@ -68,23 +68,31 @@ class TokenIssuer(Model):
     """Words of the claim `scope`."""
 
 
-class Tenant(Model):
+class _TokenHolders(Model):
+    issuer: str | None = None
+    """Claim `iss` of their tokens, one of `issuers`; none: any of these."""
+    groups: tuple[Claim, ...] = ()
+    """Values of the claim `wlcg.groups`. If groups or scopes are given, a token has one of their values."""
+    scopes: tuple[Claim, ...] = ()
+    """Words of the claim `scope`."""
+
+    @property
+    def everybody(self) -> bool:
+        """True: every token that is accepted fits."""
+        return not (self.issuer or self.groups or self.scopes)
+
+
+class Tenant(_TokenHolders):
     """Clients that share the servers' capacity with others, known by their tokens."""
 
     name: DnsLabel
     """Name in metrics and logs. The name `others` is taken by the clients that belong to no tenant."""
     weight: Count = 1
     """Weight of its share while the capacity is too small for all. Unused shares go to the other tenants."""
-    issuer: str | None = None
-    """Claim `iss` of its tokens, one of `issuers`; none: any of these."""
-    groups: tuple[Claim, ...] = ()
-    """Values of the claim `wlcg.groups`. If groups or scopes are given, its tokens have one of their values."""
-    scopes: tuple[Claim, ...] = ()
-    """Words of the claim `scope`."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
         """A tenant is a part of the callers, not all of them."""
-        if not (self.issuer or self.groups or self.scopes):
+        if self.everybody:
             yield BrokenRule(
                 f"the tenant `{self.name}` would be everybody: name its issuer, groups or scopes",
                 ("name",),
@@ -94,6 +102,18 @@ class Tenant(Model):
                 f"the tenant name `{OTHERS}` is taken by all who belong to no tenant, with weight 1: "
                 "give this one another name",
                 ("name",),
+            )
+
+
+class ModelController(_TokenHolders):
+    """Clients that may load and unload models, known by their tokens."""
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """A model is loaded by a part of the callers."""
+        if self.everybody:
+            yield BrokenRule(
+                "every client could load and unload models: name the issuer, groups or scopes of those that may",
+                ("issuer",),
             )
 
 
@@ -107,9 +127,12 @@ class TokenClients(Model):
     tenants: tuple[Tenant, ...] = ()
     """Tenants that share the capacity while it is too small for all. All other clients together are one more tenant, of
     weight 1. A token that fits several belongs to the first. Empty: Envoy rejects requests at random."""
+    model_control: tuple[ModelController, ...] = ()
+    """Clients that may also load and unload models, which lets them run code of their own in the server. It needs
+    scaling.servers_max 1, since a call through Envoy reaches one server. Empty: nobody may."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """Each issuer and each tenant is described once, and a tenant's issuer is one of `issuers`."""
+        """Each issuer and each tenant is described once, and every issuer that is named is one of `issuers`."""
         for name in twice([tenant.name for tenant in self.tenants]):
             yield BrokenRule(
                 f"the tenant `{name}` is described more than once: describe it once, with all its groups and scopes",
@@ -122,6 +145,13 @@ class TokenClients(Model):
                     f"the tenant `{tenant.name}` has tokens of `{tenant.issuer}`, which is not one of the issuers "
                     f"({', '.join(issuers)}): name one of these, to the letter, or describe it there",
                     ("tenants", "issuers"),
+                )
+        for controller in self.model_control:
+            if controller.issuer is not None and controller.issuer not in issuers:
+                yield BrokenRule(
+                    f"model_control names tokens of `{controller.issuer}`, which is not one of the issuers "
+                    f"({', '.join(issuers)}): name one of these, to the letter, or describe it there",
+                    ("model_control", "issuers"),
                 )
         for issuer in twice([issuer.issuer for issuer in self.issuers]):
             yield BrokenRule(
@@ -140,6 +170,9 @@ class CertificateClients(Model):
     names: Annotated[tuple[CertificateName, ...], Field(min_length=1)]
     """Certificates that may call, as regular expressions. One must match the whole subject (RFC 2253, such as
     `CN=Jane Doe,O=CERN`), or a whole URI or DNS name among the subject's alternative names."""
+    model_control: tuple[CertificateName, ...] = ()
+    """Those of them that may also load and unload models, which lets them run code of their own in the server. It needs
+    scaling.servers_max 1, since a call through Envoy reaches one server. Empty: nobody may."""
 
 
 Clients = Annotated[NetworkClients | TokenClients | CertificateClients, Field(discriminator="kind")]
@@ -148,3 +181,8 @@ Clients = Annotated[NetworkClients | TokenClients | CertificateClients, Field(di
 def tenants_of(clients: Clients) -> tuple[Tenant, ...]:
     """Return the tenants, in the order in which a token is matched; empty if clients are not told apart."""
     return clients.tenants if isinstance(clients, TokenClients) else ()
+
+
+def models_are_controlled(clients: Clients) -> bool:
+    """Return True if clients may load and unload models."""
+    return bool(clients.model_control) if isinstance(clients, TokenClients | CertificateClients) else False

@@ -15,7 +15,8 @@ from stacks.schema.base import (
     Text,
     twice,
 )
-from stacks.schema.clients import Clients, NetworkClients, tenants_of
+from stacks.schema.clients import Clients, NetworkClients, models_are_controlled, tenants_of
+from stacks.schema.model_control import broken_flags
 from stacks.schema.patches import Patch, PatchTarget
 from stacks.schema.server import Server
 
@@ -321,3 +322,12 @@ class Experiment(Model):
                 "capacity is shared only while requests are refused for it: set it, or name no tenants",
                 ("clients.tenants", "admission.requests_in_flight_per_server_max"),
             )
+        if models_are_controlled(self.clients):
+            yield from broken_flags(flags, key="clients.model_control", flags_key="server.flags")
+            if self.scaling.servers_max > 1:
+                yield BrokenRule(
+                    f"clients.model_control is set but scaling.servers_max is {self.scaling.servers_max}, and a call "
+                    "through Envoy loads a model on one server of them: set servers_max to 1, or let pods of the "
+                    "cluster load models on each server (site.model_control)",
+                    ("clients.model_control", "scaling.servers_max"),
+                )

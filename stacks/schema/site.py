@@ -31,6 +31,7 @@ from stacks.schema.base import (
 )
 from stacks.schema.exposure import Exposure
 from stacks.schema.images import EnvoyImage, PythonImage
+from stacks.schema.model_control import ModelManager
 from stacks.schema.patches import Patch, PatchTarget
 from stacks.schema.pod_settings import PodSettings
 from stacks.schema.pools import Pool
@@ -306,6 +307,9 @@ class Site(Model):
     further_exposures: tuple[Exposure, ...] = ()
     """Further ways to the same servers, such as an ingress for clients outside beside a load balancer inside. Each has
     a Service of its own."""
+    model_control: tuple[ModelManager, ...] = ()
+    """Pods that may load and unload models: they reach HTTP (8000) and gRPC (8001) of every server, and can run code of
+    their own there. Empty: only Envoy reaches a server, and Prometheus its metrics."""
     proxy: Proxy = Proxy()
     """Size and nodes of Envoy."""
     monitoring: Monitoring

@@ -9,10 +9,11 @@ from pydantic import Field
 
 from stacks.origin import KeyPath, dotted
 from stacks.schema.base import BrokenRule, DnsLabel, Model, Text, secrets_in
-from stacks.schema.clients import CertificateClients, NetworkClients, TokenClients
+from stacks.schema.clients import CertificateClients, NetworkClients, TokenClients, models_are_controlled
 from stacks.schema.controllers import CONTROLLERS
 from stacks.schema.experiment import CvmfsRepository, Experiment, S3Repository, VolumeRepository
 from stacks.schema.exposure import Exposure, GatewayExposure, IngressExposure, WayIn, default_service_name
+from stacks.schema.model_control import broken_flags
 from stacks.schema.patch_rules import broken_patches
 from stacks.schema.pools import InterLinkPool, KubernetesPool, Pool
 from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, OwnPrometheus, Site
@@ -87,6 +88,11 @@ class StackConfig(Model):
     def owns_singletons(self) -> bool:
         """True for the stack that sets what the cluster has only once."""
         return self.site.singletons_owner == self.stack
+
+    @property
+    def models_change(self) -> bool:
+        """True if somebody may load and unload models while the servers run, so that servers may differ in them."""
+        return bool(self.site.model_control) or models_are_controlled(self.experiment.clients)
 
     @property
     def secrets(self) -> tuple[tuple[KeyPath, str], ...]:
@@ -166,6 +172,9 @@ class StackConfig(Model):
         yield from self._broken_data()
         yield from self._broken_memory()
         yield from self._broken_identity()
+        if self.site.model_control:
+            flags = self.experiment.server.flags
+            yield from broken_flags(flags, key="site.model_control", flags_key="experiment.server.flags")
         yield from self._broken_services()
         yield from self._broken_annotations()
         yield from self._broken_patches()

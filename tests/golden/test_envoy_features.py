@@ -46,6 +46,23 @@ CASES: Mapping[str, Mapping[str, Any]] = {
             "admission": {"requests_in_flight_per_server_max": 10},
         },
     },
+    "model-control": {
+        "site": TLS,
+        "experiment": {
+            "server": {
+                "image": "example.org/triton:24.10",
+                "cpu_cores": 2.0,
+                "memory_gib": 4.0,
+                "flags": {"strict_readiness": False},
+            },
+            "clients": {
+                "kind": "token",
+                "issuers": [ISSUER],
+                "model_control": [{"groups": ["/cms/models"], "scopes": ["models.load"]}],
+            },
+            "scaling": {"servers_max": 1},
+        },
+    },
     "admission-by-requests": {"experiment": {"admission": {"requests_in_flight_per_server_max": 10}}},
     "admission-by-wait": {"experiment": {"admission": {"queue_refuse_new_jobs_ms": 500}}},
     "stateful": {

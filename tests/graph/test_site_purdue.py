@@ -10,6 +10,7 @@ import pytest
 from rendering.manifests import manifests
 from stacks.resolve import ROOT
 from testbed.api_server_stub import ApiServerStub
+from tests.support.pods import admits, selects
 from tests.support.stacks import config_of
 from tests.support.tools import tool
 
@@ -63,3 +64,22 @@ def test_kedas_query_finds_the_series_of_such_a_target(rendered: list[dict[str, 
     command = [str(tool("promtool")), "test", "rules", str(tmp_path / "suite.yaml")]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_model_manager_finds_the_servers_of_production_and_reaches_their_http_port() -> None:
+    """Labels: `modelManager.labels` and `modelManager.tritonSelector` of the facility's chart, _helpers.tpl."""
+    rendered = manifests(config_of("purdue-cms-prod"))
+    (deployment,) = [
+        each for each in rendered if each["kind"] == "Deployment" and "-triton-" in each["metadata"]["name"]
+    ]
+    server = deployment["spec"]["template"]["metadata"]["labels"]
+    release = {"app.kubernetes.io/component": "triton", "app.kubernetes.io/instance": "sonic-cms-prod"}
+    assert selects(release, server)
+    policies = [each for each in rendered if each["kind"] == "NetworkPolicy"]
+    manager = {
+        "app.kubernetes.io/name": "supersonic-model-manager",
+        "app.kubernetes.io/instance": "supersonic-model-manager",
+        "app.kubernetes.io/component": "model-manager",
+    }
+    assert admits(policies, "ingress", server, {"labels": manager, "namespace": "cms"}, 8000)
+    assert not admits(policies, "ingress", server, {"labels": {"app": "notebook"}, "namespace": "cms"}, 8000)

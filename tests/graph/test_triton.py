@@ -5,6 +5,7 @@ import pytest
 from components.rollout import Promise
 from components.triton import TritonPool
 from tests.support.configs import stack_config
+from tests.support.pods import admits
 from tests.support.pool_args import pool_args
 from tests.support.recorder import Recorder, Resource
 
@@ -64,6 +65,30 @@ def test_only_envoy_calls_and_only_prometheus_reads_metrics(pool: Recorder) -> N
     assert [rule["port"] for rule in reads["ports"]] == [8002]
     components = [peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in reads["from"]]
     assert components == ["prometheus"]
+
+
+def test_the_pods_that_may_load_models_reach_http_and_grpc_of_each_server(recorder: Recorder) -> None:
+    labels = {"app.kubernetes.io/component": "model-manager"}
+    managers = [
+        {"namespace": "managers", "pod_labels": labels},
+        {"namespace": "sonic-demo", "pod_labels": {"app": "loader"}},
+    ]
+    server = {
+        "image": "example.org/triton:24.10",
+        "cpu_cores": 2.0,
+        "memory_gib": 4.0,
+        "flags": {"strict_readiness": False},
+    }
+    config = stack_config(site={"model_control": managers}, experiment={"server": server})
+    recorder.run(lambda: TritonPool("triton", pool_args(config)))
+    policies = recorder.manifests("NetworkPolicy")
+    (servers,) = [policy["spec"]["podSelector"]["matchLabels"] for policy in policies]
+    for port in (8000, 8001):
+        assert admits(policies, "ingress", servers, {"labels": labels, "namespace": "managers"}, port)
+        assert admits(policies, "ingress", servers, {"labels": {"app": "loader"}, "namespace": "sonic-demo"}, port)
+        assert not admits(policies, "ingress", servers, {"labels": labels, "namespace": "elsewhere"}, port)
+        assert not admits(policies, "ingress", servers, {"labels": {"app": "x"}, "namespace": "managers"}, port)
+    assert not admits(policies, "ingress", servers, {"labels": labels, "namespace": "managers"}, 8002)
 
 
 def test_outputs_name_what_others_address(pool: Recorder) -> None:

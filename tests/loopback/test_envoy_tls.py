@@ -17,7 +17,7 @@ from testbed.issuer import Issuer
 from testbed.polling import eventually
 from testbed.proxy_client import ask, channel, outcomes, tls_channel
 from testbed.real_envoy import RealEnvoy
-from testbed.stand_in import StandIn
+from testbed.stand_in import INFER, StandIn
 from tests.loopback.conftest import Envoys, Servers
 
 A = "127.0.1.1"
@@ -51,9 +51,11 @@ def start(envoy: Envoys, clients: Clients) -> RealEnvoy:
     return proxy
 
 
-def call(proxy: RealEnvoy, shown: Credentials | None = None, *, authority: Authority = PUBLIC) -> Counter[str]:
+def call(
+    proxy: RealEnvoy, shown: Credentials | None = None, *, authority: Authority = PUBLIC, method: str = INFER
+) -> Counter[str]:
     with tls_channel(proxy.target, authority.certificate, shown) as client:
-        return outcomes(client)
+        return outcomes(client, method=method)
 
 
 def test_plain_text_and_untrusted_certificates_are_refused(server: StandIn, envoy: Envoys) -> None:
@@ -140,6 +142,16 @@ def test_only_certificates_with_an_allowed_name_reach_a_server(server: StandIn, 
         case: {status: 1} for case, (_, status) in WRONG.items()
     }
     assert server.calls == len(RIGHT)
+
+
+def test_models_are_loaded_by_the_named_certificates_and_by_no_other(server: StandIn, envoy: Envoys) -> None:
+    proxy = start(envoy, GRID_CLIENTS.model_copy(update={"model_control": (r"CN=jane,O=Test",)}))
+    for act in ("Load", "Unload"):
+        method = f"/inference.GRPCInferenceService/RepositoryModel{act}"
+        assert call(proxy, RIGHT["subject"], method=method) == {A: 1}
+        assert call(proxy, RIGHT["DNS name"], method=method) == {"PERMISSION_DENIED": 1}
+    assert call(proxy, RIGHT["DNS name"]) == {A: 1}
+    assert server.calls == 3
 
 
 def test_the_log_names_the_subject_of_a_refused_client(server: StandIn, envoy: Envoys) -> None:

@@ -8,8 +8,8 @@ import grpc
 import pytest
 from cryptography import x509
 
-from components.envoy.routes import HEALTH_CHECK_PATH
-from stacks.schema.clients import TokenClients, TokenIssuer
+from components.envoy.routes import CLOSED, HEALTH_CHECK_PATH
+from stacks.schema.clients import ModelController, TokenClients, TokenIssuer
 from testbed.authority import Authority
 from testbed.issuer import Issuer, files_for_tokens, new_key, public_pem
 from testbed.polling import eventually
@@ -54,10 +54,10 @@ def guarded(server: StandIn, envoy: Envoys, authority: Authority) -> Guarded:
     """Starts an Envoy that takes the tokens of issuers, as it is with hours made seconds."""
     assert server.calls == 0
 
-    def start(*issuers: TokenIssuer) -> RealEnvoy:
+    def start(*issuers: TokenIssuer, model_control: tuple[ModelController, ...] = ()) -> RealEnvoy:
         proxy = envoy(
             (A,),
-            clients=TokenClients(kind="token", issuers=issuers),
+            clients=TokenClients(kind="token", issuers=issuers, model_control=model_control),
             files=files_for_tokens(authority),
             change=hours_are_seconds,
         )
@@ -277,3 +277,57 @@ def test_a_token_needs_one_of_the_groups_or_scopes_of_its_issuer(
     assert outcome(proxy, other.token()) == A, "the other issuer's tokens need neither"
     assert outcome(proxy, None, HEALTH_CHECK_PATH) == "\x08\x01"
     assert server.calls == 4
+
+
+LOAD, UNLOAD = (f"/inference.GRPCInferenceService/RepositoryModel{act}" for act in ("Load", "Unload"))
+CONTROLLERS: dict[str, tuple[dict[str, Any], str]] = {
+    "one of the groups": ({"wlcg.groups": ["/cms/sonic", "/cms/models"]}, A),
+    "the scope": ({"scope": "inference.use models.load"}, A),
+    "another group": ({"wlcg.groups": ["/cms/sonic"]}, DENIED),
+    "a group below": ({"wlcg.groups": ["/cms/models/guests"]}, DENIED),
+    "the group as scope": ({"scope": "/cms/models"}, DENIED),
+    "neither": ({}, DENIED),
+}
+
+
+def member(issuer: Issuer, *groups: str) -> str:
+    """Return a token of somebody in these groups."""
+    claims: dict[str, Any] = {"wlcg.groups": list(groups)}
+    return issuer.token(**claims)
+
+
+def test_models_are_loaded_by_the_named_clients_and_by_nobody_else(
+    issuer: Issuer, other: Issuer, server: StandIn, guarded: Guarded
+) -> None:
+    named = ModelController(issuer=issuer.issuer, groups=("/cms/models",), scopes=("models.load",))
+    proxy = guarded(issuer.fact(), other.fact(), model_control=(named,))
+    for method in (LOAD, UNLOAD):
+        assert {case: outcome(proxy, issuer.token(**claims), method) for case, (claims, _) in CONTROLLERS.items()} == {
+            case: status for case, (_, status) in CONTROLLERS.items()
+        }
+        assert outcome(proxy, member(other, "/cms/models"), method) == DENIED
+        assert outcome(proxy, None, method) == UNAUTHENTICATED
+    passed = server.calls
+    assert passed == 4
+    for disguised in (f"{LOAD}?model=m", f"{LOAD}#", f"{LOAD}/", f"/{LOAD}", LOAD.replace("Load", "%4Coad")):
+        assert outcome(proxy, issuer.token(), disguised) in {DENIED, "UNIMPLEMENTED", "INTERNAL"}, disguised
+    right = member(issuer, "/cms/models")
+    for closed in ("TraceSetting", "LogSettings", "SystemSharedMemoryRegister", "RepositoryModelLoadAll"):
+        assert outcome(proxy, right, f"/inference.GRPCInferenceService/{closed}") == DENIED
+    assert server.calls == passed
+    assert outcome(proxy, other.token()) == outcome(proxy, issuer.token()) == A, "everybody goes on inferring"
+
+
+def test_a_refused_load_is_answered_as_any_closed_method(issuer: Issuer, guarded: Guarded) -> None:
+    asking = issuer.fact(groups=("/cms",))
+    proxy = guarded(asking, model_control=(ModelController(groups=("/cms/models",)),))
+    for group, sentence in (
+        ("/cms", CLOSED),
+        ("/cms/models", "forbidden: the token is valid, but has none of the groups or scopes that may call"),
+    ):
+        with channel(proxy.target) as client, pytest.raises(grpc.RpcError) as raised:
+            ask(client, LOAD, token=member(issuer, group))
+        call = raised.value
+        assert isinstance(call, grpc.Call)
+        assert (call.code(), call.details()) == (grpc.StatusCode.PERMISSION_DENIED, sentence)
+    assert outcome(proxy, member(issuer, "/cms", "/cms/models"), LOAD) == A

@@ -89,6 +89,39 @@ def test_a_server_that_answers_wrongly_fails_among_right_ones(kubectl: Callable[
     ]
 
 
+CONTROLLED: dict[str, dict[str, Any]] = {
+    "site": {"model_control": [{"namespace": "managers", "pod_labels": {"app": "model-manager"}}]},
+    "experiment": {
+        "server": {
+            "image": "example.org/triton:24.10",
+            "cpu_cores": 2.0,
+            "memory_gib": 4.0,
+            "flags": {"strict_readiness": False},
+        }
+    },
+}
+
+
+def test_a_server_without_a_model_that_was_loaded_on_others_is_named(
+    kubectl: Callable[..., None], started: ExitStack
+) -> None:
+    old, new = triton(), triton()
+    old.models["extra"] = StandInModel(inputs={"x": [1]}, outputs={"x": [1]}, compute=lambda given: given)
+    new.models["extra"] = StandInModel(inputs={}, outputs={}, compute=lambda given: given, state="")
+    addresses = {name: started.enter_context(each.serving()) for name, each in (("a", old), ("b", new))}
+    kubectl(pods=[pod("a"), pod("b")], addresses=addresses)
+    first, second, row = ask_each(stack_config(**CONTROLLED), [ECHO])
+    assert first.result is second.result is Result.OK
+    assert row.result is Result.FAILED
+    assert row.detail == (
+        "b lacks extra version 1, which other servers have loaded, so that some requests fail: load or unload it on "
+        "each server"
+    )
+    new.models["extra"].state = "READY"
+    assert [row.result for row in ask_each(stack_config(**CONTROLLED), [ECHO])] == [Result.OK] * 3
+    assert len(list(ask_each(stack_config(), [ECHO]))) == 2, "the servers of another stack are alike by their flags"
+
+
 def test_a_port_that_is_not_forwarded_is_reported(kubectl: Callable[..., None]) -> None:
     kubectl(pods=[pod("a")], addresses={"a": ""})
     (row,) = ask_each(stack_config(), [ECHO])

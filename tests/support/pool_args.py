@@ -24,5 +24,6 @@ def pool_args(config: StackConfig, *, repository: MountedRepository = LOCAL) -> 
         repository=repository,
         timing=ServerTiming.of(config.experiment.traffic, dns_ttl_seconds=config.site.dns_ttl_seconds),
         proxy_selector=naming.labels("envoy").selector,
+        model_managers=config.site.model_control,
         prometheus_peer=pods(naming.labels("prometheus").selector),
     )
