@@ -226,18 +226,22 @@ class SiteStack(SonicComponent):
         return EnvoyProxy(self.child("envoy"), args, self.options(depends_on=after))
 
     def _admission(self, pools: Sequence[ServerPool], monitoring: Monitoring) -> AdmissionArgs | None:
-        """Return the limits of admission; None if the experiment declares none."""
+        """Return the limits of admission and of the first pool; None where there are neither."""
         site, experiment = self._config.site, self._config.experiment
-        if experiment.admission == Admission():
+        if experiment.admission == Admission() and len(pools) == 1:
             return None
+        scaling = experiment.scaling
         return AdmissionArgs(
             declared=experiment.admission,
-            servers_max=experiment.scaling.servers_max,
-            query=queries.queue_wait_ms(pools, service_time_ms=experiment.scaling.service_time_ms),
+            servers_max=scaling.servers_max,
+            query=queries.queue_wait_ms(pools, service_time_ms=scaling.service_time_ms),
             prometheus_url=monitoring.url,
             credentials=monitoring.credentials,
             prometheus_peers=[self._prometheus_peer()] if isinstance(site.monitoring, OwnPrometheus) else [],
             tenants=tenants_of(experiment.clients),
+            # A request of a queue within its target spends no more time in a pool, and a server has no more of them.
+            spill_ms=scaling.queue_target_ms + scaling.service_time_ms if len(pools) > 1 else None,
+            spill_in_flight_per_server=scaling.queue_target_ms / scaling.service_time_ms + 1,
             image=self._image(site.images.admission or versions.ADMISSION_IMAGE),
         )
 

@@ -39,9 +39,9 @@ class Controller:
         self.log = directory / f"admission-{self.probe_port}.log"
         self._core = core
         folder = directory / f"admission-{self.probe_port}"
-        folder.mkdir()
         made = files(args, envoys=envoys, memory_max=memory_max, admin_port=envoy.admin_port)
         for name, content in made.items():
+            (folder / name).parent.mkdir(exist_ok=True, parents=True)
             (folder / name).write_text(content)
         self._command = command(
             args, folder=str(folder), admin_port=envoy.admin_port, probe_port=self.probe_port, python=sys.executable

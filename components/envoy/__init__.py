@@ -11,14 +11,8 @@ import pulumi_kubernetes as k8s
 from components.base import Manifest, SonicComponent
 from components.envoy.args import AdmissionArgs, EnvoyProxyArgs
 from components.envoy.bootstrap import bootstrap
-from components.envoy.deployment import (
-    BOOTSTRAP_FILE,
-    DRAIN_FILE,
-    START_SECONDS,
-    STARTUP_FILE,
-    awaited_secrets,
-    deployment_spec,
-)
+from components.envoy.deployment import BOOTSTRAP_FILE, START_SECONDS, deployment_spec, scripts
+from components.envoy.feature import config_map_key
 from components.envoy.features import features
 from components.envoy.ports import GRPC_PORT, STATS_PORT
 from components.envoy.validate import find_envoy, validate_bootstrap
@@ -128,9 +122,8 @@ def _valid_files(args: EnvoyProxyArgs) -> dict[str, str]:
         validate_bootstrap(config, envoy=find_envoy(), files=files)
     except ValueError as error:
         raise pulumi.RunError(str(error)) from None
-    scripts = [DRAIN_FILE, *([STARTUP_FILE] if awaited_secrets(args) else [])]
     return {
         BOOTSTRAP_FILE: json.dumps(config, indent=2),
-        **{name: Path(__file__).with_name(name).read_text() for name in scripts},
-        **files,
+        **{name: Path(__file__).with_name(name).read_text() for name in scripts(args)},
+        **{config_map_key(path): content for path, content in files.items()},
     }

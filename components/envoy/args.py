@@ -17,7 +17,7 @@ from stacks.schema.site import Proxy
 
 @dataclass(frozen=True, kw_only=True)
 class AdmissionArgs:
-    """Limits on accepted work, if the experiment declares any."""
+    """Limits on accepted work and use of the pools, where a controller decides on either."""
 
     declared: Admission
     """Limits that the experiment declares."""
@@ -33,6 +33,10 @@ class AdmissionArgs:
     """NetworkPolicy peers of that Prometheus; empty: those that the URL leads to."""
     tenants: Sequence[Tenant] = ()
     """Tenants that share an overloaded pool by weight, besides all other clients."""
+    spill_ms: float | None = None
+    """Time in the first pool from which on requests go to the next one, in milliseconds; None: there is one pool."""
+    spill_in_flight_per_server: float = 0.0
+    """Requests in progress per healthy server up to which a pool is not full."""
     image: str
     """Image with python3 on PATH, 3.11 or later."""
 
@@ -67,7 +71,7 @@ class EnvoyProxyArgs:
     prometheus_peer: Mapping[str, Any]
     """NetworkPolicy peer that reads the metrics."""
     admission: AdmissionArgs | None = None
-    """Limits on accepted work; None: Envoy accepts all that fits into its memory."""
+    """Arguments of the controller; None: there is one pool, and Envoy accepts all that fits into its memory."""
     stateful: bool = False
     """True if a model keeps state between requests."""
 

@@ -5,7 +5,7 @@ a rolling, drained restart, so that what runs is always what was reviewed and va
 """
 
 from components.envoy.args import EnvoyProxyArgs
-from components.envoy.cluster import cluster
+from components.envoy.cluster import clusters
 from components.envoy.features import features
 from components.envoy.listener import clients_listener
 from components.envoy.memory import requests_max
@@ -27,7 +27,7 @@ def bootstrap(args: EnvoyProxyArgs) -> Config:
         "static_resources": {
             "listeners": [clients_listener(address, GRPC_PORT, args, parts), stats_listener(address, STATS_PORT)],
             "clusters": [
-                cluster(args.pools, args.timing, requests_max=min([memory_max, *limits]), memory_max=memory_max),
+                *clusters(args.pools, args.timing, requests_max=min([memory_max, *limits]), memory_max=memory_max),
                 *(further for part in parts for further in part.clusters),
                 admin_cluster(LOOPBACK, ADMIN_PORT),
             ],

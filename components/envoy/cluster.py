@@ -1,13 +1,14 @@
-"""The upstream cluster: all Triton servers of all pools, with balancing, health checks, limits and HTTP/2."""
+"""The upstream clusters: all Triton servers of all pools, with balancing, health checks, limits and HTTP/2."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from components.envoy.typed import Config, extension, mib, milliseconds, percent, seconds, socket_address, typed
 from components.server_pool import ServerPool
 from components.timing import ServerTiming, Timing
 
-CLUSTER = "servers"
-"""Name of the cluster, and value of the label `envoy_cluster_name` of its metrics."""
+CLUSTER, NEXT_CLUSTER = "servers", "servers_next"
+"""Names of the clusters, and values of the label `envoy_cluster_name` of their metrics."""
 
 STREAM_WINDOW_BYTES = mib(4)
 """HTTP/2 window of one request or answer: a 1 MB tensor takes one round trip, and a stream across a continent keeps its
@@ -25,8 +26,11 @@ _CHOICES = 8
 """Servers drawn, with repetition, for one attempt."""
 
 
-def cluster(pools: Sequence[ServerPool], timing: Timing, *, requests_max: int, memory_max: int) -> Config:
+def clusters(pools: Sequence[ServerPool], timing: Timing, *, requests_max: int, memory_max: int) -> list[Config]:
     """Return all pools as one cluster, so that balancing, health and retries cover them together.
+
+    With several pools there is a second one, of the same servers, whose first choice is the second pool: it gets the
+    requests for which the first pool is too full. docs/adr, "Pools spill by load".
 
     Args:
         pools: the capacity pools, with priorities 0, 1, … without a gap.
@@ -34,13 +38,21 @@ def cluster(pools: Sequence[ServerPool], timing: Timing, *, requests_max: int, m
         requests_max: limit on requests in progress; the admission controller may set a lower one.
         memory_max: requests that fit into Envoy's memory.
     """
+    last = max(pool.priority for pool in pools)
+    following = [replace(pool, priority=pool.priority - 1 if pool.priority else last) for pool in pools]
+    named = {CLUSTER: pools, **({NEXT_CLUSTER: following} if last else {})}
+    limits = {"requests_max": requests_max, "memory_max": memory_max}
+    return [_cluster(name, ordered, timing, **limits) for name, ordered in named.items()]
+
+
+def _cluster(name: str, pools: Sequence[ServerPool], timing: Timing, *, requests_max: int, memory_max: int) -> Config:
     servers = ServerTiming.most_patient([pool.timing for pool in pools])
     return {
-        "name": CLUSTER,
+        "name": name,
         "cluster_type": _dns(timing),
         "connect_timeout": seconds(timing.connect_timeout_seconds),
         "per_connection_buffer_limit_bytes": WRITE_BUFFER_BYTES,
-        "load_assignment": {"cluster_name": CLUSTER, "endpoints": [_locality(pool) for pool in pools]},
+        "load_assignment": {"cluster_name": name, "endpoints": [_locality(pool) for pool in pools]},
         # Join the shortest queue of so many servers drawn at random, without slow start. Of all servers, Envoy would
         # draw a dead one, whose queue is the shortest, for a retry as well: docs/adr, "A request takes two servers at
         # most".

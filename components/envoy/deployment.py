@@ -8,7 +8,7 @@ import pulumi
 
 from components.base import Manifest
 from components.envoy.args import EnvoyProxyArgs
-from components.envoy.feature import CONFIG_FOLDER, SecretMount
+from components.envoy.feature import CONFIG_FOLDER, Feature, SecretMount, config_map_key
 from components.envoy.features import features
 from components.envoy.ports import ADMIN_PORT, STATS_PORT
 from components.envoy.stats import METRICS_PATH, READY_PATH
@@ -104,11 +104,24 @@ def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manif
             *(container for part in parts for container in part.containers),
         ],
         "volumes": [
-            {"name": "config", "configMap": {"name": config_map_name}},
+            {"name": "config", "configMap": {"name": config_map_name, **_items(args, parts)}},
             *({"name": mount.volume, "secret": {"secretName": mount.secret}} for mount in secrets),
             *(volume for part in parts for volume in part.volumes),
         ],
     }
+
+
+def scripts(args: EnvoyProxyArgs) -> list[str]:
+    """Return the names of the scripts in the ConfigMap."""
+    return [DRAIN_FILE, *([STARTUP_FILE] if awaited_secrets(args) else [])]
+
+
+def _items(args: EnvoyProxyArgs, parts: Sequence[Feature]) -> dict[str, Any]:
+    """Return the paths of the ConfigMap's files, where some are in folders; without any, each key is a file."""
+    paths = [BOOTSTRAP_FILE, *scripts(args), *(path for part in parts for path in part.files)]
+    if not any("/" in path for path in paths):
+        return {}
+    return {"items": [{"key": config_map_key(path), "path": path} for path in paths]}
 
 
 def _container(args: EnvoyProxyArgs, secrets: Sequence[SecretMount], awaited: Sequence[str]) -> dict[str, Any]:

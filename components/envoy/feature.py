@@ -18,6 +18,11 @@ RoutePatch = Callable[[Sequence[Config]], Sequence[Config]]
 """Takes the routes for clients, first match first, and returns those that replace them."""
 
 
+def config_map_key(path: str) -> str:
+    """Return the key of a file in the ConfigMap, whose keys know no folders."""
+    return path.replace("/", ".")
+
+
 def _unchanged(routes: Sequence[Config]) -> Sequence[Config]:
     return routes
 
@@ -57,7 +62,7 @@ class Feature:
     overload_manager: Config | None = None
     """Envoy's overload manager; None: another feature's."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """File name in `CONFIG_FOLDER` -> content."""
+    """Path in `CONFIG_FOLDER` -> content of the file."""
     secrets: Sequence[SecretMount] = ()
     """Secrets in Envoy's container."""
     awaited_secrets: Sequence[str] = ()

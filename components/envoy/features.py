@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from components.envoy import admission, identity, memory, model_control, tenants, tls
+from components.envoy import admission, identity, memory, model_control, spill, tenants, tls
 from components.envoy.args import EnvoyProxyArgs
 from components.envoy.feature import Feature
 
@@ -13,6 +13,7 @@ _FEATURES: Mapping[str, Callable[[EnvoyProxyArgs], Feature]] = {
     "identity": identity.feature,
     "model control": model_control.feature,
     "tenants": tenants.feature,
+    "spill": spill.feature,  # after the tenants' routes, of which it makes pairs
     "admission": admission.feature,
 }
 

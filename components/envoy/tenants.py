@@ -1,11 +1,11 @@
 """Two routes per tenant: one refuses a fraction set by a runtime key, one forwards and counts.
 
-`admission.controller` sets the fractions.
+`admission.controller.shares` sets the fractions.
 """
 
 from collections.abc import Iterator, Sequence
 
-from components.envoy.admission import controller
+from components.envoy.admission.controller.policy import refuse_key
 from components.envoy.args import EnvoyProxyArgs
 from components.envoy.feature import Feature
 from components.envoy.identity import claim_matcher
@@ -37,7 +37,7 @@ def _routes_by_tenant(route: Config, tenants: Sequence[Tenant]) -> list[Config]:
 def _pair(route: Config, name: str, claims: Sequence[Config]) -> Iterator[Config]:
     match = {**route["match"], **({"dynamic_metadata": list(claims)} if claims else {})}
     over_share = {
-        "runtime_key": controller.refuse_key(name),
+        "runtime_key": refuse_key(name),
         "default_value": {"numerator": 0, "denominator": "MILLION"},
     }
     # Envoy makes 429 UNAVAILABLE, which would say: full for everybody.

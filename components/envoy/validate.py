@@ -53,7 +53,7 @@ def validate_bootstrap(bootstrap: Mapping[str, Any], *, envoy: str, files: Mappi
     Args:
         bootstrap: the configuration.
         envoy: path of the binary.
-        files: name -> content of the files beside the bootstrap in the pod.
+        files: path -> content of the files beside the bootstrap in the pod.
 
     Raises:
         InvalidBootstrapError: Envoy refuses it, or the binary cannot be run. The text is one sentence.
@@ -62,7 +62,9 @@ def validate_bootstrap(bootstrap: Mapping[str, Any], *, envoy: str, files: Mappi
         path = Path(directory, "envoy.json")
         path.write_text(json.dumps(bootstrap).replace(f"{CONFIG_FOLDER}/", f"{directory}/"))
         for name, content in files.items():
-            Path(directory, name).write_text(content)
+            file = Path(directory, name)
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(content)
         command = [envoy, "--mode", "validate", "--config-path", str(path), "--log-level", "warning", *_NODE]
         try:
             run = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from components.envoy.admission.controller import LIMIT_KEY, REFUSE_NEW_JOBS_KEY
+from components.envoy.admission.controller.policy import CLUSTER, REFUSE_NEW_JOBS_KEY, limit_key
 from testbed.polling import eventually
 from testbed.prometheus_stub import PrometheusStub, vector
 from testbed.proxy_client import begin, channel, outcome, outcomes
@@ -24,6 +24,7 @@ from tests.support.chaos import Fault
 from tests.support.prometheus import answers
 
 A, B = "127.0.1.1", "127.0.1.2"
+LIMIT = limit_key(CLUSTER)
 INDEX = "/inference.GRPCInferenceService/RepositoryIndex"
 
 
@@ -114,7 +115,7 @@ def test_requests_over_the_declared_limit_get_unavailable_with_a_pushback(
 ) -> None:
     both = servers(2)
     bench = Bench(started, envoy, both, tmp_path, requests_in_flight_per_server_max=10)
-    await_told(bench.envoy, LIMIT_KEY, "20")
+    await_told(bench.envoy, LIMIT, "20")
     for server in both:
         server.delay_seconds = 4
     assert outcomes(bench.client, 100)["UNAVAILABLE"] == 80
@@ -135,11 +136,11 @@ def test_the_limit_follows_the_number_of_healthy_servers(
 ) -> None:
     first, second = servers(2)
     bench = Bench(started, envoy, [first, second], tmp_path, requests_in_flight_per_server_max=10)
-    await_told(bench.envoy, LIMIT_KEY, "20")
+    await_told(bench.envoy, LIMIT, "20")
     first.serving = False
-    await_told(bench.envoy, LIMIT_KEY, "10")
+    await_told(bench.envoy, LIMIT, "10")
     first.serving = True
-    await_told(bench.envoy, LIMIT_KEY, "20")
+    await_told(bench.envoy, LIMIT, "20")
 
 
 def test_new_jobs_are_refused_before_requests_also_without_prometheus(
@@ -150,7 +151,7 @@ def test_new_jobs_are_refused_before_requests_also_without_prometheus(
         started, envoy, [server], tmp_path, requests_in_flight_per_server_max=10, queue_refuse_new_jobs_ms=100.0
     )
     bench.prometheus.stop()
-    await_told(bench.envoy, LIMIT_KEY, "10")
+    await_told(bench.envoy, LIMIT, "10")
     server.delay_seconds = 5
     held = [begin(bench.client) for _ in range(9)]
     await_told(bench.envoy, REFUSE_NEW_JOBS_KEY, "100")
@@ -168,7 +169,7 @@ def test_calls_do_not_wait_for_a_stopped_controller_or_prometheus(
     bench = Bench(
         started, envoy, servers(1), tmp_path, requests_in_flight_per_server_max=10, queue_refuse_new_jobs_ms=100.0
     )
-    await_told(bench.envoy, LIMIT_KEY, "10")
+    await_told(bench.envoy, LIMIT, "10")
     bench.answer(None)
     program = bench.controller.program()
     assert program
@@ -177,7 +178,7 @@ def test_calls_do_not_wait_for_a_stopped_controller_or_prometheus(
     for _ in range(100):
         assert outcomes(bench.client, 5, deadline_seconds=5) == {A: 5}
     assert outcomes(bench.client, 3, method=INDEX, deadline_seconds=5) == {A: 3}
-    assert runtime(bench.envoy)[LIMIT_KEY] == "10"
+    assert runtime(bench.envoy)[LIMIT] == "10"
 
 
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
@@ -195,7 +196,7 @@ def test_a_controller_that_crashes_or_hangs_loses_its_keys_and_is_restarted(
     os.kill(program, fault)
     await_told(bench.envoy, REFUSE_NEW_JOBS_KEY, "0")
     eventually(lambda: bench.controller.program() not in {program, None}, "another program")
-    await_told(bench.envoy, LIMIT_KEY, "10")
+    await_told(bench.envoy, LIMIT, "10")
     assert bench.controller.ready()
     assert "what it told Envoy is withdrawn" in bench.controller.log.read_text()
 
@@ -220,12 +221,12 @@ def test_a_restarted_envoy_gets_its_limit_again(
     started: ExitStack, servers: Servers, envoy: Envoys, tmp_path: Path
 ) -> None:
     bench = Bench(started, envoy, servers(1), tmp_path, requests_in_flight_per_server_max=10)
-    await_told(bench.envoy, LIMIT_KEY, "10")
+    await_told(bench.envoy, LIMIT, "10")
     bench.envoy.process.kill()
     bench.envoy.process.wait()
     eventually(lambda: "refused" in bench.controller.log.read_text(), "the controller has seen it")
     bench.envoy.__enter__()
-    await_told(bench.envoy, LIMIT_KEY, "10")
+    await_told(bench.envoy, LIMIT, "10")
     assert outcomes(channel(bench.envoy.target)) == {A: 1}
 
 
@@ -243,7 +244,7 @@ def test_under_triple_load_requests_are_served_or_refused_and_none_times_out(
     """600 requests a second for 10 s, where one server does 200 and 50 may be in progress."""
     server = started.enter_context(Busy(A, server_port, slots=4, work_seconds=0.02))
     bench = Bench(started, envoy, [server], tmp_path, requests_in_flight_per_server_max=50)
-    await_told(bench.envoy, LIMIT_KEY, "50")
+    await_told(bench.envoy, LIMIT, "50")
     begun, calls = time.monotonic(), []
     for number in range(6000):
         time.sleep(max(0.0, begun + number / 600 - time.monotonic()))
@@ -263,9 +264,9 @@ def test_a_controller_with_a_full_disk_still_sets_the_limit(
     controller = Controller(args, proxy, tmp_path)
     controller.log = Path("/dev/full")
     started.enter_context(controller)
-    await_told(proxy, LIMIT_KEY, "10")
+    await_told(proxy, LIMIT, "10")
     program = controller.program()
     assert program
     os.kill(program, signal.SIGKILL)
     eventually(lambda: controller.program() not in {program, None}, "another program")
-    await_told(proxy, LIMIT_KEY, "10")
+    await_told(proxy, LIMIT, "10")

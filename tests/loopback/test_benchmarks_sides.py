@@ -15,7 +15,7 @@ from benchmarks.loopback.sides import SERVICE_NAME, Side, ours, supersonic
 from benchmarks.traffic.limiter_decisions import ask_for_index, decisions, supersonic_limited
 from benchmarks.traffic.overload import issuer_on_loopback, shared, token
 from benchmarks.traffic.refusals import refusals_of
-from components.envoy.admission.controller import refuse_key
+from components.envoy.admission.controller.policy import refuse_key
 from components.envoy.validate import find_envoy
 from testbed.dns_stub import DnsStub, Zone
 from testbed.prometheus_stub import PrometheusStub

@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 import pytest
 
-from components.envoy.admission.controller import LIMIT_KEY, refuse_key
+from components.envoy.admission.controller.policy import CLUSTER, limit_key, refuse_key
 from components.envoy.routes import HEALTH_CHECK_PATH
 from stacks.schema.clients import Tenant, TokenClients
 from testbed.authority import Authority
@@ -120,7 +120,7 @@ def bench(
         )
         eventually(lambda: proxy.healthy_servers() == {A}, "healthy")
         controller = started.enter_context(Controller(args, proxy, tmp_path))
-        eventually(lambda: LIMIT_KEY in proxy.admin("/runtime")[1], "the limit is set")
+        eventually(lambda: limit_key(CLUSTER) in proxy.admin("/runtime")[1], "the limit is set")
         return Bench(signing, server, proxy, controller)
 
     return start

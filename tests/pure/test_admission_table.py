@@ -11,15 +11,9 @@ from hypothesis import strategies as st
 
 from components.envoy import AdmissionArgs
 from components.envoy.admission import command, egress, files, limit_of_configuration
-from components.envoy.admission.controller import (
-    Decision,
-    Observation,
-    Policy,
-    Prometheus,
-    decide,
-    queue_ms_of,
-    servers_in_use,
-)
+from components.envoy.admission.controller.limits import Decision, Load, decide, servers_in_use
+from components.envoy.admission.controller.policy import CLUSTER, NEXT_CLUSTER, Policy
+from components.envoy.admission.controller.prometheus import Prometheus, queue_ms_of
 from stacks.schema.experiment import Admission
 from testbed.polling import eventually
 from testbed.prometheus_stub import PrometheusStub, vector
@@ -35,6 +29,8 @@ POLICY = Policy(
     query="wait",
     admin_port=9901,
     weights={},
+    spill_ms=None,
+    spill_in_flight_per_server=0,
 )
 
 
@@ -43,7 +39,7 @@ def policy(**changes: float | None) -> Policy:
 
 
 def refused(queue_ms: float | None, *, in_flight: int = 0, refusing: bool = False) -> bool:
-    return decide(Observation(in_flight, 4, queue_ms), POLICY, refusing=refusing).refuse_new_jobs
+    return decide({CLUSTER: Load(in_flight, 4)}, queue_ms, POLICY, refusing=refusing).refuse_new_jobs
 
 
 @pytest.mark.parametrize("case", answers())
@@ -103,12 +99,23 @@ def test_a_restarted_controller_admits_new_jobs_between_the_thresholds() -> None
 
 @pytest.mark.parametrize(("servers", "limit"), [(0, 50), (1, 50), (4, 200), (8, 400), (20, 400)])
 def test_the_limit_follows_the_servers_up_to_the_configured_one(servers: int, limit: int) -> None:
-    assert decide(Observation(0, servers, None), POLICY, refusing=False).requests_max == limit
+    assert decide({CLUSTER: Load(0, servers)}, None, POLICY, refusing=False).requests_max == {CLUSTER: limit}
 
 
 def test_nothing_is_refused_without_a_declaration() -> None:
     nothing = policy(requests_in_flight_per_server_max=None, queue_refuse_new_jobs_ms=None)
-    assert decide(Observation(10_000, 0, 1e9), nothing, refusing=False) == Decision(400, refuse_new_jobs=False)
+    decision = decide({CLUSTER: Load(10_000, 0)}, 1e9, nothing, refusing=False)
+    assert decision == Decision({CLUSTER: 400}, refuse_new_jobs=False)
+
+
+def test_the_clusters_of_two_pools_share_the_memory_and_are_full_together() -> None:
+    full_and_empty = {CLUSTER: Load(190, 4), NEXT_CLUSTER: Load(0, 2)}
+    decision = decide(full_and_empty, None, POLICY, refusing=False)
+    assert decision == Decision({CLUSTER: 200, NEXT_CLUSTER: 100}, refuse_new_jobs=False)
+    both_full = {CLUSTER: Load(190, 4), NEXT_CLUSTER: Load(80, 2)}
+    assert decide(both_full, None, POLICY, refusing=False).refuse_new_jobs
+    no_limit = policy(requests_in_flight_per_server_max=None)
+    assert decide(both_full, None, no_limit, refusing=False).requests_max == {CLUSTER: 320, NEXT_CLUSTER: 210}
 
 
 @given(
@@ -123,10 +130,11 @@ def test_the_limit_is_at_least_one_and_at_most_the_configured_one(
     in_flight: int, servers: int, queue_ms: float | None, refusing: bool, per_server: int | None, envoys: int
 ) -> None:
     declared = policy(requests_in_flight_per_server_max=per_server, envoys=envoys)
-    seen = Observation(in_flight, servers, queue_ms)
-    decision = decide(seen, declared, refusing=refusing)
-    assert 1 <= decision.requests_max <= declared.requests_max
-    assert decide(seen, declared, refusing=decision.refuse_new_jobs) == decision, "the same load, the same decision"
+    loads = {CLUSTER: Load(in_flight, servers)}
+    decision = decide(loads, queue_ms, declared, refusing=refusing)
+    assert 1 <= decision.requests_max[CLUSTER] <= declared.requests_max
+    again = decide(loads, queue_ms, declared, refusing=decision.refuse_new_jobs)
+    assert again == decision, "the same load, the same decision"
 
 
 def hosts(priority: int, healthy: int, unhealthy: int = 0, unchecked: int = 0) -> list[dict[str, object]]:
@@ -186,7 +194,8 @@ def test_the_controller_can_read_its_policy_file() -> None:
     read = Policy(**json.loads(made["admission.json"]))
     assert (read.requests_in_flight_per_server_max, read.envoys, read.requests_max) == (100, 2, 400)
     run = command(arguments(), folder="/folder", admin_port=9901)
-    assert {word.removeprefix("/folder/") for word in run if word.startswith("/folder/")} == made.keys()
+    started = {word.removeprefix("/folder/") for word in run if word.startswith("/folder/")}
+    assert started | {name for name in made if name.startswith("controller/")} == made.keys()
 
 
 def test_egress_to_prometheus_is_allowed_only_with_a_declared_wait() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.envoy.admission.controller import HEADROOM, REFUSED_MAX, Counts, Shares, next_shares, share
+from components.envoy.admission.controller.shares import HEADROOM, REFUSED_MAX, Counts, Shares, next_shares, share
 
 WEIGHTS = {"heavy": 1.0, "light": 1.0}
 rates = st.floats(0, 1e5)

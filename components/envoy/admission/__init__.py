@@ -1,6 +1,6 @@
 """Load shedding. Envoy rejects requests by runtime keys that a controller beside it sets.
 
-`controller` holds the policy as a table and sets the keys once a second. `supervisor` resets them when the controller
+`controller` holds the policy as tables and sets the keys once a second. `supervisor` resets them when the controller
 fails. docs/admission.md is the page for operators.
 """
 
@@ -11,7 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from components.base import Manifest
-from components.envoy.admission import controller, supervisor
+from components.envoy.admission import supervisor
+from components.envoy.admission.controller import policy
 from components.envoy.args import AdmissionArgs, EnvoyProxyArgs
 from components.envoy.feature import CONFIG_FOLDER, Feature
 from components.envoy.memory import requests_max
@@ -30,15 +31,18 @@ PROBE_PORT = 9903
 CREDENTIALS_FOLDER = "/etc/sonic-prometheus"
 """Mount path of the Secret with the header that Prometheus requires."""
 
-POLICY_FILE = "admission.json"
-CONTROLLER_FILE, SUPERVISOR_FILE = "controller.py", "supervisor.py"
+POLICY_FILE, SUPERVISOR_FILE = "admission.json", "supervisor.py"
+CONTROLLER = "controller"
+"""Package of the controller: a folder beside the other files."""
+_RUN = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module(sys.argv.pop(1), {}, '__main__', True)"
+"""Runs a package of a folder: an isolated Python (`-I`) looks for none beside its script."""
 
 _MEMORY_MIB = 48
 _LOGS_MIB = 16
 
 
 def feature(args: EnvoyProxyArgs) -> Feature:
-    """Return the feature, with its controller; empty if the experiment declares no limit."""
+    """Return the feature, with its controller; empty if there is nothing to decide."""
     if args.admission is None:
         return Feature()
     envoys, memory_max = args.proxy.replicas, requests_max(args.proxy)
@@ -81,7 +85,7 @@ def _refusal_of_new_jobs() -> Config:
             "path": INDEX_PATH,
             "grpc": {},
             "runtime_fraction": {
-                "runtime_key": controller.REFUSE_NEW_JOBS_KEY,
+                "runtime_key": policy.REFUSE_NEW_JOBS_KEY,
                 "default_value": {"numerator": 0, "denominator": "HUNDRED"},
             },
         },
@@ -98,7 +102,7 @@ def _refusal_of_new_jobs() -> Config:
 
 def files(args: AdmissionArgs, *, envoys: int, memory_max: int, admin_port: int) -> dict[str, str]:
     """Return the files that the container runs and reads, by name."""
-    policy = controller.Policy(
+    declared = policy.Policy(
         requests_in_flight_per_server_max=args.declared.requests_in_flight_per_server_max,
         envoys=envoys,
         requests_max=limit_of_configuration(args, envoys=envoys, memory_max=memory_max),
@@ -108,10 +112,13 @@ def files(args: AdmissionArgs, *, envoys: int, memory_max: int, admin_port: int)
         credentials_folder=CREDENTIALS_FOLDER if volumes(args) else None,
         admin_port=admin_port,
         weights=weights(args),
+        spill_ms=args.spill_ms,
+        spill_in_flight_per_server=args.spill_in_flight_per_server,
     )
+    modules = sorted(Path(policy.__file__).parent.glob("*.py"))
     return {
-        POLICY_FILE: json.dumps(asdict(policy), indent=2),
-        CONTROLLER_FILE: Path(controller.__file__).read_text(),
+        POLICY_FILE: json.dumps(asdict(declared), indent=2),
+        **{f"{CONTROLLER}/{module.name}": module.read_text() for module in modules},
         SUPERVISOR_FILE: Path(supervisor.__file__).read_text(),
     }
 
@@ -125,8 +132,7 @@ def command(
     args: AdmissionArgs, *, folder: str, admin_port: int, probe_port: int = PROBE_PORT, python: str = "python3"
 ) -> list[str]:
     """Return the command line of the container. Python runs isolated (`-I`) and writes no bytecode (`-B`)."""
-    told = [controller.LIMIT_KEY, controller.REFUSE_NEW_JOBS_KEY, *map(controller.refuse_key, weights(args))]
-    keys = urllib.parse.urlencode(dict.fromkeys(told, ""))
+    keys = urllib.parse.urlencode(dict.fromkeys(runtime_keys(args), ""))
     run = [python, "-I", "-B"]
     return [
         *run,
@@ -134,9 +140,18 @@ def command(
         str(probe_port),
         f"http://127.0.0.1:{admin_port}/runtime_modify?{keys}",
         *run,
-        f"{folder}/{CONTROLLER_FILE}",
+        *("-c", _RUN, folder, CONTROLLER),
         f"{folder}/{POLICY_FILE}",
     ]
+
+
+def runtime_keys(args: AdmissionArgs) -> list[str]:
+    """Return Envoy's runtime keys that the controller sets."""
+    tenants = list(weights(args))
+    keys = [policy.limit_key(policy.CLUSTER), policy.REFUSE_NEW_JOBS_KEY, *map(policy.refuse_key, tenants)]
+    if args.spill_ms is not None:
+        keys += [policy.limit_key(policy.NEXT_CLUSTER), *map(policy.spill_key, tenants or [""])]
+    return keys
 
 
 def container(args: AdmissionArgs, *, admin_port: int) -> Manifest:
