@@ -15,6 +15,7 @@ from components import names
 from components.base import Manifest, SonicComponent
 from components.naming import Naming
 from components.network import Edge, edge_to_url
+from components.rollout import not_awaited
 from stacks.schema.experiment import CvmfsRepository, ImageRepository, Repository, S3Repository, VolumeRepository
 from stacks.schema.storage import ClaimVolume, CvmfsHostPath, CvmfsPvc, NfsVolume, S3Endpoint, Storage
 from stacks.schema.url import endpoint
@@ -107,7 +108,8 @@ class ModelRepository(SonicComponent):
         self.register_outputs({"repository_urls": list(self.mounted.repository_urls)})
 
     def _claim(self, claim: str, namespace: str, labels: Mapping[str, str], spec: Manifest, *, protect: bool) -> None:
-        metadata: Manifest = {"name": claim, "namespace": namespace, "labels": labels}
+        # A claim that no volume fits would hold the update before there is a pod, whose `Rollout` tells the reason.
+        metadata = not_awaited({"name": claim, "namespace": namespace, "labels": labels})
         opts = self.options(protect=protect)
         k8s.core.v1.PersistentVolumeClaim(self.child("claim"), metadata=metadata, spec=spec, opts=opts)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from components.rollout import not_awaited
 from tests.support.plugin_stack import PluginStack, Resource, resource
 
 pytestmark = pytest.mark.engine
@@ -138,3 +139,16 @@ def test_an_interrupted_wait_ends_at_once_and_the_state_is_complete(stack: Plugi
 
     assert project.export()["workload"]["initErrors"]
     assert stack.live("Deployment", "workload")
+
+
+def test_a_claim_without_a_volume_holds_no_update_that_does_not_await_it(stack: PluginStack) -> None:
+    spec = {
+        "accessModes": ["ReadOnlyMany"],
+        "storageClassName": "none",
+        "resources": {"requests": {"storage": "1Gi"}},
+    }
+    claim = resource("claim", "v1", "PersistentVolumeClaim", metadata=not_awaited({"name": "claim"}), spec=spec)
+
+    stack.declare(claim).up()
+
+    assert stack.live("PersistentVolumeClaim", "claim")["status"]["phase"] == "Pending"
