@@ -42,6 +42,6 @@ def broken_flags(flags: TritonFlags, *, key: str, flags_key: str) -> Iterator[Br
     if flags.strict_readiness:
         yield BrokenRule(
             f"{key} is set but {flags_key}.strict_readiness is true, so that a server would not be ready while it "
-            "loads a model, nor after a load that failed: set it to false",
+            "loads or unloads a model, nor after a load that failed: set it to false",
             (key, f"{flags_key}.strict_readiness"),
         )
