@@ -1,0 +1,113 @@
+"""One look at Slurm and the cluster: metrics, disagreements, and what is done about them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from . import slurm
+from .cluster import Cluster, ClusterError
+from .janitor import FINDINGS, Finding, Memory, findings
+from .metrics import Metrics
+from .slurm import SlurmError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .cluster import Pod
+    from .settings import Pool, Settings
+    from .slurm import Job
+
+
+class Agent:
+    """The state of the agent between two looks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.metrics = Metrics()
+        self._settings = settings
+        self._cluster = Cluster(settings)
+        self._memory = Memory()
+        self._looked: float | None = None
+
+    def look(self) -> None:
+        """Look once. What cannot be asked is logged, and nothing is done on half of the facts."""
+        self._forecast()
+        try:
+            jobs = slurm.jobs(self._settings)
+            pods, tunnels = self._cluster.pods(), self._cluster.tunnels()
+        except (SlurmError, ClusterError, OSError) as error:
+            say("not looked", reason=str(error))
+            return
+        now = time.time()
+        self._count(jobs, pods, now)
+        found = list(findings(jobs, pods, tunnels, now=now))
+        for kind in FINDINGS:
+            self.metrics.set("sonic_janitor_findings", sum(each.kind == kind for each in found), finding=kind)
+        due = self._memory.due(found, now=now, grace_seconds=self._settings.grace_seconds)
+        for finding in due[: self._settings.actions_max]:
+            self._act(finding)
+        if len(due) > self._settings.actions_max:
+            say("more to do", left=len(due) - self._settings.actions_max)
+        self.metrics.set("sonic_agent_last_look_timestamp_seconds", now)
+        self._looked = now
+
+    def _forecast(self) -> None:
+        for pool in self._settings.pools:
+            labels = {"instance": pool.instance, "pool": pool.pool}
+            try:
+                wait = slurm.wait_seconds(self._settings, pool.flags)
+            except SlurmError as error:
+                say("no forecast", **labels, reason=str(error))
+                wait = float("nan")
+            self.metrics.set("sonic_slurm_queue_wait_seconds", wait, **labels)
+            self.metrics.set("sonic_slurm_forecast_success", float(wait == wait), **labels)
+
+    def _count(self, jobs: Sequence[Job], pods: Sequence[Pod], now: float) -> None:
+        pool_of = {pod.uid: (pod.instance, pod.pool) for pod in pods}
+        for name in ("sonic_slurm_jobs", "sonic_slurm_next_end_timestamp_seconds"):
+            self.metrics.forget(name)
+        passed = 0.0 if self._looked is None else now - self._looked
+        for pool in self._settings.pools:
+            own = [job for job in jobs if pool_of.get(job.pod_uid) == (pool.instance, pool.pool)]
+            self._count_pool(pool, own, passed)
+
+    def _count_pool(self, pool: Pool, jobs: Sequence[Job], passed_seconds: float) -> None:
+        labels = {"instance": pool.instance, "pool": pool.pool}
+        states = Counter(job.state for job in jobs if job.active)
+        for state, number in states.items():
+            self.metrics.set("sonic_slurm_jobs", number, **labels, state=state)
+        ends = [job.ends for job in jobs if job.state == "RUNNING" and job.ends is not None]
+        if ends:
+            self.metrics.set("sonic_slurm_next_end_timestamp_seconds", min(ends), **labels)
+        self.metrics.add("sonic_slurm_gpu_seconds_total", states["RUNNING"] * pool.gpus * passed_seconds, **labels)
+        self.metrics.add("sonic_slurm_queue_seconds_total", states["PENDING"] * passed_seconds, **labels)
+
+    def _act(self, finding: Finding) -> None:
+        outcome, failure = "dry-run", {}
+        if self._settings.act:
+            try:
+                self._end(finding)
+                outcome = "done"
+            except (SlurmError, ClusterError, OSError) as error:
+                outcome, failure = "failed", {"failure": str(error)}
+        self.metrics.add("sonic_janitor_actions_total", 1, finding=finding.kind, outcome=outcome)
+        say(outcome, **finding._asdict(), **failure)
+
+    def _end(self, finding: Finding) -> None:
+        if finding.kind == "orphan-job":
+            slurm.cancel(self._settings, finding.name)
+        elif finding.kind == "leaked-tunnel":
+            self._cluster.delete_tunnel(finding.namespace, finding.name)
+        else:
+            at_once = 0 if finding.kind == "stuck-pod" else None
+            self._cluster.delete_pod(finding.namespace, finding.name, grace_seconds=at_once)
+
+
+def say(what: str, **facts: object) -> None:
+    """Log one JSON line."""
+    line = {"time": time.strftime("%FT%TZ", time.gmtime()), "agent": what, **facts}
+    sys.stderr.write(json.dumps(line) + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,328 @@
+"""The agent of a Slurm cluster, before stand-ins for Slurm's commands and for the API server."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.virtual_node.agent import slurm
+from components.virtual_node.agent.cluster import Pod, Tunnel
+from components.virtual_node.agent.janitor import Memory, findings
+from components.virtual_node.agent.look import Agent
+from components.virtual_node.agent.settings import Pool, Settings, read
+from components.virtual_node.agent.slurm import Job, SlurmError, parsed, wait_seconds
+from testbed.authority import Authority
+from testbed.loopback import LOOPBACK, QuietHandler
+from tests.support.tools import tool
+
+NOW = 1_800_000_000.0
+POOL = Pool(instance="sonic-cms", pool="hammer", namespace="cms", flags=("--account=cms", "--gres=gpu:1"), gpus=1)
+FOLDER = "/depot/sonic/jobs"
+SEPARATOR = "\x1f"
+
+
+def job(**facts: Any) -> Job:
+    defaults: dict[str, Any] = {
+        "id": "7",
+        "pod_uid": "u1",
+        "state": "RUNNING",
+        "submitted": NOW,
+        "started": NOW,
+        "ends": NOW + 3600,
+    }
+    return Job(**(defaults | facts))
+
+
+def pod(**facts: Any) -> Pod:
+    defaults: dict[str, Any] = {
+        "namespace": "cms",
+        "name": "triton-a",
+        "uid": "u1",
+        "phase": "Running",
+        "job": "7",
+        "created": NOW,
+        "deleted": None,
+        "instance": "sonic-cms",
+        "pool": "hammer",
+    }
+    return Pod(**(defaults | facts))
+
+
+def tunnel(name: str = "wstunnel-triton-a-cms") -> Tunnel:
+    return Tunnel("cms", name, NOW)
+
+
+def kinds(jobs: list[Job], pods: list[Pod], tunnels: list[Tunnel]) -> list[tuple[str, str]]:
+    return [(found.kind, found.name) for found in findings(jobs, pods, tunnels, now=NOW)]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "pods", "tunnels", "expected"),
+    [
+        ([job()], [pod()], [tunnel()], []),
+        ([job(state="PENDING", started=None)], [pod(phase="Pending")], [tunnel()], []),
+        ([], [pod(phase="Pending", job="")], [], []),
+        ([job()], [], [], [("orphan-job", "7")]),
+        ([job(state="PENDING")], [pod(uid="u2", job="8"), pod(uid="u1", name="b")], [], [("lost-pod", "triton-a")]),
+        ([job(state="COMPLETED")], [], [], []),
+        ([], [pod()], [tunnel()], [("lost-pod", "triton-a")]),
+        ([job(state="CANCELLED")], [pod()], [tunnel()], [("lost-pod", "triton-a")]),
+        ([job(state="FAILED")], [pod(phase="Failed")], [tunnel()], [("ended-pod", "triton-a")]),
+        ([job()], [pod(deleted=NOW - 1)], [tunnel()], []),
+        ([], [pod(deleted=NOW + 1)], [tunnel()], []),
+        ([job(state="COMPLETED")], [pod(deleted=NOW - 1)], [tunnel()], [("stuck-pod", "triton-a")]),
+        ([], [], [tunnel()], [("leaked-tunnel", "wstunnel-triton-a-cms")]),
+        ([job()], [pod(namespace="atlas")], [tunnel()], [("leaked-tunnel", "wstunnel-triton-a-cms")]),
+    ],
+)
+def test_what_slurm_and_kubernetes_disagree_on_is_found(
+    jobs: list[Job], pods: list[Pod], tunnels: list[Tunnel], expected: list[tuple[str, str]]
+) -> None:
+    assert kinds(jobs, pods, tunnels) == expected
+
+
+def test_only_what_each_look_of_the_grace_period_saw_is_due() -> None:
+    memory, found = Memory(), list(findings([job()], [], [], now=NOW))
+    assert memory.due(found, now=NOW, grace_seconds=600) == []
+    assert memory.due([], now=NOW + 300, grace_seconds=600) == []
+    assert memory.due(found, now=NOW + 600, grace_seconds=600) == [], "it was gone in between"
+    assert memory.due(found, now=NOW + 1200, grace_seconds=600) == found
+
+
+def line(**changes: str) -> str:
+    row = {
+        "id": "7",
+        "name": "u1",
+        "state": "RUNNING",
+        "submitted": "2026-11-27T10:00:00",
+        "started": "2026-11-27T10:05:00",
+        "ends": "2026-11-27T14:05:00",
+        "script": f"{FOLDER}/cms-u1/job.slurm",
+    }
+    return SEPARATOR.join((row | changes).values())
+
+
+def test_a_line_of_squeue_is_read() -> None:
+    found = parsed(line(), FOLDER)
+    assert found is not None
+    assert (found.id, found.pod_uid, found.active) == ("7", "u1", True)
+    assert (found.ends or 0) - (found.started or 0) == 4 * 3600
+
+
+def test_a_job_of_somebody_else_is_left_alone() -> None:
+    assert parsed(line(script="/home/physicist/job.sh"), FOLDER) is None
+    assert parsed(line(script=f"{FOLDER}-other/cms-u1/job.slurm"), FOLDER) is None
+
+
+def test_a_waiting_job_without_a_forecast_has_no_times() -> None:
+    found = parsed(line(state="PENDING", started="N/A", ends="Unknown"), FOLDER)
+    assert found is not None
+    assert (found.started, found.ends) == (None, None)
+
+
+class Site:
+    """Stand-ins for a Slurm cluster and an API server, and the settings of an agent between them."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.pods: list[Mapping[str, Any]] = []
+        self.tunnels: list[Mapping[str, Any]] = []
+        self.asked: list[str] = []
+        self.settings = Settings(
+            node="interlink-hammer",
+            data_folder=FOLDER,
+            commands_folder=str(folder),
+            api_server=f"http://{LOOPBACK}:{port}",
+            token_file=str(folder / "token"),
+            authorities_file=str(folder / "ca.crt"),
+            pools=(POOL,),
+            grace_seconds=0,
+        )
+        (folder / "token").write_text("secret")
+        (folder / "ca.crt").write_text(Authority("api").certificate)
+        self.command("squeue", "")
+        self.command("sbatch", "exit 1")
+        self.command("scancel", f'echo "$@" >> {folder}/cancelled')
+
+    def command(self, name: str, script: str) -> None:
+        (self.folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (self.folder / name).chmod(0o755)
+
+    def queue(self, *lines: str) -> None:
+        (self.folder / "queue").write_text("".join(f"{each}\n" for each in lines))
+        self.command("squeue", f"cat {self.folder}/queue")
+
+    @property
+    def cancelled(self) -> list[str]:
+        file = self.folder / "cancelled"
+        return file.read_text().split() if file.exists() else []
+
+    def answer(self, method: str, path: str) -> Mapping[str, Any] | None:
+        self.asked.append(f"{method} {path.partition('?')[0]}")
+        if method == "DELETE":
+            return {}
+        return {"items": self.pods if "/pods" in path else self.tunnels, "metadata": {}}
+
+
+@contextmanager
+def serving(site_of: dict[str, Site]) -> Iterator[int]:
+    class Handler(QuietHandler):
+        def do_GET(self) -> None:  # noqa: N802  named by http.server
+            assert self.headers["Authorization"] == "Bearer secret"
+            answer = site_of["site"].answer(self.command, self.path)
+            self.respond(json.dumps(answer).encode())
+
+        do_DELETE = do_GET  # noqa: N815
+
+    server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made: dict[str, Site] = {}
+    with serving(made) as port:
+        made["site"] = Site(tmp_path, port)
+        yield made["site"]
+
+
+def a_pod(uid: str, name: str, **metadata: Any) -> Mapping[str, Any]:
+    labels = {"app.kubernetes.io/instance": "sonic-cms", "sonic.fastmachinelearning.org/pool": "hammer"}
+    return {
+        "metadata": {
+            "namespace": "cms",
+            "name": name,
+            "uid": uid,
+            "labels": labels,
+            "annotations": {"JobID": "7"},
+            "creationTimestamp": "2026-11-27T10:00:00Z",
+            **metadata,
+        },
+        "status": {"phase": "Running"},
+    }
+
+
+def test_a_dry_run_changes_nothing_and_counts_what_it_would_do(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.queue(line())
+    agent = Agent(site.settings)
+    agent.look()
+    assert site.cancelled == []
+    assert 'sonic_janitor_actions_total{finding="orphan-job",outcome="dry-run"} 1.0' in agent.metrics.text()
+    told = [json.loads(each) for each in capsys.readouterr().err.splitlines()]
+    (acted,) = [each for each in told if each["agent"] == "dry-run"]
+    assert (acted["kind"], acted["name"]) == ("orphan-job", "7")
+    assert acted["reason"] == "job 7 is RUNNING and no pod has the uid u1"
+
+
+def test_an_agent_that_acts_ends_every_disagreement(site: Site) -> None:
+    site.queue(line(id="9", name="nobody"), line(id="8", name="u2", state="FAILED"))
+    site.pods = [a_pod("u1", "lost"), {**a_pod("u2", "ended"), "status": {"phase": "Failed"}}]
+    site.tunnels = [
+        {"metadata": {"namespace": "cms", "name": "wstunnel-gone-cms", "creationTimestamp": "2026-11-27T10:00:00Z"}}
+    ]
+    Agent(replace(site.settings, act=True)).look()
+    assert site.cancelled == ["9"]
+    assert [each for each in site.asked if each.startswith("DELETE")] == [
+        "DELETE /api/v1/namespaces/cms/pods/lost",
+        "DELETE /api/v1/namespaces/cms/pods/ended",
+        "DELETE /apis/apps/v1/namespaces/cms/deployments/wstunnel-gone-cms",
+        "DELETE /api/v1/namespaces/cms/services/wstunnel-gone-cms",
+        "DELETE /apis/networking.k8s.io/v1/namespaces/cms/ingresses/wstunnel-gone-cms",
+    ]
+
+
+def test_a_look_does_no_more_than_its_bound(site: Site) -> None:
+    site.queue(*(line(id=str(number), name=f"nobody-{number}") for number in range(40)))
+    Agent(replace(site.settings, act=True, actions_max=3)).look()
+    assert len(site.cancelled) == 3
+
+
+@pytest.mark.parametrize("broken", ["squeue", "token"])
+def test_nothing_is_done_on_half_of_the_facts(site: Site, broken: str) -> None:
+    site.queue(line())
+    if broken == "squeue":
+        site.command("squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1")
+        site.pods = [a_pod("u1", "triton-a")]
+    else:
+        (site.folder / "token").unlink()
+    agent = Agent(replace(site.settings, act=True))
+    agent.look()
+    assert site.cancelled == []
+    assert not any(each.startswith("DELETE") for each in site.asked)
+    assert "sonic_agent_last_look_timestamp_seconds" not in agent.metrics.text()
+
+
+def test_the_forecast_is_the_time_until_the_start(site: Site) -> None:
+    start = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 900))
+    site.command(
+        "sbatch", f'echo "$@" > {site.folder}/flags\necho "sbatch: Job 11 to start at {start} using 1 processors" >&2'
+    )
+    assert wait_seconds(site.settings, POOL.flags) == pytest.approx(900, abs=3)
+    assert (site.folder / "flags").read_text().split() == [
+        *("--test-only", "--account=cms", "--gres=gpu:1", "--wrap=true")
+    ]
+
+
+def test_a_job_that_slurm_would_refuse_is_no_forecast(site: Site) -> None:
+    site.command("sbatch", "echo 'allocation failure: Requested node configuration is not available' >&2; exit 1")
+    with pytest.raises(SlurmError, match="Requested node configuration is not available"):
+        wait_seconds(site.settings, POOL.flags)
+    agent = Agent(site.settings)
+    agent.look()
+    assert 'sonic_slurm_forecast_success{instance="sonic-cms",pool="hammer"} 0.0' in agent.metrics.text()
+
+
+def test_prometheus_takes_the_metrics(site: Site) -> None:
+    site.queue(line(), line(id="8", name="u2", state="PENDING", started="N/A"))
+    site.pods = [a_pod("u1", "triton-a"), a_pod("u2", "triton-b", annotations={"JobID": "8"})]
+    agent = Agent(site.settings)
+    agent.look()
+    agent.look()
+    text = agent.metrics.text()
+    assert 'sonic_slurm_jobs{instance="sonic-cms",pool="hammer",state="PENDING"} 1.0' in text
+    check = [str(tool("promtool")), "check", "metrics"]
+    checked = subprocess.run(check, input=text, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_300_pods_and_jobs_are_one_call_each_of_slurm_and_two_of_kubernetes(site: Site) -> None:
+    site.queue(*(line(id=str(number), name=f"u{number}") for number in range(300)))
+    site.pods = [a_pod(f"u{number}", f"triton-{number}", annotations={"JobID": str(number)}) for number in range(300)]
+    agent = Agent(site.settings)
+    agent.look()
+    assert len(site.asked) == 2
+    assert 'state="RUNNING"} 300.0' in agent.metrics.text()
+
+
+def test_the_program_runs_from_its_folder_and_tells_a_broken_file(tmp_path: Path) -> None:
+    file = tmp_path / "agent.json"
+    file.write_text("{}")
+    run = subprocess.run(
+        [sys.executable, "-m", "agent", str(file)],
+        cwd=Path(slurm.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (
+        1,
+        f"{file}: 'pools': write it again by `python -m stacks edge`\n",
+    )
+
+
+def test_the_settings_are_read_back(tmp_path: Path) -> None:
+    settings = Settings("node", FOLDER, "/usr/bin", "https://api", "/token", "/ca.crt", (POOL,), act=True)
+    file = tmp_path / "agent.json"
+    file.write_text(json.dumps({**settings.__dict__, "pools": [POOL.__dict__]}))
+    assert read(file) == settings
