@@ -1,33 +1,25 @@
-"""An update that cannot succeed ends with its cause, while the server of the revision before goes on serving."""
+"""An update that cannot succeed ends with its cause, while the pods of the revision before go on serving."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import yaml
 
-from devcluster.credentials import KUBECONFIG
 from tests.support.dev_cluster import Cluster
-from tests.support.pulumi_cli import PulumiProject, copy_of_the_program, engine_environment
+from tests.support.dev_stack import eventually
+from tests.support.second_stack import EXPOSURE, POOL, SecondStack, deployed
 
 pytestmark = pytest.mark.engine
 
-STACK = "failing"
 NAMESPACE = "sonic-failing"
-SITE: Mapping[str, Any] = {
-    "access": {"namespace": NAMESPACE},
-    "exposure": {"kind": "cluster-ip", "hostname": None, "port": None},
-    # The labels of the node are another stack's: this one asks for no product.
-    "pools": [{"kind": "kubernetes", "name": "node", "servers_max": 1, "spare_servers": 1, "gpu": {}}],
-}
-EXPERIMENT: Mapping[str, Any] = {"scaling": {"servers_min": 1, "servers_max": 1}}
+IN_THE_WAY = "in-the-way"
+ANOTHER_REVISION = {"traffic": {"shutdown_seconds": 21}}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A change of the stack, or an object of the cluster, with which no new server starts."""
+    """A change of the stack, or objects of the cluster, with which no new pod starts."""
 
     told: str
     """Words of the cause."""
@@ -35,8 +27,8 @@ class Fault:
     """Changes of the site."""
     experiment: Mapping[str, Any] = field(default_factory=dict)
     """Changes of the experiment."""
-    object: Mapping[str, Any] | None = None
-    """Object in the way. The servers then get another time limit, so that there is something to roll out."""
+    objects: Sequence[Mapping[str, Any]] = ()
+    """Objects in the way, without their name. If nothing else changes, the servers roll to another revision."""
 
 
 QUOTA = {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": {"requests.memory": "1Mi"}}}
@@ -45,68 +37,107 @@ LIMITS = {
     "kind": "LimitRange",
     "spec": {"limits": [{"type": "Container", "max": {"memory": "1Gi"}}]},
 }
-POOL = SITE["pools"][0]
+PODS = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+POLICY = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "ValidatingAdmissionPolicy",
+    "spec": {
+        "matchConstraints": {
+            "resourceRules": [PODS],
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}},
+        },
+        "validations": [{"expression": "'team' in object.metadata.labels", "message": "a pod names its team"}],
+    },
+}
+POLICY_BINDING = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "ValidatingAdmissionPolicyBinding",
+    "spec": {"policyName": IN_THE_WAY, "validationActions": ["Deny"]},
+}
+BROKEN_CERTIFICATE = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "type": "kubernetes.io/tls",
+    "stringData": {"tls.crt": "no certificate", "tls.key": "no key"},
+}
+CLAIM = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "spec": {
+        "accessModes": ["ReadOnlyMany"],
+        "storageClassName": "none",
+        "resources": {"requests": {"storage": "1Gi"}},
+    },
+}
 FAULTS = {
     "image": Fault(
         told="its image localhost/sonic-dev/triton:0.0 cannot be pulled",
         experiment={"server": {"image": "localhost/sonic-dev/triton:0.0"}},
     ),
+    "crash": Fault(
+        told="it ends with exit code 1: unrecognized option '--no-such-flag'",
+        experiment={"server": {"extra_flags": ["--no-such-flag"]}},
+    ),
+    "model": Fault(
+        told="model `no_such_model` does not load: model not found in any model repository",
+        experiment={"models": {"expected": [{"name": "no_such_model"}]}},
+    ),
     "node": Fault(told="no node takes it", site={"pools": [{**POOL, "node_selector": {"no": "such-node"}}]}),
-    "quota": Fault(told="exceeded quota", object=QUOTA),
-    "limit range": Fault(told="maximum memory usage per Container is 1Gi", object=LIMITS),
+    "claim": Fault(
+        told='it is Pending, without a volume, so no pod that mounts it starts: storageclass.storage.k8s.io "none"',
+        site={"storage": {"data": {"geometry": {"kind": "pvc", "claim": IN_THE_WAY}}}},
+        experiment={"server": {"data": [{"volume": "geometry", "path": "/geometry"}]}},
+        objects=[CLAIM],
+    ),
+    "secret": Fault(
+        told='secret "no-such-secret" not found',
+        site={"storage": {"s3": {"authorities_secret": "no-such-secret"}}},
+    ),
+    "quota": Fault(told="exceeded quota", objects=[QUOTA]),
+    "limit range": Fault(told="maximum memory usage per Container is 1Gi", objects=[LIMITS]),
+    "admission": Fault(told="denied request: a pod names its team", objects=[POLICY, POLICY_BINDING]),
+    "Envoy's configuration": Fault(
+        told="Envoy refuses its configuration: Failed to load certificate chain",
+        site={"exposure": {**EXPOSURE, "tls_secret": IN_THE_WAY}},
+        objects=[BROKEN_CERTIFICATE],
+    ),
 }
 
 
 @pytest.fixture(scope="module")
-def deployed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PulumiProject]:  # noqa: ARG001
-    """The dev stack once more, with one server."""
-    directory = tmp_path_factory.mktemp("program")
-    copy_of_the_program(directory)
-    project = PulumiProject(directory, engine_environment(KUBECONFIG), STACK)
-    configure(project)
-    project.up()
-    yield project
-    project.run("state", "unprotect", "--all", "--yes")
-    project.destroy()
+def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondStack]:
+    """A stack that works."""
+    with deployed(tmp_path_factory.mktemp("program"), cluster.kubectl, "failing") as stack:
+        yield stack
 
 
-def configure(project: PulumiProject, fault: Fault | None = None, *, shutdown_seconds: int = 20) -> None:
-    """Write the stack's file: as it is deployed, or with a fault."""
-    stack_file = yaml.safe_load((project.directory / "Pulumi.dev.yaml").read_text())
-    site = {**SITE, **(fault.site if fault else {})}
-    experiment = {
-        **EXPERIMENT,
-        "traffic": {"shutdown_seconds": shutdown_seconds},
-        **(fault.experiment if fault else {}),
-    }
-    stack_file["config"]["sonic:override"] = {"site": site, "experiment": experiment}
-    (project.directory / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump(stack_file))
-
-
-def serving(cluster: Cluster) -> int:
-    """Return the number of servers that are ready."""
-    selector = "--selector=app.kubernetes.io/component=triton"
-    (found,) = cluster.kubectl.get("deployments", f"--namespace={NAMESPACE}", selector)["items"]
-    return int(found["status"].get("availableReplicas", 0))
+def test_why_finds_no_cause_in_a_stack_that_works_and_tells_envoys_view(stack: SecondStack) -> None:
+    eventually(
+        lambda: "sees 1 of 1 ready servers of pool node healthy" in stack.why().output, "Envoy counts the server"
+    )
+    assert stack.why().returncode == 0
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_an_update_that_cannot_succeed_names_its_cause(deployed: PulumiProject, cluster: Cluster, name: str) -> None:
+def test_an_update_that_cannot_succeed_names_its_cause(stack: SecondStack, name: str) -> None:
     fault = FAULTS[name]
-    in_the_way = None
-    if fault.object is not None:
-        in_the_way = {**fault.object, "metadata": {"name": "in-the-way", "namespace": NAMESPACE}}
-        cluster.kubectl.apply(json.dumps(in_the_way))
-    configure(deployed, fault, shutdown_seconds=20 if fault.object is None else 21)
+    objects = [{**each, "metadata": {"name": IN_THE_WAY}} for each in fault.objects]
+    before = stack.available()
+    for each in objects:
+        stack.apply(each)
+    stack.configure(fault.site, fault.experiment if fault.site or fault.experiment else ANOTHER_REVISION)
     try:
-        told = deployed.up(fails=True).output
-        assert fault.told in told
-        assert "way out" in told
-        assert "Traceback" not in told
-        assert serving(cluster) == 1
+        told = stack.project.up(fails=True).output
+        asked = stack.why()
+        assert asked.returncode == 1
+        for text in (told, asked.output):
+            assert fault.told in text
+            assert "way out" in text
+            assert "Traceback" not in text
+        assert stack.available() == before
     finally:
-        if in_the_way is not None:
-            cluster.kubectl.run("delete", in_the_way["kind"], "in-the-way", f"--namespace={NAMESPACE}")
-        configure(deployed)
-        deployed.up()
-    assert serving(cluster) == 1
+        for each in objects:
+            stack.delete(each["kind"], IN_THE_WAY)
+        stack.configure()
+        stack.project.up()
+    assert stack.available() == before
