@@ -10,11 +10,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from stacks.edits import edited
-from stacks.errors import ConfigurationError, Edit, Problem
+from stacks.errors import ConfigurationError, Edit, Problem, Remove
 from stacks.merge import merge_trees
 from stacks.origin import Json, KeyPath, Origin, Tree, leaves
 from stacks.placeholders import fill_site, templates
-from stacks.problems import Written, of_removals, of_validation
+from stacks.problems import Written, of_hidden_values, of_removals, of_validation
 from stacks.schema import StackConfig
 from stacks.source import load
 from stacks.stack_file import PARTS, PROJECT, StackFile, known_stacks, load_stack_file
@@ -78,6 +78,7 @@ class Assembler:
                     problems += error.problems
         written = self._tree(file, parts)
         tree = _filled(written)
+        problems += self._hidden(file, parts, written)
         try:
             # JSON, since strict validation of Python values takes no list for a tuple and no text for an enumeration.
             config = StackConfig.model_validate_json(json.dumps(tree.value))
@@ -86,9 +87,22 @@ class Assembler:
             raise ConfigurationError([*problems, *of_validation(error, stack)]) from error
         if any(value is None for _, value in leaves(file.override.value)):
             removals = list(of_removals(self._written(file, parts, written), file.override))
-            if removals:
-                raise ConfigurationError(removals)
+            problems += removals
+        if problems:
+            raise ConfigurationError(problems)
         return Resolved(config, tree, file.override.value)
+
+    def _hidden(self, file: StackFile, parts: Mapping[str, Tree], merged: Tree) -> list[Problem]:
+        """Return the problems of what the files say and the override replaces."""
+        if not file.override.value:
+            return []
+        alone = StackFile(file.stack, _without_override(file.tree))
+        written = self._tree(alone, parts)
+        try:
+            StackConfig.model_validate_json(json.dumps(_filled(written).value))
+        except ValidationError as error:
+            return list(of_hidden_values(error, self._written(alone, parts, written), merged))
+        return []
 
     def _written(self, file: StackFile, parts: Mapping[str, Tree], written: Tree) -> Written:
         start = file.tree.origins[()]
@@ -129,6 +143,12 @@ class Assembler:
 def known_names(part: str, root: Path) -> tuple[str, ...]:
     """Return the names of the sites (`site`) or of the experiments (`experiment`), sorted."""
     return tuple(sorted(path.stem for path in (root / f"stacks/{part}s").glob("*.yaml")))
+
+
+def _without_override(tree: Tree) -> Tree:
+    at = ("config", f"{PROJECT}:override")
+    value = edited({"": tree.value}, [Remove("", at)])[""]
+    return Tree(value, {path: origin for path, origin in tree.origins.items() if path[: len(at)] != at})
 
 
 def _filled(tree: Tree) -> Tree:

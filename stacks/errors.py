@@ -64,6 +64,8 @@ class Problem(NamedTuple):
     """The rest of the sentence."""
     edits: tuple[Edit, ...] = ()
     """The way out, for a program. Empty where only a person can know."""
+    compares: bool = False
+    """True for a rule between values, which may hold once another problem is solved."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.sentence}"

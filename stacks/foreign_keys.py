@@ -33,6 +33,7 @@ FOREIGN_KEYS: Mapping[str, tuple[str, ...]] = {
     "triton.service.annotations": ("site.monitoring.service_annotations", "site.exposure.annotations"),
     "triton.service.ports": (),
     "triton.readinessProbe": ("experiment.server.probes.readiness", "experiment.models.expected"),
+    "triton.livenessProbe": ("experiment.server.probes.liveness",),
     "triton.startupProbe": ("experiment.server.start_timeout_seconds", "experiment.server.probes.startup"),
     "envoy.enabled": (),
     "envoy.replicas": ("site.proxy.replicas",),
@@ -67,6 +68,13 @@ FOREIGN_KEYS: Mapping[str, tuple[str, ...]] = {
     "tempo": (),
     "opentelemetry-collector": (),
     "metricsCollector": (),
+    "proxy.resources": _PROXY_SIZES,
+    "proxy.affinity": ("site.proxy.node_affinity",),
+    "monitoring.resources": ("site.monitoring.cpu_cores", "site.monitoring.memory_mib"),
+    "monitoring.affinity": ("site.monitoring.node_affinity",),
+    "triton": ("experiment.server",),
+    "envoy": ("site.proxy", "site.exposure"),
+    "prometheus": ("site.monitoring",),
     "ingress": ("site.exposure",),
     "service": ("site.exposure",),
     "tls": ("site.exposure.tls_secret",),
@@ -87,17 +95,41 @@ FOREIGN_KEYS: Mapping[str, tuple[str, ...]] = {
     "memory": ("experiment.server.memory_gib",),
     "shm_size": ("experiment.server.shared_memory_mib",),
     "host": ("site.exposure.hostname",),
+    "failureThreshold": ("experiment.server.probes.readiness.failures", "experiment.server.probes.liveness.failures"),
+    "initialDelaySeconds": ("experiment.server.start_timeout_seconds",),
+    "loadBalancerSourceRanges": ("site.exposure.client_cidrs",),
+    "loadBalancerIP": ("site.exposure.annotations",),
+    "loadBalancerClass": ("site.patches",),
+    "nodePort": ("site.exposure.port",),
+    "imagePullSecrets": ("site.images.pull_secret",),
+    "imagePullPolicy": ("site.patches",),
+    "pullPolicy": ("site.patches",),
+    "securityContext": ("site.patches",),
+    "serviceAccountName": ("site.patches",),
+    "volumes": ("site.storage.data", "experiment.server.data"),
+    "volumeMounts": ("experiment.server.data",),
+    "timeout": ("experiment.traffic.longest_request_seconds",),
+    "retries": ("experiment.traffic.attempts_max",),
+    "drain_seconds": ("experiment.traffic.shutdown_seconds",),
+    "images.triton": ("experiment.server.image",),
 }
 """Key, with those above it -> places here; none: nothing here says it."""
 
 
 def places(key: str, value: Json) -> Mapping[str, tuple[str, ...]]:
     """Return the places of a key, or of the keys that its value has. A key may be known by its last word alone."""
-    if key in FOREIGN_KEYS:
-        return {key: FOREIGN_KEYS[key]}
-    below: dict[str, tuple[str, ...]] = {}
-    if isinstance(value, dict):
-        for inner, each in value.items():
-            below |= places(f"{key}.{inner}", each) if f"{key}." in "".join(FOREIGN_KEYS) else {}
+    if known := _by_path(key, value):
+        return known
     last = key.rpartition(".")[2]
-    return below or ({last: FOREIGN_KEYS[last]} if last in FOREIGN_KEYS else {})
+    ends = [known for known in FOREIGN_KEYS if known.endswith(f".{last}")]
+    if last not in FOREIGN_KEYS and len(ends) == 1:  # several say different things
+        return {last: FOREIGN_KEYS[ends[0]]}
+    return {last: FOREIGN_KEYS[last]} if last in FOREIGN_KEYS else {}
+
+
+def _by_path(key: str, value: Json) -> Mapping[str, tuple[str, ...]]:
+    below: dict[str, tuple[str, ...]] = {}
+    if isinstance(value, dict) and any(known.startswith(f"{key}.") for known in FOREIGN_KEYS):
+        for inner, each in value.items():
+            below |= _by_path(f"{key}.{inner}", each)
+    return below or ({key: FOREIGN_KEYS[key]} if key in FOREIGN_KEYS else {})

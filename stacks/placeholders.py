@@ -28,7 +28,10 @@ def fill_site(site: Tree, *, experiment: str, instance: str) -> Tree:
     `{namespace}` is that of the stack. `{service}` is the Service of the way in that the text belongs to.
     """
     named = _filled(site, lambda _: {"experiment": experiment, "instance": instance})
-    placed = _filled(named, lambda _: _known(namespace=named.value_at(_NAMESPACE)))
+    namespace = named.value_at(_NAMESPACE)
+    if not isinstance(namespace, str) or not re.fullmatch(r"[a-z0-9-]+", namespace):
+        namespace = "namespace"  # its own text is refused, and not again each one that repeats it
+    placed = _filled(named, lambda _: _known(namespace=namespace))
     return _filled(placed, lambda path: _known(service=_service(placed, path, instance)))
 
 

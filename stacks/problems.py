@@ -12,9 +12,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from stacks.errors import Advice, Edit, Problem, Remove, Write, choice, found, near
+from stacks.errors import Advice, Edit, Problem, Remove, Write, found, near
 from stacks.foreign_keys import places as foreign_places
 from stacks.json_schema import Node, Property, one_of, schema_of
+from stacks.key_guesses import has_words_of, near_place, nested_key, sibling_keys
 from stacks.merge import merge_patch
 from stacks.origin import Json, KeyPath, Origin, Tree, dotted, nodes
 from stacks.placeholders import placeholders_at
@@ -31,6 +32,10 @@ _NAMES: dict[KeyPath, str] = {
     ("instance",): f"{PROJECT}:instance",
 }
 """Keys of Pulumi.<stack>.yaml by their path in StackConfig."""
+_AT_TOP = 2
+"""Length of the path of a key at the top of a part."""
+_KEYS_MAX = 6
+"""Keys that a sentence names."""
 _MEANINGS_MAX = 3
 """Places of which a sentence says the meaning."""
 
@@ -59,6 +64,24 @@ def of_validation(error: ValidationError, stack: Written) -> Iterator[Problem]:
     errors = error.errors(include_url=False)
     for details in errors:
         if not _follows(details, errors):
+            yield from translator.problems(details, errors)
+
+
+def of_hidden_values(error: ValidationError, stack: Written, merged: Tree) -> Iterator[Problem]:
+    """Yield a problem for each wrong value of the files that the override replaces, which other stacks may read.
+
+    Args:
+        error: the findings on the parts without the override.
+        stack: the parts without the override.
+        merged: the parts with it.
+    """
+    translator = _Translator(stack)
+    errors = error.errors(include_url=False)
+    for details in errors:
+        path, _ = _key_path(details["loc"], stack.tree.value)
+        broken = isinstance(details.get("ctx", {}).get("error"), BrokenRulesError)
+        wrong = not broken and details["type"] not in {"missing", "union_tag_not_found"}
+        if wrong and merged.nearest_origin(path).by_override:
             yield from translator.problems(details, errors)
 
 
@@ -138,7 +161,9 @@ class _Translator:
             unknown = [
                 _key_path(other["loc"], self._tree.value)[0] for other in errors if other["type"] == "extra_forbidden"
             ]
-            if path not in {self._meant(other) for other in unknown}:
+            wrapped = (path[0], path[0]) in unknown
+            meant = [self._meant(other) for other in unknown]
+            if not wrapped and not any(each and path[: len(each)] == each for each in meant):
                 yield self._missing(path)
         elif details["type"].startswith("union_tag"):
             yield self._kind(path)
@@ -150,7 +175,7 @@ class _Translator:
     def _broken_rules(self, cause: BrokenRulesError, path: KeyPath) -> Iterator[Problem]:
         for rule in cause.rules:
             thing = f"{dotted(path)}: " if path else ""
-            yield Problem(" and ".join(self._places(rule, path)), f"{thing}{rule.message}")
+            yield Problem(" and ".join(self._places(rule, path)), f"{thing}{rule.message}", compares=True)
 
     def _places(self, rule: BrokenRule, path: KeyPath) -> list[str]:
         """Return file and line of each field of a rule. One that is not written adds a line only of another file."""
@@ -182,12 +207,12 @@ class _Translator:
         template = self._stack.templates.get(path, value)
         if path[0] == "site" and isinstance(value, str) and "{" in value:
             *filled, last = (f"{{{each}}}" for each in placeholders_at(path[1:]))
-            return Advice(f"only {', '.join(filled)} and {last} are filled in")
+            return Advice(f"write the text itself, for only {', '.join(filled)} and {last} are filled in")
         file, at = self._location(path, origin)
         raw = template if isinstance(template, str) else self._raw(path, value)
         guesses = [
-            *self._patched_by_mapping(path, value, origin),
             *suggestions(self._schema, node, template, raw, str(path[-1])),
+            *self._patched_by_mapping(path, value, origin),
         ]
         options = [Write(file, at, meant) for meant in guesses]
         accepted = next((edit for edit in options if self._accepts(path, edit)), None)
@@ -195,7 +220,7 @@ class _Translator:
             mappings = (edit for edit in options if isinstance(edit.value, dict) and edit.value)
             accepted = next((edit for edit in mappings if self._accepts(path, edit, below=False)), None)
         if accepted is not None:
-            return Advice(_write(value, accepted.value, node), (accepted,))
+            return Advice(_write(value, accepted.value, node, self._schema.keys(node)), (accepted,))
         optional = path[-1] not in self._schema.at(path[:-1], self._tree.value).get("required", [])
         edit = Remove(file, at)
         if value in NOTHING and optional and not isinstance(path[-1], int) and self._accepts(path, edit):
@@ -223,9 +248,10 @@ class _Translator:
         if "enum" in resolved:
             return Advice("write one of them", edits)
         if example in ("text", ""):
-            return Advice("write it as text", edits)
+            comment = ", in quotes if it begins with #" if self._tree.value_at(path) is None else ""
+            return Advice(f"write it as text{comment}", edits)
         if example == {}:
-            return Advice("write its keys below it, or `{}` for none", edits)
+            return Advice(_keys_or_none(self._schema.keys(resolved)), edits)
         what = {"integer": "a number", "number": "a number", "array": "a list"}.get(resolved.get("type", ""), "one")
         return Advice(f"write {what} such as {written(example)}", edits)
 
@@ -322,19 +348,23 @@ class _Translator:
             return Problem(origin.place, f"{thing}{rule}: write one of them", self._first(at, origin, kinds))
         keys = value if isinstance(value, dict) else {}
         for key, word in keys.items():
-            edits = (Remove(*self._location((*path, key), origin)), Write(file, place, word))
-            if word in kinds and self._accepts(at, *edits):
-                place_of_key = self._tree.nearest_origin((*path, key)).place
-                return Problem(place_of_key, f"{thing} is missing: {rule}: write `kind` instead of `{key}`", edits)
+            for meant in suggestions(self._schema, {"type": "string", "enum": kinds}, word, word, "kind"):
+                edits = (Remove(*self._location((*path, key), origin)), Write(file, place, meant))
+                if key not in self._keys_of_kinds(node, kinds) and self._accepts(at, *edits):
+                    place_of_key = self._tree.nearest_origin((*path, key)).place
+                    way_out = f"write `kind: {meant}` instead of `{key}`"
+                    return Problem(place_of_key, f"{thing} is missing: {rule}: {way_out}", edits)
         removed = at in self._tree.origins
         if removed and self._accepts(at, edit_out := Remove(file, place)):
             return Problem(origin.place, f"{thing} is removed by the override: {rule}: take it out of it", (edit_out,))
-        fitting = [
-            kind for kind in kinds if keys and set(keys) <= set(self._schema.keys(self._schema.alternative(node, kind)))
-        ]
+        known = {kind: len(set(keys) & set(self._schema.keys(self._schema.alternative(node, kind)))) for kind in kinds}
+        fitting = [kind for kind in kinds if known[kind] and known[kind] == max(known.values())]
         edits_in = self._first(at, origin, fitting or kinds)
         meant = edits_in[0].value if edits_in and len(fitting) == 1 else None
         return Problem(origin.place, f"{thing} is missing: {rule}: add `kind{f': {meant}' if meant else ''}`", edits_in)
+
+    def _keys_of_kinds(self, node: Node, kinds: Iterable[str]) -> set[str]:
+        return {key for kind in kinds for key in self._schema.keys(self._schema.alternative(node, kind))}
 
     def _first(self, at: KeyPath, origin: Origin, kinds: Iterable[str]) -> tuple[Write, ...]:
         edits = (Write(*self._location(at, origin), kind) for kind in kinds)
@@ -346,9 +376,19 @@ class _Translator:
         origin, kind = self._tree.nearest_origin(path), self._kind_origin(path)
         if kind and not origin.by_override:
             return self._key_under_another_kind(path, kind, origin)
-        advice = self._sibling(path, origin) or self._elsewhere(path, origin)
+        sibling = None if self._is_of_the_other_part(path) else self._sibling(path, origin)
+        advice = self._wrapped(path, origin) or sibling or self._elsewhere(path, origin)
         sentence = f"{dotted(path)}: found the key `{path[-1]}`, which is not known here: {advice.words}"
         return Problem(origin.place, sentence, advice.edits)
+
+    def _is_of_the_other_part(self, path: KeyPath) -> bool:
+        """Tell whether a key at the top of one part is one of the other, with such a value."""
+        value, other = self._tree.value_at(path), "experiment" if path[0] == "site" else "site"
+        known = next((place for place in _properties(other) if place.path == path[-1]), None)
+        if len(path) != _AT_TOP or known is None:
+            return False
+        keys = {place.path.partition(".")[2] for place in _properties(other) if place.path.startswith(f"{known.path}.")}
+        return not isinstance(value, dict) or not keys or set(value) <= keys
 
     def _key_under_another_kind(self, path: KeyPath, kind: Origin, origin: Origin) -> Problem:
         """The override changes `kind`, and the merge keeps a key that belongs to the kind before."""
@@ -359,6 +399,16 @@ class _Translator:
         )
         edit = Write(self._stack.stack_file, ("config", f"{PROJECT}:override", *path), None)
         return Problem(f"{kind.place} and {origin.place}", sentence, (edit,))
+
+    def _wrapped(self, path: KeyPath, origin: Origin) -> Advice | None:
+        """Return the way out of `site:` above all keys of a site."""
+        value = self._tree.value_at(path)
+        if len(path) != _AT_TOP or path[0] != path[1] or not isinstance(value, dict):
+            return None
+        file, at = self._location(path, origin)
+        writes = (Write(file, (*at[:-1], key), each) for key, each in value.items())
+        edits: tuple[Edit, ...] = (Remove(file, at), *writes)
+        return Advice("take this line out, and move those below it to its column", edits)
 
     def _meant(self, path: KeyPath) -> KeyPath | None:
         """Return the sibling that an unknown key stands for."""
@@ -372,26 +422,33 @@ class _Translator:
         mapping = self._schema.at(path[:-1], self._tree.value)
         taken = [self._tree.origins.get((*path[:-1], each)) for each in self._schema.keys(mapping)]
         known = zip(self._schema.keys(mapping), taken, strict=True)
-        free = [each for each, at in known if at is None or (origin.by_override and not at.by_override)]
+        free = [each for each, at in known if at is None or origin.by_override != at.by_override]
+        file, at = self._location(path, origin)
+        there = [each for each in self._schema.keys(mapping) if each not in free]
+        if any(has_words_of(each, key) for each in there):
+            return None
+        if steps := nested_key(key, mapping, self._schema):
+            edits: tuple[Edit, ...] = (Remove(file, at), Write(file, (*at[:-1], *steps), value))
+            if self._accepts((*path[:-1], *steps), *edits):
+                return Advice(
+                    f"write `{steps[-1]}: {written(value)}` below `{':` and that below `'.join(steps[-2::-1])}:`", edits
+                )
         if (other := another_unit(key, value, free)) is not None:
             options = [other]
         else:
-            word = _snake(key)
-            turned = [each for each in free if sorted(each.split("_")) == sorted(word.split("_"))]
-            names = [
-                *turned,
-                *(each for each in free if each.startswith(f"{word.removesuffix('s')}_")),
-                near(word, free),
-                *(each for each in free if each.endswith(f"_{word}")),
-            ]
-            names += [each for each in free if word.startswith(each) or each.startswith(word)]
-            options = [(name, value) for name in dict.fromkeys(names) if name is not None]
-        file, at = self._location(path, origin)
+            names = dict.fromkeys(sibling_keys(key, value, free, mapping, self._schema))
+            options = [(name, value) for name in names]
         for name, moved in options:
             target: KeyPath = (*path[:-1], name)
-            raw = self._raw(path, value)
-            for meant in (moved, *suggestions(self._schema, mapping["properties"][name], moved, raw, name)):
+            node, raw = self._schema.resolved(mapping["properties"][name]), self._raw(path, value)
+            if "the name of a secret" in node.get("title", "") and "secret" not in key:
+                secret = key.replace("_", "-").lower()
+                edits = (Remove(file, at), Write(file, (*at[:-1], name), secret))
+                return Advice(f"write it as `{name}: {secret}`, the name of the Pulumi secret that holds it", edits)
+            for meant in (moved, *suggestions(self._schema, node, moved, raw, name)):
                 edits = (Remove(file, at), Write(file, (*at[:-1], name), meant))
+                if isinstance(moved, bool) and isinstance(meant, str):
+                    continue
                 if self._accepts(target, *edits):
                     same = meant == value
                     words = f"did you mean `{name}`?" if same else f"write it as `{name}: {written(meant)}`"
@@ -405,25 +462,43 @@ class _Translator:
         here = "".join("[]" if isinstance(step, int) else f".{step}" for step in path[1:]).removeprefix(".")
         other = "experiment" if owner == "site" else "site"
         places = {file: [place for place in _properties(file) if _name(place) == key] for file in (owner, other)}
+        if len(path) == _AT_TOP and any(place.path == key for place in places[other]):
+            places = {owner: [], other: [place for place in places[other] if place.path == key]}
         kinds = [f"`{place.kind}`" for place in places[owner] if place.path == here and place.kind]
         if kinds:
             return Advice(f"it goes with kind {' or '.join(kinds)} only; remove it", removal)
-        if (foreign := self._foreign(path, origin)) is not None:
+        if not self._is_of_the_other_part(path) and (foreign := self._foreign(path, origin)) is not None:
             return foreign
         if places[owner]:
             edits = (*removal, *self._moved(path, _dotted(owner, places[owner])))
             return Advice(f"write it as {_paths(places[owner])} if that is meant, else remove it", edits)
         if places[other]:
             file = self._stack.part_files.get(other, f"stacks/{other}s")
+            in_override = origin.by_override and not any("[]" in place.path for place in places[other])
+            where = f"below `{other}` of the override" if in_override else f"in the {other} ({file})"
             return Advice(
-                f"write it in the {other} ({file}) as {_paths(places[other])} if that is meant, else remove it",
+                f"write it {where} as {_paths(places[other])} if that is meant, else remove it",
                 (*removal, *self._moved(path, _dotted(other, places[other]))),
             )
-        siblings = self._schema.keys(self._schema.at(path[:-1], self._tree.value))
-        meant = choice(key, siblings, otherwise=f"the keys are {', '.join(siblings)}: remove it")
-        return Advice(
-            meant if meant.endswith("remove it") else f"{meant} It is there already: remove this one", removal
-        )
+        return self._near(path, origin, removal)
+
+    def _near(self, path: KeyPath, origin: Origin, removal: tuple[Edit, ...]) -> Advice:
+        """Return the key that is nearly this one, here or elsewhere, else the keys that are known here."""
+        key, owner = str(path[-1]), str(path[0])
+        mapping = self._schema.at(path[:-1], self._tree.value)
+        siblings = self._schema.keys(mapping)
+        if (meant := near(key, siblings)) is not None:
+            there = self._tree.origins.get((*path[:-1], meant))
+            if there is not None and there.by_override == origin.by_override:
+                return Advice(f"did you mean `{meant}`? It is there already: remove this one", removal)
+            rule = self._schema.rule(mapping["properties"][meant])
+            return Advice(f"did you mean `{meant}`, which must be {rule}? Else remove it", removal)
+        for part in (owner, *(each for each in _FILES if each != owner)):
+            place = near_place(key, (each.path for each in _properties(part)))
+            if place is not None:
+                edits = (*removal, *self._moved(path, (f"{part}.{place}",)))
+                return Advice(f"write it as `{part}.{place}` if that is meant, else remove it", edits)
+        return Advice(f"the keys are {', '.join(siblings)}: remove it", removal)
 
     def _foreign(self, path: KeyPath, origin: Origin) -> Advice | None:
         """Return the places of a key of SuperSONIC or of Kubernetes, or of the keys of such a block."""
@@ -447,13 +522,14 @@ class _Translator:
     def _moved(self, path: KeyPath, here: tuple[str, ...]) -> Iterator[Edit]:
         """Yield the edit that writes a value in its one place, if the value fits there and none is there."""
         target: KeyPath = tuple(here[0].split(".")) if len(here) == 1 and "[]" not in here[0] else ()
-        if not target or target in self._tree.origins or str(target[0]) not in self._stack.part_files:
+        there, moves = self._tree.origins.get(target), self._tree.nearest_origin(path).by_override
+        if not target or str(target[0]) not in self._stack.part_files or (there and (there.by_override or not moves)):
             return
         value = self._tree.value_at(path)
         node = self._schema.at(target, self._tree.value)
-        file = self._stack.part_files[str(target[0])]
+        file, at = self._location(target, self._tree.nearest_origin(path))
         for meant in (value, *suggestions(self._schema, node, value, self._raw(path, value), str(target[-1]))):
-            if self._accepts(target, edit := Write(file, target[1:], meant)):
+            if self._accepts(target, edit := Write(file, at, meant)):
                 yield edit
                 return
 
@@ -500,16 +576,22 @@ class _Translator:
         return True
 
 
-def _write(value: Json, meant: Json, node: Node) -> str:
+def _write(value: Json, meant: Json, node: Node, keys: Iterable[str]) -> str:
     if "enum" in node:
         return f"did you mean `{meant}`?"
     if meant == {}:
-        return "write its keys below it, or `{}` for none"
+        return _keys_or_none(keys)
     if isinstance(value, str) and isinstance(meant, int | float) and not isinstance(meant, bool):
         return f"write {written(meant)}, without quotes or unit"
     if isinstance(value, bool | int | float) and isinstance(meant, str):
         return f"put it in quotes: {json.dumps(meant)}"
     return f"write {written(meant)}"
+
+
+def _keys_or_none(keys: Iterable[str]) -> str:
+    names = [f"`{key}`" for key in keys]
+    named = f" ({', '.join(names)})" if 0 < len(names) <= _KEYS_MAX else ""
+    return f"write its keys{named} below it, or `{{}}` for none"
 
 
 def _patched(base: list[Json], given: list[Json]) -> list[Json]:
@@ -524,11 +606,6 @@ def _patched(base: list[Json], given: list[Json]) -> list[Json]:
         else:
             result.append(patch)
     return result
-
-
-def _snake(key: str) -> str:
-    """Return a key with the dashes and capitals of other programs replaced: `ingressClass` is `ingress_class`."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key).replace("-", "_").strip("_")
 
 
 def _steps(dotted_path: str) -> KeyPath:

@@ -1,6 +1,7 @@
 """Numbers as people write them (`"4"`, `16Gi`, `500m`, `5min`, `10_000`) as the number that a key asks for."""
 
 import re
+import string
 from collections.abc import Iterator
 
 from stacks.origin import Json
@@ -29,13 +30,15 @@ _TYPED_IN_ANOTHER_UNIT = {
     "seconds": (1 / 1000,),
     "ms": (1000,),
     "gib": (1 / 2**30, 1 / 2**20, 1 / 2**10),
-    "mib": (1 / 2**20, 1 / 2**10, 1024),
+    "mib": (1 / 2**20, 1024),
     "cores": (1 / 1000,),
     "hours": (1 / 3600, 1 / 60),
     "minutes": (1 / 60,),
 }
 """Unit of a key -> factors of the units that people take it for: milliseconds for seconds, bytes for GiB."""
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_AROUND = f"{string.whitespace}\u00a0;,~<>=\"'"
+"""What people write around a number."""
 _LARGEST = 1e15
 """Larger numbers are mistakes, and a float would not hold each of them exactly."""
 
@@ -52,7 +55,7 @@ def bare_number(key: str, value: Json) -> float | None:
         return None
     if isinstance(value, int | float):
         return float(value) if abs(value) < _LARGEST else None
-    number = _quantity(value.strip(" \t;,~<>=\"'"), unit_of(key)) if isinstance(value, str) else None
+    number = _quantity(value.strip(_AROUND), unit_of(key)) if isinstance(value, str) else None
     return number if number is not None and abs(number) < _LARGEST else None
 
 
@@ -64,8 +67,9 @@ def meant_numbers(key: str, value: Json) -> Iterator[float]:
     yield number
     if number < 0:
         yield -number
-    for factor in _TYPED_IN_ANOTHER_UNIT.get(unit_of(key) or "", ()):
-        if number * factor >= 1 and (factor < 1 or number < 64):  # more would be too much of the larger unit
+    said = isinstance(value, str) and bool(re.search("[A-Za-zµ]", value))
+    for factor in () if said else _TYPED_IN_ANOTHER_UNIT.get(unit_of(key) or "", ()):
+        if number * factor >= 1 and (factor < 1 or number <= 16):  # more would be too much of the larger unit
             yield number * factor
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stacks.assemble import Assembler, Resolved
 from stacks.collisions import collisions
-from stacks.errors import ConfigurationError, Problem, choice, found
+from stacks.errors import ConfigurationError, Problem, Write, choice, found
 from stacks.origin import Json, KeyPath, dotted, leaves
 from stacks.reference import read_reference_file
 from stacks.schema import StackConfig
@@ -58,7 +58,10 @@ def _checked(file: StackFile, assembler: Assembler) -> tuple[Resolved | None, li
     try:
         resolved = assembler.assemble(file)
     except ConfigurationError as error:
-        return None, [*of_stack_file(file, assembler.known, None), *error.problems]
+        own = list(of_stack_file(file, assembler.known, None))
+        incomplete = any(isinstance(edit, Write) for problem in own for edit in problem.edits)
+        # What is written in a wrong place is not compared: a rule may hold with it.
+        return None, [*own, *(problem for problem in error.problems if not (incomplete and problem.compares))]
     return resolved, [
         *of_stack_file(file, assembler.known, resolved.config.secret_names),
         *_missing_secrets(file, resolved),

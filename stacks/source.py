@@ -13,12 +13,15 @@ from typing import Any
 
 import yaml
 
-from stacks.errors import ConfigurationError, Problem, WriteLine
+from stacks.errors import ConfigurationError, Problem, WriteLine, found
 from stacks.origin import Json, KeyPath, Origin, Tree, dotted
 from stacks.yaml_repairs import Repair, repairs
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+_IN_CURLY_QUOTES = re.compile("[\u201c\u201d\u201e\u2018\u2019\u201a].*[\u201c\u201d\u2018\u2019]")
+_SECRET_DEPTH = 2
+"""Length of the path of a secret in Pulumi.<stack>.yaml."""
 _CONSTANTS: dict[str, Json] = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 
@@ -82,12 +85,16 @@ def _unreadable(text: str, file: str, error: yaml.YAMLError) -> Problem:
         next_at = _first_error("\n".join(repaired))
         if next_at is None:
             return _repaired(file, repair, lines[repair.line - 1])
-        if further is None and next_at > max(at, repair.line) + 1 and at < len(lines) - 1:
+        tabs = next_at > at and "\t" in lines[next_at - 1][:1]  # the next line has the same fault
+        if further is None and (tabs or next_at > max(at, repair.line) + 1) and at < len(lines) - 1:
             further = repair
     if further:
         return _repaired(file, further, lines[further.line - 1])
     words = str(getattr(error, "problem", None) or getattr(error, "reason", error))
-    return Problem(f"{file}:{at}", f"cannot be read as YAML ({words}): correct this line or the one before it")
+    line = lines[min(at, len(lines)) - 1].strip()
+    return Problem(
+        f"{file}:{at}", f"cannot be read as YAML: found `{line}` ({words}): correct it or the line before it"
+    )
 
 
 def _repaired(file: str, repair: Repair, line: str) -> Problem:
@@ -115,14 +122,20 @@ class _Loader(yaml.SafeLoader):
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if event.anchor is not None:
             sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
-            found = f"found `{sign}{event.anchor}`: anchors are not read here: write the value out; quotes make it text"
-            raise _MoreThanJsonError(problem=found, problem_mark=event.start_mark)
+            anchor = f"{_key(index)}found `{sign}{event.anchor}`"
+            said = f"{anchor}: anchors are not read here: write the value out; quotes make it text"
+            raise _MoreThanJsonError(problem=said, problem_mark=event.start_mark)
         if getattr(event, "tag", None) is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-            found = f"found `{tag}`: tags are not read here: remove it; quotes make a string"
-            raise _MoreThanJsonError(problem=found, problem_mark=event.start_mark)
+            said = f"{_key(index)}found `{tag}`: tags are not read here: remove it; quotes make a string"
+            raise _MoreThanJsonError(problem=said, problem_mark=event.start_mark)
         node: yaml.Node | None = super().compose_node(parent, index)
         return node
+
+
+def _key(index: object) -> str:
+    """Return the key of a value that is composed, as the beginning of a sentence."""
+    return f"{index.value}: " if isinstance(index, yaml.ScalarNode) else ""
 
 
 class _Reader:
@@ -142,7 +155,21 @@ class _Reader:
         if isinstance(node, yaml.SequenceNode):
             return [self._entry(item, item, (*path, index)) for index, item in enumerate(node.value)]
         plain = isinstance(node, yaml.ScalarNode) and node.style is None
+        if plain and _IN_CURLY_QUOTES.fullmatch(node.value):
+            sentence = (
+                f"{dotted(path)}: found {node.value}: must be in straight quotes: write {json.dumps(node.value[1:-1])}"
+            )
+            self.refuse(node.start_mark.line + 1, sentence)
         return _plain(node.value) if plain else str(node.value)
+
+    def _twice(self, path: KeyPath, first: Json, second: Json) -> str:
+        """Say that a key is there twice, with its values if they are short and no secrets."""
+        here, there = "", ""
+        secret = path[0] == "config" and len(path) == _SECRET_DEPTH
+        if not secret and not isinstance(first, dict | list) and not isinstance(second, dict | list):
+            here, there = f"found {found(second)}, ", f" as {found(first)}"
+        line = self.origins[path].line
+        return f"{dotted(path)}: {here}there already in line {line}{there}: must be there once: keep one of the two"
 
     def _entry(self, key: yaml.Node, value: yaml.Node, path: KeyPath) -> Json:
         text = str(value.value) if isinstance(value, yaml.ScalarNode) else None
@@ -154,17 +181,21 @@ class _Reader:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                self.refuse(line, f"{dotted(path) or 'the file'} has a key that is not a word: write `key: value`")
+                thing = f"{dotted(path) or 'the file'} has a key that is not a word"
+                rule = "braces and brackets make mappings and lists: write `key: value`, and text with braces in quotes"
+                self.refuse(line, f"{thing}: {rule}")
                 continue
             if key.style is None and key.value != key.value.strip():
                 self.refuse(
                     line, f"found a blank in the key {json.dumps(key.value)}: must be none: write {key.value.strip()}"
                 )
                 continue
+            if not key.value:
+                self.refuse(line, f"{dotted(path) or 'the file'} has an empty key: must be a word: write `key: value`")
+                continue
             entry = (*path, key.value)
             if key.value in mapping:
-                first = self.origins[entry].line
-                self.refuse(line, f"{dotted(entry)} is there twice, first in line {first}: keep one of the two")
+                self.refuse(line, self._twice(entry, mapping[key.value], self.value(value, entry)))
                 continue
             mapping[key.value] = None
             mapping[key.value] = self._entry(key, value, entry)

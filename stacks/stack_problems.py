@@ -120,8 +120,9 @@ class _Checker:
         value = self._file.entries.get(key)
         rule = f"must name a file of stacks/{part}s, one of {', '.join(names)}"
         if value is None:
-            only = names[0] if len(names) == 1 else "…"
-            edits = (Write(self._name, path, names[0]),) if names else ()
+            named = [name for name in names if f"-{name}-" in f"-{self._file.stack}-"]
+            only = names[0] if len(names) == 1 else next(iter(named), "…")
+            edits = (Write(self._name, path, next(iter((*named, *names)))),) if names else ()
             if key not in self._meant:
                 yield self._problem(path, f"{key} is missing: {rule}: add `{key}: {only}` below `config:`", *edits)
         elif value not in names:
@@ -136,6 +137,8 @@ class _Checker:
 
     def _override(self) -> Iterator[Problem]:
         value = self._file.entries.get(f"{PROJECT}:override", {})
+        if value is None and _OVERRIDE[-1] in self._meant:
+            return
         if value is None:
             edit = Remove(self._name, _OVERRIDE)
             yield self._problem(_OVERRIDE, f"{PROJECT}:override: found null: must be a mapping: remove it", edit)
@@ -200,6 +203,11 @@ class _Checker:
         if isinstance(value, dict) and key in (PROJECT, "config"):
             return self._nested(path, value)
         ours = _own_key(key) or near(key, [f"{PROJECT}:{each}" for each in KEYS if f"{PROJECT}:{each}" not in entries])
+        part = ours.partition(":")[2] if ours else ""
+        if part in PARTS and isinstance(value, dict) and len(value) > 1:
+            self._meant.add(str(_OVERRIDE[-1]))
+            edits = self._move(path, (*_OVERRIDE, part), value)
+            return Advice(f"write it below `{_OVERRIDE[-1]}` as `{part}`", edits)
         if ours:
             self._meant.add(ours)
             if ours not in entries:

@@ -7,7 +7,7 @@ none needs to know the rule that it must satisfy.
 import ipaddress
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from stacks.errors import near
@@ -37,8 +37,13 @@ NOTHING = (
     ".inf",
     "infinity",
     "unlimited",
+    "~/.kube/config",
+    "$HOME/.kube/config",
 )
 """Values that mean: as if the key were not there."""
+_PAIR = 2
+_NEAR_BOUND = 3
+"""A number that exceeds a bound by no more than this factor is in the key's unit."""
 _OTHER_WORDS = {
     "k8s": "kubernetes",
     "slurm": "interlink",
@@ -72,6 +77,7 @@ def suggestions(schema: Schema, node: Node, found: Json, written: Json, key: str
     """
     node = schema.resolved(node)
     if isinstance(found, list) and isinstance(written, list) and len(found) == 1 and node.get("type") != "array":
+        yield from _from_pairs(found)
         yield found[0]
         yield from suggestions(schema, node, found[0], written[0], key)
         return
@@ -82,7 +88,7 @@ def suggestions(schema: Schema, node: Node, found: Json, written: Json, key: str
         return
     match node.get("type"):
         case "integer" | "number":
-            yield from _numbers(node["type"] == "integer", found, key)
+            yield from _numbers(node, found, key)
         case "boolean":
             yield from _booleans(written)
         case "array":
@@ -93,11 +99,14 @@ def suggestions(schema: Schema, node: Node, found: Json, written: Json, key: str
             yield from _mappings(schema, node, found, written)
 
 
-def _numbers(integer: bool, found: Json, key: str) -> Iterator[Json]:
-    for number in meant_numbers(key, found):
+def _numbers(node: Node, found: Json, key: str) -> Iterator[Json]:
+    bounds = [node[each] for each in ("minimum", "maximum") if each in node]
+    own = bare_number(key, found)
+    near_bounds = [each for each in bounds if own and own > 0 and each / _NEAR_BOUND <= own <= each * _NEAR_BOUND]
+    for number in [*([own] if own is not None else []), *map(float, near_bounds), *meant_numbers(key, found)]:
         if number.is_integer():
             yield int(number)
-        elif integer:
+        elif node["type"] == "integer":
             yield math.ceil(number)
         else:
             yield float(f"{number:.3g}")
@@ -131,23 +140,28 @@ def _texts(title: str, written: Json) -> Iterator[Json]:
     if not isinstance(written, str) or not written:
         return
     bare = written.strip().strip("\"'\u201c\u201d\u2018\u2019`").strip()
+    if "MD5" in title and re.fullmatch(r"[0-9A-Fa-f]{32}", bare):
+        yield bare.lower()
     if len(bare) >= 16 and re.search(r"[A-Z]", bare) and re.search(r"[0-9]", bare) and bare.isalnum():
         return  # a key or a password: no guess repeats it
     yield from (written, bare, bare.lower())
     without_scheme = re.sub(r"^[A-Za-z0-9+]+:/+", "", bare)
     for words, guesses in _GUESSES.items():
         if any(word in title for word in words):
-            yield from guesses(without_scheme)
+            yield from guesses(bare if words == ("URL",) else without_scheme)
             return
 
 
 def _urls(text: str) -> Iterator[str]:
-    """Yield URLs from a text without a scheme. A name inside a cluster speaks plain text."""
+    """Yield URLs from a text, with its own scheme where that is one. A name inside a cluster speaks plain text."""
+    scheme = re.match(r"(https?):/*", text)
+    text = re.sub(r"^[A-Za-z0-9+]+:/+", "", text)
     text = re.sub(r"\s+(?=[:/.])|(?<=[:/.])\s+", "", text.rpartition("@")[2])
     server, slash, path = text.partition("/")
     host, _, port = server.rpartition(":") if re.search(r":[0-9]+$", server) else (server, "", "")
     inside = ".svc" in host or "." not in host or bool(re.fullmatch(r"[0-9.]+", host)) or port in {"80", "9090", "9000"}
-    schemes = ("http", "https") if inside else ("https", "http")
+    usual = ("http", "https") if inside else ("https", "http")
+    schemes = (scheme[1], *usual) if scheme else usual
     for rest in (f"{server}{slash}{path}", f"{server}{slash}{re.split('[?#]', path)[0]}", server, host):
         yield from (f"{scheme}://{rest}" for scheme in schemes)
 
@@ -161,24 +175,57 @@ def _labels(text: str) -> Iterator[str]:
     yield _label(text, "-")
 
 
+def _buckets(text: str) -> Iterator[str]:
+    yield from (_label(part, "-.") for part in (text.strip("/").partition("/")[0], text))
+
+
+def _variables(text: str) -> Iterator[str]:
+    name = re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_")
+    yield from (name.upper() if "-" in text else name, f"_{name}")
+
+
+def _flags(text: str) -> Iterator[str]:
+    name, _, value = text.strip().lstrip("-").replace("=", " ", 1).partition(" ")
+    if len(name) > 1:
+        yield f"--{name}={value.strip()}" if value else f"--{name}"
+
+
+def _models(text: str) -> Iterator[str]:
+    yield re.sub(r"[\s/?*]+", "_", text.strip(" /?*"))
+
+
+def _targets(text: str) -> Iterator[str]:
+    kind, slash, rest = text.partition("/")
+    yield f"{kind[:1].upper()}{kind[1:]}{slash}{rest.lower()}"
+
+
 def _keys_and_values(text: str) -> Iterator[str]:
     yield re.sub(r"[^-A-Za-z0-9_.]+", "-", text).strip("-_.")
 
 
 def _paths(text: str) -> Iterator[str]:
+    text = re.sub(r"\s+", "", text)
     yield text.strip("/")
-    if not text.startswith("/"):
+    yield text
+    if text[:1] not in {"/", "~", "$"}:
         yield from (f"/{text}", f"/cvmfs/{text}")
 
 
 def _images(text: str) -> Iterator[str]:
-    yield from (text, text.lower(), text.partition("@")[0].replace("distroless-", ""))
+    text = re.sub(r"\s+", "", text)
+    yield from (text, text.lower(), text.partition("@")[0].replace("distroless-", ""), text.replace("@", ":"))
 
 
 def _networks(text: str) -> Iterator[str]:
     yield from (f"{text}/32", f"{text}/128")
     with suppress(ValueError):
         yield str(ipaddress.ip_network(text, strict=False))
+    first, _, last = (part.strip() for part in text.partition("-"))
+    with suppress(ValueError, TypeError):
+        yield from map(str, ipaddress.summarize_address_range(*map(ipaddress.ip_address, (first, last))))
+    octets = re.sub(r"(\.\*)+$", "", text).split(".")
+    if text.endswith("*"):
+        yield f"{'.'.join([*octets, *'0' * (4 - len(octets))])}/{8 * len(octets)}"
 
 
 def _releases(text: str) -> Iterator[str]:
@@ -187,7 +234,12 @@ def _releases(text: str) -> Iterator[str]:
 
 _GUESSES: dict[tuple[str, ...], Callable[[str], Iterator[str]]] = {
     ("URL",): _urls,
-    ("DNS label", "secret", "bucket"): _labels,
+    ("DNS label", "secret"): _labels,
+    ("bucket",): _buckets,
+    ("environment variable",): _variables,
+    ("flag of",): _flags,
+    ("one model",): _models,
+    ("kind and a component",): _targets,
     ("DNS name",): _hosts,
     ("label",): _keys_and_values,
     ("path",): _paths,
@@ -217,13 +269,10 @@ def _lists(schema: Schema, node: Node, found: Json, written: Json, key: str) -> 
             yield list(dict.fromkeys(each for each in found if isinstance(each, str | int)))
             yield [each for each in found if each is not None]
         case dict() if found and isinstance(written, dict):
-            yield [found]
-            if all(isinstance(each, dict) for each in found.values()):
-                for name in ("name", *items.get("required", [])):
-                    yield [{name: at, **each} for at, each in found.items() if isinstance(each, dict)]
+            yield from _items(found, items.get("required", []))
             yield [item(each, written[at]) for at, each in found.items()]
         case str():
-            pieces = [piece for piece in re.split(r"[,;\s]+", found.strip("[] ")) if piece]
+            pieces = [piece for piece in re.split(r"[,;\s]+", found.strip("[]() ")) if piece]
             if len(pieces) > 1:
                 yield [item(piece, piece) for piece in pieces]
             yield [found]
@@ -234,14 +283,30 @@ def _lists(schema: Schema, node: Node, found: Json, written: Json, key: str) -> 
             yield [item(found, written)]
 
 
+def _items(found: Mapping[str, Json], needed: Sequence[str]) -> Iterator[list[Json]]:
+    """Yield lists of mappings from a mapping: it alone, or an item for each entry, whose key is a value of the item."""
+    yield [dict(found)]
+    if all(isinstance(each, dict) for each in found.values()):
+        for name in ("name", *needed):
+            yield [{name: at, **each} for at, each in found.items() if isinstance(each, dict)]
+    if len(needed) == _PAIR and all(isinstance(each, str) for each in found.values()):
+        yield [dict(zip(needed, pair, strict=True)) for pair in found.items()]
+
+
 def _mappings(schema: Schema, node: Node, found: Json, written: Json) -> Iterator[Json]:
     yield from _from_pairs(found)
+    if isinstance(found, str) and (taint := re.fullmatch(r"([^=:\s]+)(?:=([^:\s]*))?:([A-Za-z]+)", found)):
+        said = {"operator": "Equal", "value": taint[2]} if taint[2] else {"operator": "Exists"}
+        yield {"key": taint[1], **said, "effect": taint[3]}
     if isinstance(found, bool | int | float | str) and found not in NOTHING:
         for kind in _members(schema.kinds(node), written):
             yield {"kind": kind}
         properties = node.get("properties", {})
         needed = node.get("required") or (properties if len(properties) == 1 else [])
-        if not isinstance(found, bool) and str(written).lower() not in _TRUE:
+        for key, each in properties.items():
+            members = schema.resolved(each).get("enum", [])
+            yield from ({key: member} for member in members if member == found)
+        if not isinstance(found, bool) and str(written).lower() not in _TRUE and near(str(found), properties) is None:
             for key in needed:
                 yield {key: found}
                 yield from ({key: each} for each in suggestions(schema, properties[key], found, written, key))
@@ -255,8 +320,10 @@ def _from_pairs(found: Json) -> Iterator[Json]:
     pairs: dict[str, Json] = {}
     for piece in pieces:
         if isinstance(piece, dict):
-            named = set(piece) == {"key", "value"}
-            pairs |= {str(piece["key"]): piece["value"]} if named else piece
+            name = next((piece[key] for key in ("key", "name") if set(piece) == {key, "value"}), None)
+            if name is None and len(piece) != 1:
+                return
+            pairs |= piece if name is None else {str(name): piece["value"]}
         elif isinstance(piece, str) and (match := re.fullmatch(r"([^=\s]+?)\s*[=:]\s*(.*)", piece)):
             pairs[match[1]] = match[2]
         else:

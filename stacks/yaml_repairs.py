@@ -42,10 +42,12 @@ def repairs(lines: Sequence[str], at: int, begun: int) -> Iterator[Repair]:
         if number <= len(lines):
             yield from _of_open_quotes(lines[number - 1], number)
     for number in near:
-        for repair in (_of_brackets, _of_colons, _of_values):
+        for repair in (_of_comments, _of_brackets, _of_colons, _of_values):
             yield from repair(lines[number - 1], number)
     for number in near:
         yield from _of_indentation(lines, number)
+    for number in near:
+        yield from _of_items(lines[number - 1], number)
 
 
 def _of_blanks(lines: Sequence[str], number: int) -> Iterator[Repair]:
@@ -54,7 +56,8 @@ def _of_blanks(lines: Sequence[str], number: int) -> Iterator[Repair]:
     start = line[: len(line) - len(rest)]
     if start.strip(" "):
         for column in (_column_after(lines[: number - 1]), *_columns(lines, number, len(start.expandtabs(2)))):
-            yield Repair(number, f"{' ' * column}{rest}", "found a tab: lines must be indented with blanks")
+            what = "a tab" if "\t" in start else "a no-break space"
+            yield Repair(number, f"{' ' * column}{rest}", f"found {what}: lines must be indented with blanks")
     if "\t" in line:
         yield Repair(number, line.replace("\t", " "), "found a tab: must be a blank")
     visible = "".join(letter for letter in line if letter.isprintable() or letter == "\t")
@@ -72,11 +75,23 @@ def _of_documents(lines: Sequence[str], number: int) -> Iterator[Repair]:
 
 def _of_open_quotes(line: str, number: int) -> Iterator[Repair]:
     for quote in "\"'":
-        if line.count(quote) == 1:
+        body, _, comment = line.partition(" #")
+        if 1 in (line.count(quote), body.count(quote)):
             rule = f"found a {quote} that is not closed: a quote must end in its line"
-            body, _, comment = line.partition(" #")
             yield Repair(number, f"{body.rstrip()}{quote}{f' #{comment}' if comment else ''}", rule)
             yield Repair(number, line.replace(quote, "", 1), rule)
+
+
+def _of_comments(line: str, number: int) -> Iterator[Repair]:
+    if match := re.fullmatch(r"(\s*)(//|--|;|/\*)\s*(.*?)\s*(\*/)?", line):
+        yield Repair(number, f"{match[1]}# {match[3]}", f"found `{match[2]}`: a comment must begin with `#`")
+
+
+def _of_items(line: str, number: int) -> Iterator[Repair]:
+    """Put a dash before the first key of an item."""
+    if match := re.fullmatch(r"(\s+)([A-Za-z][\w.]*:( .*)?)", line):
+        rule = "found a key without a dash above further ones: an item of a list must begin with `- `"
+        yield Repair(number, f"{match[1]}- {match[2]}", rule)
 
 
 def _of_brackets(line: str, number: int) -> Iterator[Repair]:
@@ -115,7 +130,9 @@ def _balanced(body: str) -> str:
 
 
 def _of_colons(line: str, number: int) -> Iterator[Repair]:
-    """Put a colon and a blank behind a key."""
+    """Put a colon and a blank behind a key, and none into one of the project."""
+    if apart := re.fullmatch(r"(\s*sonic:)\s+([a-z-]+:( .*)?)", line.rstrip()):
+        yield Repair(number, f"{apart[1]}{apart[2]}", "found a blank in a key: a key must have none")
     match = re.fullmatch(r"(\s*(?:- +)*)(-?)((?:sonic:)?[A-Za-z][\w./-]*)(\s*=\s*|:|\s+|)(.*)", line.rstrip())
     if match is None:
         return

@@ -6,10 +6,13 @@ Names, units and defaults are those of the controllers' own documents: kubernete
 `docs/content/reference/routing-configuration/kubernetes/ingress.md`.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+
+from stacks.quantities import bare_number
 
 ControllerName = Literal["nginx", "haproxy", "haproxytech", "traefik", "other"]
 
@@ -82,7 +85,8 @@ class IngressController:
         given = re.fullmatch(r"(\d+)(us|ms|s|m|h|d)?" if self.unit else r"(\d+)()", value)
         example = f"{wait_seconds}{self.unit}"
         if given is None:
-            yield f"must be a number of seconds such as `{example}`: write that, or remove it"
+            meant = max(wait_seconds, math.ceil(bare_number("wait_seconds", value) or 0))
+            yield f"must be a number of seconds: write `{meant}{self.unit}`, or remove it"
         # HAProxy takes a number without a unit as milliseconds.
         elif int(given[1]) * _SECONDS[given[2] or ("ms" if self.unit else "s")] < wait_seconds:
             yield (
@@ -102,7 +106,8 @@ def _small(value: str, largest_message_mib: int) -> Iterator[str]:
     # A MiB for the frame and the fields beside the tensors.
     needed_mib = largest_message_mib + 1
     if given is None:
-        yield f"must be a size such as `{needed_mib}m`: write that, or remove it"
+        meant_mib = max(needed_mib, math.ceil(bare_number("size_mib", value) or 0))
+        yield f"must be a number of bytes with `k`, `m` or `g`: write `{meant_mib}m`, or remove it"
     elif int(given[1]) * _BYTES[given[2]] < needed_mib * _BYTES["m"]:
         yield (
             f"experiment.traffic.largest_message_mib is {largest_message_mib}, and the controller would refuse such a "

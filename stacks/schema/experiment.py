@@ -1,9 +1,10 @@
 """An experiment: the facts of a collaboration. Facts of a place are the site's."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from stacks.schema.base import (
     AbsolutePath,
@@ -22,6 +23,31 @@ from stacks.schema.server import Server
 
 DEFAULT_SERVICE_TIME_MS = 10.0
 """A guess, which no model of an experiment has to meet."""
+
+
+_QUOTED = re.compile(r""""(\\.|[^"\\])*"|'(\\.|[^'\\])*'|`[^`]*`""")
+_CLOSERS = {"(": ")", "[": "]", "{": "}"}
+
+
+def _closed(query: str) -> str:
+    """Refuse brackets that do not match; Prometheus alone knows the rest of PromQL."""
+    opened: list[str] = []
+    for sign in _QUOTED.sub("", query):
+        if sign in _CLOSERS:
+            opened.append(sign)
+        elif sign in _CLOSERS.values() and (not opened or _CLOSERS[opened.pop()] != sign):
+            msg = f"PromQL must have a bracket opened for each that is closed: open one before `{sign}`, or take it out"
+            raise ValueError(msg)
+    if opened:
+        msg = f"PromQL must have each bracket closed: add `{_CLOSERS[opened[-1]]}`"
+        raise ValueError(msg)
+    return query
+
+
+Promql = Annotated[
+    str, Field(min_length=1, title="an expression of PromQL", examples=["sum(up)"]), AfterValidator(_closed)
+]
+"""An expression of PromQL."""
 
 
 class CvmfsRepository(Model):
@@ -158,7 +184,7 @@ class Models(Model):
         for name in twice(names):
             yield BrokenRule(
                 f"the model `{name}` is named more than once: name it once, with all its versions",
-                ("expected",),
+                tuple(f"expected.{at}" for at, each in enumerate(names) if each == name),
             )
         for index, model in enumerate(self.expected):
             others = [name for name in names if name != model.name]
@@ -207,7 +233,7 @@ class Scaling(Model):
     service_time_ms: Annotated[float, Field(ge=0.05)] = DEFAULT_SERVICE_TIME_MS
     """Time that one server takes for one request at full load, in milliseconds: 1000 / (its requests per second).
     Measure it: the default is a guess, and KEDA's threshold follows from it."""
-    query: Annotated[str, Field(min_length=1, title="an expression of PromQL", examples=["sum(up)"])] | None = None
+    query: Promql | None = None
     """Load of a pool in PromQL, instead of its waiting requests; one number. `{namespace}` is filled in with the
     stack's namespace, `{pods}` with an expression for the names of the pool's servers, `{envoys}` with one for the
     Envoys."""

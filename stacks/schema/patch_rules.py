@@ -220,7 +220,8 @@ def broken_patches(
     for target, patch in patches.items():
         if target not in objects:
             yield BrokenRule(
-                f"{key} names `{target}`, which this stack does not have: its objects are {', '.join(objects)}",
+                f"{key} names `{target}`, which this stack does not have: its objects are {', '.join(objects)}: "
+                f"{choice(target, objects, otherwise='write one of them')}",
                 (f"{key}.{target}",),
             )
             continue

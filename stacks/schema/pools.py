@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.schema.base import BrokenRule, Count, DnsLabel, Model, Text
+from stacks.schema.base import BrokenRule, Count, DnsLabel, LabelValue, Model, Text
 from stacks.schema.pod_settings import PRODUCT_LABEL, PodSettings
 
 
@@ -14,7 +14,7 @@ class Gpu(Model):
 
     resource: Text = "nvidia.com/gpu"
     """Extended resource that a server requests; a MIG slice has its own name."""
-    products: tuple[Text, ...] = ()
+    products: tuple[LabelValue, ...] = ()
     """Values of the node label `nvidia.com/gpu.product` in the pool; empty: not known."""
 
 

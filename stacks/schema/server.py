@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from stacks.schema.base import BrokenRule, Count, DnsLabel, ImageReference, Model, SecretName, Text
+from stacks.schema.base import BrokenRule, Count, DnsLabel, ImageReference, LabelValue, Model, SecretName, Text
 
 _KEYS_OF_FLAGS: Mapping[str, str] = {
     "model-repository": "models.repository.paths",
@@ -85,11 +85,11 @@ VariableName = Annotated[
 class BackendSetting(Model):
     """One `--backend-config` of Triton."""
 
-    backend: Text
+    backend: Annotated[Text, Field(examples=["onnxruntime"])]
     """Name of the backend, such as `python` or `onnxruntime`."""
-    key: Text
+    key: Annotated[Text, Field(examples=["enable-global-threadpool"])]
     """Name of the setting."""
-    value: str
+    value: Annotated[str, Field(examples=["1"])]
     """Its value."""
 
 
@@ -213,7 +213,7 @@ class Server(Model):
     Envoys. NVIDIA's images have it."""
     gpus: Annotated[int, Field(ge=0)] = 1
     """Number of GPUs of each server; 0: it computes on CPUs."""
-    gpu_products: tuple[Text, ...] = ()
+    gpu_products: tuple[LabelValue, ...] = ()
     """GPU products (label `nvidia.com/gpu.product`) that the models run on; empty: any."""
     cpu_cores: Annotated[float, Field(gt=0, le=1024, examples=[4])]
     """CPU limit in cores, and request unless cpu_request_cores says less."""

@@ -43,7 +43,7 @@ from stacks.schema.virtual_nodes import VirtualNode
 class Access(Model):
     """The cluster, and the namespace of the stack in it."""
 
-    context: Text
+    context: Annotated[Text, Field(examples=["geddes"])]
     """Context of the kubeconfig. The current context is never used, since other work changes it. The environment
     variable SONIC_KUBE_CONTEXT names another one to use. To Pulumi this key is the identity of the cluster: changing it
     on a deployed stack replaces every object."""
@@ -332,8 +332,10 @@ class Site(Model):
         """Names differ, objects of the whole cluster have an owner, Pod Security allows hostPath, and ways in agree."""
         yield from self._broken_exposures()
         yield from self._broken_virtual_nodes()
-        for name in twice([pool.name for pool in self.pools]):
-            yield BrokenRule(f"two pools have the name `{name}`: give each pool its own", ("pools",))
+        names = [pool.name for pool in self.pools]
+        for name in twice(names):
+            same = tuple(f"pools.{at}" for at, each in enumerate(names) if each == name)
+            yield BrokenRule(f"two pools have the name `{name}`: give each pool its own", same)
         if self.node_labels and self.singletons_owner is None:
             yield BrokenRule(
                 "node_labels is set but singletons_owner is not: name the one stack that sets them", ("node_labels",)

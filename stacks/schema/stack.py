@@ -222,10 +222,12 @@ class StackConfig(Model):
                 f"`{pool.name}` offers {'no GPU' if pool.gpu is None else ', '.join(pool.gpu.products) or 'any GPU'}"
                 for pool in self.site.pools
             )
+            without = [f"site.pools.{index}.gpu" for index, pool in enumerate(self.site.pools) if pool.gpu is None]
+            in_pool = ", write `gpu: {}` in a pool" if without else ""
             yield BrokenRule(
                 f"experiment.server asks for {wanted}, but no pool of site `{self.site_name}` has them ({offered}): "
-                "change experiment.server.gpu_products or add a pool",
-                ("experiment.server.gpu_products", "site.pools"),
+                f"change experiment.server.gpu_products{in_pool} or add a pool",
+                ("experiment.server.gpu_products", *(without or ["site.pools"])),
             )
 
     def _broken_counts(self) -> Iterator[BrokenRule]:
