@@ -7,6 +7,9 @@ INFORMATION: Mapping[str, str] = {"app.kubernetes.io/part-of": "sonic", "app.kub
 """Labels of every object that no selector matches on."""
 POOL_LABEL = "sonic.fastmachinelearning.org/pool"
 """Label with the capacity pool of a Triton server."""
+TUNNEL_LABEL: Mapping[str, str] = {"sonic.fastmachinelearning.org/tunnel": "true"}
+"""Label of tunnel pods, through which Slurm jobs are reached. The virtual node's template sets it; interLink copies the
+labels of the virtual pod, and the component is another."""
 
 
 def instance_selector(instance: str) -> Mapping[str, str]:

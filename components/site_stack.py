@@ -26,10 +26,12 @@ from components.rollout import ClusterHooks, Rollout, RolloutArgs
 from components.server_pool import MetricTarget, ServerPool
 from components.timing import ServerTiming, Timing
 from components.triton import TritonPool, TritonPoolArgs
+from components.virtual_node import VirtualNode, VirtualNodeArgs, VirtualNodeImages
 from stacks.schema import PoolShare, StackConfig
 from stacks.schema.clients import tenants_of
 from stacks.schema.experiment import Admission
 from stacks.schema.site import OwnPrometheus
+from stacks.schema.virtual_nodes import SocketApi
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,7 @@ class SiteStack(SonicComponent):
         )
 
         ground = self._namespace()
-        nodes = self._gpu_nodes() if args.label_nodes else []
+        nodes = [*(self._gpu_nodes() if args.label_nodes else []), *self._virtual_nodes(ground)]
         repository = self._model_repository(args.secrets, ground)
         tritons = [
             self._triton_pool(priority, share, repository, args.secrets, ground + nodes)
@@ -141,6 +143,25 @@ class SiteStack(SonicComponent):
         if not (node_labels and self._config.owns_singletons):
             return []
         return [GpuNodes(self.child("gpu-nodes"), GpuNodesArgs(node_labels=node_labels), self.options())]
+
+    def _virtual_nodes(self, after: list[pulumi.Resource]) -> list[pulumi.Resource]:
+        """Deploy the virtual kubelets of the site, if this stack owns the cluster's singletons."""
+        config = self._config
+        mirrors = config.site.images.mirrors
+        return [
+            VirtualNode(
+                self.child(f"virtual-node-{node.name}"),
+                VirtualNodeArgs(
+                    naming=self._naming,
+                    node=node,
+                    images=VirtualNodeImages.of(node.interlink, mirrors),
+                    plugin_image=mirrored(node.api.plugin_image, mirrors) if isinstance(node.api, SocketApi) else None,
+                    api_server_port=config.site.access.api_server_port,
+                ),
+                self.options(depends_on=after),
+            )
+            for node in config.owned_virtual_nodes
+        ]
 
     def _model_repository(
         self, secrets: Mapping[str, pulumi.Output[str]], after: list[pulumi.Resource]

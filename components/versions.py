@@ -1,4 +1,7 @@
-"""Images that every site runs unless its file names others: pinned by tag and digest of the multi-platform index."""
+"""Images that every site runs unless its file names others: pinned by tag and digest of the multi-platform index.
+
+Those of virtual nodes are pinned by tag: interLink's has the release of the site.
+"""
 
 # renovate: datasource=docker depName=docker.io/envoyproxy/envoy
 ENVOY_IMAGE = (
@@ -20,3 +23,14 @@ ADMISSION_IMAGE = (
     "docker.io/library/python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b"
 )
 """Python and its standard library, for the admission controller beside each Envoy."""
+
+INTERLINK_IMAGES = "ghcr.io/interlink-hq/interlink"
+"""Folder of interLink's images: `virtual-kubelet-inttw` and `interlink`, whose tag is the release of the site."""
+
+# renovate: datasource=docker depName=docker.io/linuxserver/openssh-server
+SSHD_IMAGE = "docker.io/linuxserver/openssh-server:version-10.2_p1-r0"
+"""Alpine's OpenSSH. Only its sshd is started, by an ordinary user, with a configuration of the program's own."""
+
+# renovate: datasource=docker depName=ghcr.io/erebe/wstunnel
+WSTUNNEL_IMAGE = "ghcr.io/erebe/wstunnel:v10.6.2"
+"""The jobs run a client of the same release."""

@@ -97,6 +97,14 @@ def claims(config: StackConfig) -> Iterator[Claim]:
                 "one stack must own the labels of a node",
                 "name one stack in site.singletons_owner of both",
             )
+    for node in config.owned_virtual_nodes:
+        yield Claim(
+            ("site", "virtual_nodes"),
+            node.name,
+            "the virtual nodes",
+            "one stack must deploy a virtual node",
+            "set deployed to true in one site",
+        )
 
 
 def _addresses(config: StackConfig) -> Iterator[Claim]:

@@ -165,6 +165,19 @@ PROTECTED: tuple[Protected, ...] = (
         )
     ),
     Protected(kinds="Deployment", path=(*_POD, "volumes", "scratch"), way_out="write experiment.server.scratch_gib"),
+    Protected(
+        kinds="Deployment",
+        component="virtual-node",
+        path=("spec", "replicas"),
+        way_out="two virtual kubelets would both make the jobs of a pod: leave it out",
+    ),
+    *(
+        Protected(kinds="Deployment", component="virtual-node", path=path, way_out="write site.virtual_nodes[].api")
+        for path in (
+            (*_POD, "volumes", "*"),
+            *((*_CONTAINERS, "*", field) for field in ("command", "image", "volumeMounts")),
+        )
+    ),
     *(
         Protected(kinds="Service", path=("spec", field), way_out="write site.exposure")
         for field in ("type", "clusterIP")

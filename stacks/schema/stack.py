@@ -18,6 +18,7 @@ from stacks.schema.patch_rules import broken_patches
 from stacks.schema.pools import InterLinkPool, KubernetesPool, Pool
 from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, OwnPrometheus, Site
 from stacks.schema.storage import ClaimVolume, CvmfsPvc, NfsVolume, Storage
+from stacks.schema.virtual_nodes import VirtualNode
 
 _PREFIX_MIN = 8
 """Bits of the shortest prefix that is not everybody: 10.0.0.0/8 is the largest private range."""
@@ -93,6 +94,11 @@ class StackConfig(Model):
     def models_change(self) -> bool:
         """True if somebody may load and unload models while the servers run, so that servers may differ in them."""
         return bool(self.site.model_control) or models_are_controlled(self.experiment.clients)
+
+    @property
+    def owned_virtual_nodes(self) -> tuple[VirtualNode, ...]:
+        """Virtual nodes that this stack deploys."""
+        return tuple(node for node in self.site.virtual_nodes if node.deployed and self.owns_singletons)
 
     @property
     def secrets(self) -> tuple[tuple[KeyPath, str], ...]:
@@ -284,6 +290,8 @@ class StackConfig(Model):
             for kind in (*guarded, "PodDisruptionBudget", *(("ScaledObject",) if share.autoscaled else ())):
                 targets += [f"{kind}/triton", f"{kind}/triton/{share.pool.name}"]
         targets += [f"{kind}/model-repository" for kind in self._made_for_models()]
+        if self.owned_virtual_nodes:
+            targets += [f"{kind}/virtual-node" for kind in ("Deployment", "ServiceAccount", "NetworkPolicy")]
         return tuple(sorted(set(targets)))
 
     def _before_services(self) -> tuple[str, ...]:

@@ -39,19 +39,24 @@ class PluginMount(Model):
 
 
 class SocketApi(Model):
-    """interLink's API and Slurm plugin in the virtual kubelet's pod. They speak over Unix sockets, so no port is open.
-    The Slurm commands of the plugin's image submit the jobs."""
+    """interLink's API and Slurm plugin in the virtual kubelet's pod. They speak over a Unix socket and the pod's
+    loopback network, so no port is open. The Slurm commands of the plugin's image submit the jobs."""
 
     kind: Literal["socket"]
     """In the virtual kubelet's pod."""
     plugin_image: ImageReference
-    """Slurm plugin with the Slurm commands of the cluster's release, and munge where the cluster has it. Its entry
-    point starts the plugin."""
+    """Slurm plugin with the Slurm commands of the cluster's release, and munge where the cluster has it. Its root is
+    read-only; it may write to /run, /tmp and /var/log."""
+    plugin_command: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """Command that starts the plugin in the image, and munged before it: a program and its arguments."""
     mounts: tuple[PluginMount, ...] = ()
     """Claims that the plugin needs: the one that holds slurm.data_folder, munge's key, slurm.conf."""
     user_id: Annotated[int, Field(ge=0)] = 10105
     """User of the plugin in its container. 0 lets `sbatch --uid` submit for others, and Pod Security `restricted`
     forbids it."""
+
+    controller_port: Port = 6817
+    """`SlurmctldPort` of slurm.conf, to which alone the plugin may connect."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
         """A path holds one claim."""
@@ -184,6 +189,9 @@ class VirtualNode(Model):
     deployed: bool = False
     """true: the stack `singletons_owner` deploys the virtual kubelet. false: it is somebody else's, such as interLink's
     own chart, for which `python -m stacks edge` writes the values."""
+    api_server_cidrs: tuple[Cidr, ...] = ()
+    """Addresses of the cluster's API servers, which alone then reach the virtual kubelet's port, for `kubectl logs`. By
+    default nobody does: the port asks for no authentication."""
     api: Annotated[SocketApi | HttpsApi, Field(discriminator="kind")]
     """interLink's API, which turns pods into jobs."""
     tunnel: Annotated[SshTunnel | WstunnelTunnel, Field(discriminator="kind")]

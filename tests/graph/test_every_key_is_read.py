@@ -50,7 +50,25 @@ READ_BY_NOBODY: Mapping[Place, str] = {
     ),
     ("site", "keda.version", None): "compared with the release that keda.timeout_ms needs when it is read",
     ("site", "access.kubernetes_version", None): "compared with the oldest supported release when it is read",
-    **{place: "virtual nodes are not deployed yet" for place in KEYS if place[1].startswith("virtual_nodes[].")},
+    ("site", "virtual_nodes[].slurm.cluster", None): FOR_PEOPLE,
+    **dict.fromkeys(
+        [
+            *(
+                ("site", f"virtual_nodes[].tunnel.{key}", "ssh")
+                for key in ("session_cidrs", "host", "port", "user", "bastion_public_key", "private_key_file")
+            ),
+            *(
+                ("site", f"virtual_nodes[].tunnel.{key}", "ssh")
+                for key in ("public_key", "host_key_secret", "host_public_key")
+            ),
+            *(
+                ("site", f"virtual_nodes[].tunnel.{key}", "wstunnel")
+                for key in ("port", "controller_namespace", "client_file", "client_sha256")
+            ),
+            ("site", "virtual_nodes[].slurm.kill_wait_seconds", None),
+        ],
+        "read by a pool of jobs, which is not deployed yet",
+    ),
     **dict.fromkeys(
         [
             ("site", f"pools[].{key}", "interlink")
@@ -128,7 +146,7 @@ def changed(schema: Schema, node: Mapping[str, Any], value: Json) -> Iterator[Js
         case str() if "enum" in node:
             yield from node["enum"]
         case str():
-            yield from (f"{value}x", f"{value}/x", f"a{value[1:]}", *TEXTS)
+            yield from (f"{value}x", f"{value}/x", f"a{value[1:]}", *TEXTS, *node.get("examples", ()))
         case list():
             yield from (value[:-1], *([*value, item] for item in samples(schema, node.get("items", {}))))
         case dict():

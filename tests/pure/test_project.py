@@ -20,7 +20,7 @@ def managed_files() -> list[Path]:
     return [file for file in files if re.search(r"^# renovate:", file.read_text(), re.MULTILINE)]
 
 
-def matches(text: str) -> list[dict[str, str]]:
+def matches(text: str) -> list[dict[str, str | None]]:
     """What the custom manager finds. JavaScript writes a named group without Python's P."""
     (pattern,) = (pattern.replace("(?<", "(?P<") for pattern in MANAGER["matchStrings"])
     return [found.groupdict() for found in re.finditer(pattern, text)]
@@ -40,7 +40,8 @@ def test_each_comment_is_followed_by_a_version_that_is_found(file: Path) -> None
     assert len(found) == len(re.findall(r"^# renovate:", text, re.MULTILINE))
     for image in found:
         assert image["datasource"] == "docker"
-        assert f"{image['depName']}:{image['currentValue']}@{image['currentDigest']}" in text
+        digest = f"@{image['currentDigest']}" if image["currentDigest"] else ""
+        assert f'"{image["depName"]}:{image["currentValue"]}{digest}"' in text
 
 
 def test_the_changelog_begins_with_the_declared_version() -> None:

@@ -17,10 +17,15 @@ _GROUPS = {"networking.k8s.io": "networking", "rbac.authorization.k8s.io": "rbac
 def unknown_fields(resource: Resource) -> list[str]:
     """Paths of the fields that the SDK does not know, such as `spec.template.spec.hostNetwrok`. Custom resources have
     no types there, and so no unknown fields here."""
-    resource_class = _resource_class(resource.type)
+    return unknown_fields_of(resource.type, resource.inputs)
+
+
+def unknown_fields_of(token: str, manifest: Mapping[str, Any]) -> list[str]:
+    """The same for a manifest of a type such as `kubernetes:apps/v1:Deployment`."""
+    resource_class = _resource_class(token)
     if resource_class is None:
         return []
-    return list(_unknown(resource.inputs, resource_class, ""))
+    return list(_unknown(manifest, resource_class, ""))
 
 
 @cache

@@ -10,12 +10,16 @@ from stacks.resolve import ROOT
 
 _LINTERS = ROOT / "tests" / "linters"
 """Go module of the linters of manifests. Both build in 35 s on two cores with an empty build cache."""
-_PACKAGES = {"kube-score": "github.com/zegl/kube-score/cmd/kube-score", "pod-security": "./pod-security"}
+_PACKAGES = {
+    "kube-score": "github.com/zegl/kube-score/cmd/kube-score",
+    "pod-security": "./pod-security",
+    "go-template": "./go-template",
+}
 
 
 @cache
 def tool(name: str) -> Path:
-    """Path of a linter, or of a program or folder of the dev cluster, such as `promtool` or `keda-manifests`."""
+    """Path of a program of `tests/linters`, or of a program or folder of the dev cluster, such as `promtool`."""
     parts = [GoProgram(name=each, module=str(_LINTERS), package=package) for each, package in _PACKAGES.items()]
     toolchain = Toolchain(tools={**TOOLS, **by_name(GoBuild(parts=(part,)) for part in parts)})
     toolchain.ensure([name], Progress(total=1))

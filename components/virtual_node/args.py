@@ -1,0 +1,72 @@
+"""Arguments of the virtual kubelet of one virtual node."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from components import names, versions
+from components.images import mirrored
+from components.naming import Naming
+from stacks.schema.virtual_nodes import SocketApi, VirtualNode
+
+NODE_LABEL = "sonic.fastmachinelearning.org/virtual-node"
+"""Label with the virtual node of a virtual kubelet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VirtualNodeImages:
+    """Images of a virtual node, by the site's mirrors."""
+
+    kubelet: str
+    """interLink's virtual kubelet."""
+    api: str
+    """interLink's API."""
+    sshd: str
+    """OpenSSH's server."""
+    wstunnel: str
+    """wstunnel."""
+
+    @classmethod
+    def of(cls, release: str, mirrors: Mapping[str, str]) -> "VirtualNodeImages":
+        """Return the images of a release of interLink."""
+        return cls(
+            kubelet=mirrored(f"{versions.INTERLINK_IMAGES}/virtual-kubelet-inttw:{release}", mirrors),
+            api=mirrored(f"{versions.INTERLINK_IMAGES}/interlink:{release}", mirrors),
+            sshd=mirrored(versions.SSHD_IMAGE, mirrors),
+            wstunnel=mirrored(versions.WSTUNNEL_IMAGE, mirrors),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VirtualNodeArgs:
+    """A virtual node, and its place in a cluster."""
+
+    naming: Naming
+    """Instance of the stack that owns the node. The namespace of the virtual kubelet is the node's."""
+    node: VirtualNode
+    """The node."""
+    images: VirtualNodeImages
+    """Images, by the site's mirrors."""
+    plugin_image: str | None
+    """Image of the Slurm plugin, by the site's mirrors; None: it runs elsewhere."""
+    api_server_port: int
+    """Port of the API servers behind Service `kubernetes`."""
+
+    @property
+    def name(self) -> str:
+        """Name of the objects of the virtual kubelet."""
+        return names.join("virtual-node", self.node.name)
+
+    @property
+    def selector(self) -> Mapping[str, str]:
+        """Labels of the virtual kubelet's pod."""
+        return {**self.naming.labels("virtual-node").selector, NODE_LABEL: self.node.name}
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Labels of the objects of the virtual kubelet."""
+        return {**self.naming.labels("virtual-node").all, NODE_LABEL: self.node.name}
+
+    @property
+    def socket(self) -> SocketApi | None:
+        """The API in the virtual kubelet's pod; None: it is elsewhere."""
+        return self.node.api if isinstance(self.node.api, SocketApi) else None
