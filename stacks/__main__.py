@@ -35,6 +35,10 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     rendering.add_argument(
         "directory", metavar="DIR", type=Path, help="empty, or what this stack was rendered to before"
     )
+    edge = commands.add_parser("edge", help="write the files of a virtual node's other side: the HPC site's")
+    edge.add_argument("stack", metavar="STACK")
+    edge.add_argument("node", metavar="NODE", nargs="?", default="", help="by default the only one of the site")
+    edge.add_argument("directory", metavar="DIR", type=Path, help="files of the same names are replaced")
     fit = commands.add_parser("fit", help="prove that a stack fits its cluster, before anything is changed")
     fit.add_argument("stack", metavar="STACK")
     fit.add_argument("--offline", action="store_true", help="ask no cluster; say what is not looked at")
@@ -52,6 +56,8 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
             return _show(chosen.stack, root, with_origins=chosen.origin)
         case "render":
             return _render(chosen.stack, chosen.directory, root)
+        case "edge":
+            return _edge(chosen.stack, chosen.node, chosen.directory, root)
         case "fit":
             return _fit(chosen.stack, root, offline=chosen.offline)
         case "why":
@@ -136,6 +142,11 @@ def _show(stack: str, root: Path, *, with_origins: bool) -> int:
 def _render(stack: str, directory: Path, root: Path) -> int:
     """Run the components in a process of their own: they need Pulumi, and nothing else of this program does."""
     command = [sys.executable, "-m", "rendering", stack, str(directory.absolute())]
+    return subprocess.run(command, cwd=root, check=False).returncode
+
+
+def _edge(stack: str, node: str, directory: Path, root: Path) -> int:
+    command = [sys.executable, "-m", "edge", stack, node, str(directory.absolute())]
     return subprocess.run(command, cwd=root, check=False).returncode
 
 

@@ -35,6 +35,7 @@ def of(module: str, *packages: str) -> bool:
         ("stacks", ("pulumi", "pulumi_kubernetes", "components", "acceptance", "devcluster")),
         ("components", ("yaml", "diagnosis", "devcluster", "acceptance")),
         ("access", ("pulumi", "pulumi_kubernetes", "components", "acceptance", "devcluster")),
+        ("edge", ("access", "fit", "diagnosis", "devcluster", "acceptance", "pulumi_kubernetes")),
         ("rendering", ("access", "fit", "diagnosis", "devcluster", "acceptance")),
         ("fit", ("pulumi", "pulumi_kubernetes", "yaml", "diagnosis", "acceptance", "devcluster")),
         ("diagnosis", ("yaml", "devcluster", "acceptance", "pulumi_kubernetes")),
@@ -48,7 +49,7 @@ def test_a_place_does_not_import_what_it_must_not_know(place: str, forbidden: tu
     assert [(file, module) for file, module in found if of(module, *forbidden)] == []
 
 
-PROGRAM = ("stacks", "components", "access", "rendering", "fit", "acceptance", "diagnosis", "__main__.py")
+PROGRAM = ("stacks", "components", "access", "rendering", "edge", "fit", "acceptance", "diagnosis", "__main__.py")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,10 @@ STARTED_BY_HAND = {
     ".": "activates the environment that make install makes",
     "export": "sets a variable that the program or Pulumi reads",
     "pip": "optional",
+    **dict.fromkeys(
+        ("ssh-keygen", "install", "useradd", "chown", "chmod", "systemctl", "sudo"),
+        "changes the host of an HPC site; the files are tested by tests/pure/test_virtual_node_files.py",
+    ),
 }
 ALL = [(page, words) for page in PAGES for words in commands(page)]
 IDS = [f"{page.stem}: {' '.join(words)[:60]}" for page, words in ALL]

@@ -1,0 +1,44 @@
+"""The files of one virtual node, by name."""
+
+from typing import Any
+
+import yaml
+
+from components.images import mirrored
+from components.virtual_node import VirtualNodeImages
+from components.virtual_node.slurm_side import INTERLINK_FILE, SLURM_FILE, interlink_config, scripts, slurm_config
+from edge.chart import chart_values, scripts_config_map
+from edge.units import FOLDER, units
+from stacks.schema import StackConfig
+from stacks.schema.virtual_nodes import HttpsApi, SocketApi, VirtualNode
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as they are."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, "|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def edge_files(config: StackConfig, node: VirtualNode) -> dict[str, str]:
+    """Return what the HPC site installs, and the chart's values where somebody else deploys the virtual kubelet."""
+    files: dict[str, str] = {}
+    if isinstance(node.api, HttpsApi):
+        files |= {INTERLINK_FILE: _yaml(interlink_config(node)), SLURM_FILE: _yaml(slurm_config(node, folder=FOLDER))}
+        files |= {**scripts(node), **units(node)}
+    if not node.deployed:
+        mirrors = config.site.images.mirrors
+        plugin = mirrored(node.api.plugin_image, mirrors) if isinstance(node.api, SocketApi) else None
+        files["values.yaml"] = _yaml(chart_values(node, VirtualNodeImages.of(node.interlink, mirrors), plugin))
+        if isinstance(node.api, SocketApi):
+            files["scripts-configmap.yaml"] = _yaml(scripts_config_map(node))
+    return files
+
+
+def _yaml(value: Any) -> str:
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=120)
+    return text

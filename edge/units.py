@@ -1,0 +1,55 @@
+"""systemd units of interLink's API and Slurm plugin on a host of the HPC site."""
+
+from collections.abc import Mapping
+
+from components.virtual_node.slurm_side import INTERLINK_FILE, PLUGIN_ENVIRONMENT, SLURM_FILE
+from stacks.schema.virtual_nodes import VirtualNode
+
+FOLDER = "/etc/interlink"
+"""Folder of the edge's files on the host."""
+PROGRAMS_FOLDER = "/opt/interlink/bin"
+USER = "interlink"
+API_UNIT = "interlink-api.service"
+PLUGIN_UNIT = "interlink-slurm-plugin.service"
+
+
+def units(node: VirtualNode) -> dict[str, str]:
+    """Return the units by file name. The plugin's run folder, with its socket, lives as long as the plugin."""
+    plugin = _unit(
+        f"interLink's Slurm plugin for {node.name}",
+        program="interlink-sidecar-slurm",
+        environment={"SLURMCONFIGPATH": f"{FOLDER}/{SLURM_FILE}", **PLUGIN_ENVIRONMENT},
+        further=f"RuntimeDirectory=interlink\nReadWritePaths={node.slurm.data_folder}",
+    )
+    api = _unit(
+        f"interLink's API for {node.name}",
+        program="interlink",
+        environment={"INTERLINKCONFIGPATH": f"{FOLDER}/{INTERLINK_FILE}"},
+        after=PLUGIN_UNIT,
+    )
+    return {PLUGIN_UNIT: plugin, API_UNIT: api}
+
+
+def _unit(description: str, *, program: str, environment: Mapping[str, str], after: str = "", further: str = "") -> str:
+    variables = "\n".join(f"Environment={name}={value}" for name, value in environment.items())
+    follows = f"\nRequires={after}" if after else ""
+    return f"""\
+[Unit]
+Description={description}
+Wants=network-online.target
+After=network-online.target {after}{follows}
+
+[Service]
+User={USER}
+ExecStart={PROGRAMS_FOLDER}/{program}
+{variables}
+Restart=always
+RestartSec=5
+NoNewPrivileges=yes
+ProtectSystem=strict
+PrivateTmp=yes
+{further}
+
+[Install]
+WantedBy=multi-user.target
+"""

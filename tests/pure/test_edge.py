@@ -1,0 +1,67 @@
+"""`python -m stacks edge`: the files of the other side of a virtual node."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from edge.__main__ import main
+from tests.support.config_cases import STACK, lay_out_happy
+
+
+def written(root: Path, node: str, directory: str = "edge") -> dict[str, Path]:
+    lay_out_happy("everything", root)
+    assert main([STACK, node, str(root / directory)], root) == 0
+    return {path.name: path for path in (root / directory).iterdir()}
+
+
+def test_a_site_outside_gets_configuration_scripts_and_units(tmp_path: Path) -> None:
+    files = written(tmp_path, "interlink-edge")
+    assert set(files) == {
+        "InterLinkConfig.yaml",
+        "SlurmConfig.yaml",
+        "resources.sh",
+        "interlink-api.service",
+        "interlink-slurm-plugin.service",
+    }
+    assert files["resources.sh"].stat().st_mode & 0o111
+    assert yaml.safe_load(files["InterLinkConfig.yaml"].read_text())["InterlinkPort"] == "8443"
+
+
+def test_values_are_for_a_virtual_kubelet_that_nobody_here_deploys(tmp_path: Path) -> None:
+    lay_out_happy("everything", tmp_path)
+    site = tmp_path / "stacks/sites/here.yaml"
+    site.write_text(site.read_text().replace("    deployed: true\n", ""))
+    for node, further in (
+        ("interlink-partition", {"scripts-configmap.yaml"}),
+        ("interlink-edge", {"SlurmConfig.yaml"}),
+    ):
+        shutil.rmtree(tmp_path / "edge", ignore_errors=True)
+        assert main([STACK, node, str(tmp_path / "edge")], tmp_path) == 0
+        files = {path.name: path for path in (tmp_path / "edge").iterdir()}
+        assert further <= set(files)
+        assert yaml.safe_load(files["values.yaml"].read_text())["nodeName"] == node
+
+
+def test_a_node_that_the_stack_deploys_whole_needs_no_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lay_out_happy("everything", tmp_path)
+    assert main([STACK, "interlink-partition", str(tmp_path / "edge")], tmp_path) == 0
+    assert "the stack `case` deploys all of virtual node `interlink-partition`" in capsys.readouterr().out
+    assert not (tmp_path / "edge").exists()
+
+
+@pytest.mark.parametrize(
+    ("case", "node", "told"),
+    [
+        ("everything", "", "has several virtual nodes: name one after the stack: interlink-partition, interlink-edge"),
+        ("everything", "hammer", "there is no virtual node `hammer` in site.virtual_nodes: name one of: interlink-"),
+        ("minimal", "", "has no site.virtual_nodes: describe the virtual node there first"),
+    ],
+)
+def test_a_node_that_is_not_clear_is_refused(
+    case: str, node: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay_out_happy(case, tmp_path)
+    assert main([STACK, node, str(tmp_path / "edge")], tmp_path) == 1
+    assert told in capsys.readouterr().err

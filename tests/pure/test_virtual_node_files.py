@@ -1,0 +1,123 @@
+"""Configuration and scripts of interLink: keys that its programs know, and scripts that bash runs."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.virtual_node import slurm_side
+from components.virtual_node.kubelet_config import TUNNEL_COMMAND, kubelet_config
+from edge.chart import chart_values
+from edge.units import PROGRAMS_FOLDER, units
+from stacks.resolve import ROOT
+from tests.support.virtual_nodes import HTTPS, IMAGES, SSH, WSTUNNEL, virtual_node
+
+KNOWN = {name: set(keys) for name, keys in yaml.safe_load((ROOT / "tests/interlink/keys.yaml").read_text()).items()}
+"""Program -> keys that it knows."""
+
+
+def keys(value: dict[str, Any], above: str = "") -> set[str]:
+    """Keys of mappings, dotted."""
+    below = [keys(item, f"{above}{key}.") for key, item in value.items() if isinstance(item, dict)]
+    return {f"{above}{key}" for key in value}.union(*below)
+
+
+@pytest.mark.parametrize("tunnel", [SSH, WSTUNNEL], ids=["ssh", "wstunnel"])
+@pytest.mark.parametrize("api", [{}, {"api": HTTPS}], ids=["socket", "https"])
+def test_every_key_is_known_to_the_program_that_reads_it(api: dict[str, Any], tunnel: dict[str, Any]) -> None:
+    node = virtual_node(**api, tunnel=tunnel)
+    assert keys(kubelet_config(node)) <= KNOWN["kubelet"]
+    assert keys(slurm_side.interlink_config(node)) <= KNOWN["api"]
+    assert keys(slurm_side.slurm_config(node, folder="/etc/interlink")) <= KNOWN["plugin"]
+    assert keys(chart_values(node, IMAGES, "plugin:1")) <= KNOWN["chart"]
+
+
+def test_go_formats_the_command_of_a_tunnel_with_each_of_its_three_values() -> None:
+    assert [TUNNEL_COMMAND.count(f"%[{index}]s") for index in (1, 2, 3)] == [1, 1, 1]
+    assert TUNNEL_COMMAND.count("%") == 3
+
+
+def test_the_virtual_kubelet_logs_no_prefix_of_a_wstunnel() -> None:
+    assert kubelet_config(virtual_node(tunnel=WSTUNNEL))["ErrorsOnlyLogging"] is True
+    assert kubelet_config(virtual_node(tunnel=SSH))["ErrorsOnlyLogging"] is False
+
+
+def test_the_plugin_appends_names_to_the_data_folder() -> None:
+    node = virtual_node(slurm={"cluster": "a", "data_folder": "/scratch/interlink"})
+    assert slurm_side.slurm_config(node, folder="/etc/interlink")["DataRootFolder"] == "/scratch/interlink/"
+
+
+def slurm_commands(folder: Path, state: str) -> Path:
+    """Stand-ins of Slurm's commands that write their arguments to `calls`; squeue prints a state."""
+    for name, output in (("squeue", state), ("scancel", ""), ("sinfo", "idle")):
+        script = folder / name
+        script.write_text(f'#!/bin/sh\necho {name} "$@" >>{folder}/calls\necho "{output}"\n')
+        script.chmod(0o755)
+    return folder
+
+
+def scripts_in(folder: Path) -> dict[str, Path]:
+    node = virtual_node(
+        slurm={
+            "cluster": "a",
+            "data_folder": "/scratch/interlink",
+            "commands_folder": str(folder),
+            "scancel_wrapper": True,
+        }
+    )
+    files = {}
+    for name, text in slurm_side.scripts(node).items():
+        files[name] = folder / name
+        files[name].write_text(text)
+    return files
+
+
+@pytest.mark.parametrize(
+    ("state", "call"),
+    [("RUNNING", "scancel --batch --signal=TERM 42"), ("PENDING", "scancel 42"), ("", "scancel 42")],
+)
+def test_a_running_job_is_drained_and_any_other_is_cancelled(state: str, call: str, tmp_path: Path) -> None:
+    folder = slurm_commands(tmp_path, state)
+    subprocess.run(["bash", scripts_in(folder)["scancel.sh"], "42"], check=True)
+    assert (folder / "calls").read_text().splitlines()[-1] == call
+
+
+def test_without_the_wrapper_the_plugin_runs_scancel_itself() -> None:
+    node = virtual_node()
+    assert "scancel.sh" not in slurm_side.scripts(node)
+    assert slurm_side.slurm_config(node, folder="/etc/interlink")["ScancelPath"] == "/usr/bin/scancel"
+
+
+def test_the_node_offers_its_whole_capacity_while_slurm_answers(tmp_path: Path) -> None:
+    folder = slurm_commands(tmp_path, "")
+    script = scripts_in(folder)["resources.sh"]
+    answer = subprocess.run(["bash", script], capture_output=True, text=True, check=True).stdout
+    assert json.loads(answer)["resources"] == {"cpu": "1000", "memory": "4000Gi", "pods": "100"}
+    (folder / "sinfo").write_text("#!/bin/sh\nexit 1\n")
+    assert subprocess.run(["bash", script], capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    for program in ("interlink", "interlink-sidecar-slurm"):
+        (tmp_path / program).write_text("#!/bin/sh\n")
+        (tmp_path / program).chmod(0o755)
+    files = []
+    for name, text in units(virtual_node(api=HTTPS)).items():
+        files.append(tmp_path / name)
+        files[-1].write_text(text.replace(PROGRAMS_FOLDER, str(tmp_path)))
+    # The user of the units does not exist here, which is no fault of a unit.
+    result = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+    )
+    assert [line for line in result.stderr.splitlines() if "interlink" in line] == []
+    assert result.returncode == 0
