@@ -19,7 +19,7 @@ def units(node: VirtualNode) -> dict[str, str]:
         f"interLink's Slurm plugin for {node.name}",
         program="interlink-sidecar-slurm",
         environment={"SLURMCONFIGPATH": f"{FOLDER}/{SLURM_FILE}", **PLUGIN_ENVIRONMENT},
-        further=f"RuntimeDirectory=interlink\nReadWritePaths={node.slurm.data_folder}",
+        further=f"\nRuntimeDirectory=interlink\nReadWritePaths={node.slurm.data_folder}",
     )
     api = _unit(
         f"interLink's API for {node.name}",
@@ -32,12 +32,12 @@ def units(node: VirtualNode) -> dict[str, str]:
 
 def _unit(description: str, *, program: str, environment: Mapping[str, str], after: str = "", further: str = "") -> str:
     variables = "\n".join(f"Environment={name}={value}" for name, value in environment.items())
-    follows = f"\nRequires={after}" if after else ""
+    follows = f"\nAfter={after}\nWants={after}" if after else ""
     return f"""\
 [Unit]
 Description={description}
 Wants=network-online.target
-After=network-online.target {after}{follows}
+After=network-online.target{follows}
 
 [Service]
 User={USER}
@@ -47,8 +47,7 @@ Restart=always
 RestartSec=5
 NoNewPrivileges=yes
 ProtectSystem=strict
-PrivateTmp=yes
-{further}
+PrivateTmp=yes{further}
 
 [Install]
 WantedBy=multi-user.target

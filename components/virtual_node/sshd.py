@@ -52,6 +52,12 @@ def passwd() -> str:
     return f"root:x:0:0:root:/root:/bin/false\n{SSH_USER}:x:{USER_ID}:{USER_ID}:tunnels:/tmp:/bin/false\n"
 
 
+def host_key_file(key: str) -> str:
+    """Return the file of a private host key. `pulumi config set` takes its last newline off, and without one OpenSSH
+    reads no key."""
+    return f"{key.rstrip()}\n"
+
+
 def secret_files() -> dict[str, str]:
     """Return the files of the Secret besides the keys, by name."""
     return {CONFIG_FILE: sshd_config(), PASSWD_FILE: passwd()}

@@ -15,6 +15,7 @@ from tests.support.fields import unknown_fields
 from tests.support.pods import admits, labels, selects, template
 from tests.support.recorder import AUTO_NAME_SUFFIX, Recorder, Resource
 from tests.support.stacks import STACKS, config_of, record, recorded
+from tests.support.virtual_nodes import virtual_node
 
 CLUSTER_SCOPED = {"Namespace", "PersistentVolume"}
 
@@ -307,6 +308,14 @@ NODE_LABELS = [{"node": "gpu-1", "labels": {"nvidia.com/gpu.product": "NVIDIA-A1
 def test_only_the_owner_of_the_singletons_labels_nodes(owner: str, patches: int) -> None:
     recorder = record(stack_config(site={"singletons_owner": owner, "node_labels": NODE_LABELS}))
     assert len(recorder.of_type("kubernetes:core/v1:NodePatch")) == len(recorder.reads) == patches
+
+
+@pytest.mark.parametrize(("owner", "deployed"), [("test-demo", ["virtual-node-hammer"]), ("another-stack", [])])
+def test_only_the_owner_of_the_singletons_deploys_virtual_nodes(owner: str, deployed: list[str]) -> None:
+    nodes = [virtual_node().model_dump(mode="json"), virtual_node(name="other", deployed=False).model_dump(mode="json")]
+    recorder = record(stack_config(site={"singletons_owner": owner, "virtual_nodes": nodes}))
+    names = [each["metadata"]["name"] for each in recorder.manifests("Deployment")]
+    assert [name for name in names if "virtual-node" in name] == deployed
 
 
 def test_servers_are_created_after_the_node_labels() -> None:

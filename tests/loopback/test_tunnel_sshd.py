@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.tunnel import AUTHORIZED_KEYS_FILE, HOST_KEY_FILE, SSH_PORT, SSH_USER
-from components.virtual_node.sshd import FOLDER, USER_ID, secret_files
+from components.virtual_node.sshd import FOLDER, USER_ID, host_key_file, secret_files
 from testbed.child_process import ProcessError
 from testbed.debian_programs import environment, unpack
 
@@ -75,7 +75,7 @@ def outcome(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping
     (root / "known_hosts").write_text(f"tunnel {new_key(programs, root / 'host')}\n")
     contents = {
         **secret_files(),
-        HOST_KEY_FILE: (root / "host").read_text(),
+        HOST_KEY_FILE: host_key_file((root / "host").read_text().rstrip()),
         AUTHORIZED_KEYS_FILE: f"{new_key(programs, root / 'job')}\n",
     }
     for name, text in contents.items():

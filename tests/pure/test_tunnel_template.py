@@ -1,15 +1,33 @@
 """The template of tunnels, executed by Go's own text/template."""
 
+import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from components.virtual_node.tunnel_template import tunnel_template
+from components.virtual_node.tunnel_template import WSTUNNEL_SCRIPT, tunnel_template
 from tests.support.fields import unknown_fields_of
 from tests.support.linters import pod_security
 from tests.support.virtual_nodes import IMAGES, SSH, WSTUNNEL, executed, virtual_node
 
 NAME = "wstunnel-sonic-cms-triton-t4-6d5f-x2x2x-sonic-cms"
+
+
+class Tagged(yaml.SafeLoader):
+    """Reads a tagged value as the tag and the value."""
+
+
+def _tagged(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> tuple[str, Any]:
+    if isinstance(node, yaml.ScalarNode):
+        return f"!{tag}", loader.construct_scalar(node)
+    assert isinstance(node, yaml.MappingNode)
+    return f"!{tag}", loader.construct_mapping(node, deep=True)
+
+
+Tagged.add_multi_constructor("!", _tagged)
 
 
 def objects(tunnel: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -84,3 +102,19 @@ def test_the_secret_prefix_of_a_wstunnel_is_in_no_command_and_no_log() -> None:
     environment = {each["name"]: each["value"] for each in container["env"]}
     assert environment == {"TUNNEL_PREFIX": "0f" * 16, "RUST_LOG": "ERROR"}
     assert "0f0f" not in str(container["command"])
+
+
+def test_wstunnel_takes_reverse_tunnels_of_three_ports_by_the_prefix_alone(tmp_path: Path) -> None:
+    # A stand-in of the program prints its arguments.
+    script = WSTUNNEL_SCRIPT.replace("/home/app/wstunnel", "echo").replace("/run/tunnel", str(tmp_path))
+    environment = {**os.environ, "TUNNEL_PREFIX": "0f" * 16}
+    command = ["/bin/sh", "-c", script]
+    started = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert started == f"server --restrict-config {tmp_path}/restrictions.yaml ws://[::]:8080\n"
+    restrictions = (tmp_path / "restrictions.yaml").read_text()
+    # Of YAML's own tags, as wstunnel's restrictions.yaml has them.
+    rules = yaml.load(restrictions, Loader=Tagged)["restrictions"]  # noqa: S506  a kind of SafeLoader
+    assert [rule["match"] for rule in rules] == [[("!PathPrefix", f"^{'0f' * 16}$")]]
+    ((kind, allowed),) = rules[0]["allow"]
+    assert kind == "!ReverseTunnel"
+    assert (allowed["protocol"], allowed["port"]) == (["Tcp"], ["8000", "8001", "8002"])
