@@ -42,7 +42,8 @@ def stack_rules() -> Rules:
         # The job's id and the tunnel's command are annotations of the pod.
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["patch", "delete"]},
         {"apiGroups": [""], "resources": ["pods/status"], "verbs": ["update"]},
-        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": made},
+        # The agent lists tunnels, and restarts servers before their time limit.
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": [*made, "list", "patch"]},
         {"apiGroups": [""], "resources": ["services"], "verbs": made},
         {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": made},
     ]

@@ -18,6 +18,7 @@ from components.virtual_node.agent import slurm
 from components.virtual_node.agent.cluster import Pod, Tunnel
 from components.virtual_node.agent.janitor import Memory, findings
 from components.virtual_node.agent.look import Agent
+from components.virtual_node.agent.renewal import due
 from components.virtual_node.agent.settings import Pool, Settings, read
 from components.virtual_node.agent.slurm import Job, SlurmError, parsed, wait_seconds
 from testbed.authority import Authority
@@ -25,7 +26,17 @@ from testbed.loopback import LOOPBACK, QuietHandler
 from tests.support.tools import tool
 
 NOW = 1_800_000_000.0
-POOL = Pool(instance="sonic-cms", pool="hammer", namespace="cms", flags=("--account=cms", "--gres=gpu:1"), gpus=1)
+POOL = Pool(
+    instance="sonic-cms",
+    pool="hammer",
+    namespace="cms",
+    flags=("--account=cms", "--gres=gpu:1"),
+    gpus=1,
+    deployment="sonic-cms-triton-hammer",
+    queue_wait_seconds=600,
+    start_seconds=120,
+    at_once=1,
+)
 FOLDER = "/depot/sonic/jobs"
 SEPARATOR = "\x1f"
 
@@ -98,6 +109,11 @@ def test_only_what_each_look_of_the_grace_period_saw_is_due() -> None:
     assert memory.due(found, now=NOW + 1200, grace_seconds=600) == found
 
 
+def ending(seconds: float) -> str:
+    """Return a time from now as squeue writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + seconds))
+
+
 def line(**changes: str) -> str:
     row = {
         "id": "7",
@@ -129,6 +145,11 @@ def test_a_waiting_job_without_a_forecast_has_no_times() -> None:
     assert (found.started, found.ends) == (None, None)
 
 
+def a_deployment(**status: int) -> Mapping[str, Any]:
+    settled = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
+    return {"metadata": {"generation": 3}, "spec": {"replicas": 2}, "status": settled | status}
+
+
 class Site:
     """Stand-ins for a Slurm cluster and an API server, and the settings of an agent between them."""
 
@@ -136,6 +157,7 @@ class Site:
         self.folder = folder
         self.pods: list[Mapping[str, Any]] = []
         self.tunnels: list[Mapping[str, Any]] = []
+        self.deployment = a_deployment()
         self.asked: list[str] = []
         self.settings = Settings(
             node="interlink-hammer",
@@ -168,8 +190,10 @@ class Site:
 
     def answer(self, method: str, path: str) -> Mapping[str, Any] | None:
         self.asked.append(f"{method} {path.partition('?')[0]}")
-        if method == "DELETE":
+        if method in {"DELETE", "PATCH"}:
             return {}
+        if path.endswith(f"/{POOL.deployment}"):
+            return self.deployment
         return {"items": self.pods if "/pods" in path else self.tunnels, "metadata": {}}
 
 
@@ -181,7 +205,7 @@ def serving(site_of: dict[str, Site]) -> Iterator[int]:
             answer = site_of["site"].answer(self.command, self.path)
             self.respond(json.dumps(answer).encode())
 
-        do_DELETE = do_GET  # noqa: N815
+        do_DELETE = do_PATCH = do_GET  # noqa: N815
 
     server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -297,11 +321,11 @@ def test_prometheus_takes_the_metrics(site: Site) -> None:
 
 
 def test_300_pods_and_jobs_are_one_call_each_of_slurm_and_two_of_kubernetes(site: Site) -> None:
-    site.queue(*(line(id=str(number), name=f"u{number}") for number in range(300)))
+    site.queue(*(line(id=str(number), name=f"u{number}", ends=ending(1e6)) for number in range(300)))
     site.pods = [a_pod(f"u{number}", f"triton-{number}", annotations={"JobID": str(number)}) for number in range(300)]
     agent = Agent(site.settings)
     agent.look()
-    assert len(site.asked) == 2
+    assert site.asked == ["GET /api/v1/pods", "GET /apis/apps/v1/namespaces/cms/deployments"]
     assert 'state="RUNNING"} 300.0' in agent.metrics.text()
 
 
@@ -326,3 +350,56 @@ def test_the_settings_are_read_back(tmp_path: Path) -> None:
     file = tmp_path / "agent.json"
     file.write_text(json.dumps({**settings.__dict__, "pools": [POOL.__dict__]}))
     assert read(file) == settings
+
+
+@pytest.mark.parametrize(
+    ("seconds_left", "expected"),
+    [
+        ([], False),
+        ([3600], False),
+        ([800], True),  # one step of 720 s and the margin of 120 s are 840 s
+        ([3600, 3600, 3600, 3600], False),  # the fourth has its turn after 2,880 s
+        ([2900, 2900, 2900, 2900], True),
+        ([1000, 2000, 3000], False),  # as far apart as a restart left them
+    ],
+)
+def test_servers_are_replaced_when_the_last_turn_would_come_too_late(seconds_left: list[float], expected: bool) -> None:
+    assert due([NOW + seconds for seconds in seconds_left], now=NOW, step_seconds=720, at_once=1) is expected
+
+
+def test_a_deployment_that_replaces_several_at_once_needs_fewer_turns() -> None:
+    ends = [NOW + 2900] * 4
+    assert not due(ends, now=NOW, step_seconds=720, at_once=2)
+
+
+RESTART = f"PATCH /apis/apps/v1/namespaces/cms/deployments/{POOL.deployment}"
+COST = "PATCH /api/v1/namespaces/cms/pods/triton-a"
+
+
+@pytest.mark.parametrize(
+    ("left", "act", "status", "changed"),
+    [
+        (3600, True, {}, [COST]),
+        (600, True, {}, [COST, RESTART]),
+        (600, False, {}, []),
+        (600, True, {"updatedReplicas": 1}, [COST]),
+        (600, True, {"observedGeneration": 2}, [COST]),
+    ],
+)
+def test_a_pool_is_restarted_before_its_jobs_end_and_not_while_it_rolls(
+    site: Site, left: float, act: bool, status: dict[str, int], changed: list[str]
+) -> None:
+    site.queue(line(ends=ending(left)))
+    site.pods, site.deployment = [a_pod("u1", "triton-a")], a_deployment(**status)
+    Agent(replace(site.settings, act=act)).look()
+    assert [each for each in site.asked if each.startswith("PATCH")] == changed
+
+
+def test_a_pod_that_knows_the_end_of_its_job_is_left_alone(site: Site) -> None:
+    end = ending(3600)
+    site.queue(line(ends=end))
+    minute = str(int(time.mktime(time.strptime(end, "%Y-%m-%dT%H:%M:%S")) // 60))
+    annotations = {"JobID": "7", "controller.kubernetes.io/pod-deletion-cost": minute}
+    site.pods = [a_pod("u1", "triton-a", annotations=annotations)]
+    Agent(replace(site.settings, act=True)).look()
+    assert not any(each.startswith("PATCH") for each in site.asked)

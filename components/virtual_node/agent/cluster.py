@@ -20,6 +20,9 @@ CALL_SECONDS = 20
 PAGE_OBJECTS = 200
 INSTANCE_LABEL, POOL_LABEL = "app.kubernetes.io/instance", "sonic.fastmachinelearning.org/pool"
 TUNNEL_LABEL = "sonic.fastmachinelearning.org/tunnel"
+COST_ANNOTATION = "controller.kubernetes.io/pod-deletion-cost"
+RESTART_ANNOTATION = "kubectl.kubernetes.io/restartedAt"
+"""Annotation of a pod template that `kubectl rollout restart` sets, too."""
 _TUNNEL_KINDS = {
     "deployments": "/apis/apps/v1",
     "services": "/api/v1",
@@ -48,6 +51,8 @@ class Pod(NamedTuple):
     """Instance of its stack; empty for another pod."""
     pool: str
     """Pool of its stack; empty for another pod."""
+    cost: str = ""
+    """Its `pod-deletion-cost`; empty without one."""
 
     @property
     def ended(self) -> bool:
@@ -111,6 +116,40 @@ class Cluster:
         for kind, root in _TUNNEL_KINDS.items():
             self._delete(f"{root}/namespaces/{namespace}/{kind}/{name}")
 
+    def set_cost(self, pod: Pod, cost: str) -> None:
+        """Set the `pod-deletion-cost` of a pod.
+
+        Raises:
+            ClusterError: the API server does not do it.
+        """
+        self._annotate(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}", {COST_ANNOTATION: cost})
+
+    def rolls(self, namespace: str, deployment: str) -> bool:
+        """Return True while a Deployment replaces or adds pods.
+
+        Raises:
+            ClusterError: the API server does not answer.
+        """
+        found = self._ask("GET", f"/apis/apps/v1/namespaces/{namespace}/deployments/{deployment}")
+        status, wanted = found.get("status", {}), found["spec"].get("replicas", 1)
+        seen = status.get("observedGeneration", 0) >= found["metadata"]["generation"]
+        counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
+        return not seen or any(count != wanted for count in counts)
+
+    def restart(self, namespace: str, deployment: str, *, now: float) -> None:
+        """Let a Deployment replace all its pods.
+
+        Raises:
+            ClusterError: the API server does not do it.
+        """
+        at = dt.datetime.fromtimestamp(now, tz=dt.timezone.utc).isoformat(timespec="seconds")
+        template = {"metadata": {"annotations": {RESTART_ANNOTATION: at}}}
+        path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{deployment}"
+        self._ask("PATCH", path, {"spec": {"template": template}})
+
+    def _annotate(self, path: str, annotations: Mapping[str, str]) -> None:
+        self._ask("PATCH", path, {"metadata": {"annotations": dict(annotations)}})
+
     def _list(self, path: str, query: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
         further = ""
         while True:
@@ -127,10 +166,14 @@ class Cluster:
         except FileNotFoundError:
             return
 
-    def _ask(self, method: str, path: str) -> Mapping[str, Any]:
+    def _ask(self, method: str, path: str, patch: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         token = Path(self._settings.token_file).read_text().strip()
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        request = urllib.request.Request(f"{self._settings.api_server}{path}", headers=headers, method=method)  # noqa: S310
+        body = None
+        if patch is not None:
+            body, headers["Content-Type"] = json.dumps(patch).encode(), "application/merge-patch+json"
+        url = f"{self._settings.api_server}{path}"
+        request = urllib.request.Request(url, data=body, headers=headers, method=method)  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=CALL_SECONDS, context=self._trusted) as answer:  # noqa: S310
                 found: Mapping[str, Any] = json.load(answer)
@@ -158,6 +201,7 @@ def pod(found: Mapping[str, Any]) -> Pod:
         deleted=None if deleted is None else _seconds(deleted),
         instance=labels.get(INSTANCE_LABEL, ""),
         pool=labels.get(POOL_LABEL, ""),
+        cost=metadata.get("annotations", {}).get(COST_ANNOTATION, ""),
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from . import slurm
+from . import renewal, slurm
 from .cluster import Cluster, ClusterError
 from .janitor import FINDINGS, Finding, Memory, findings
 from .metrics import Metrics
@@ -31,6 +32,7 @@ class Agent:
         self._cluster = Cluster(settings)
         self._memory = Memory()
         self._looked: float | None = None
+        self._waits: dict[tuple[str, str], float] = {}
 
     def look(self) -> None:
         """Look once. What cannot be asked is logged, and nothing is done on half of the facts."""
@@ -46,6 +48,8 @@ class Agent:
         found = list(findings(jobs, pods, tunnels, now=now))
         for kind in FINDINGS:
             self.metrics.set("sonic_janitor_findings", sum(each.kind == kind for each in found), finding=kind)
+        for pool in self._settings.pools:
+            self._renew(pool, jobs, pods, now)
         due = self._memory.due(found, now=now, grace_seconds=self._settings.grace_seconds)
         for finding in due[: self._settings.actions_max]:
             self._act(finding)
@@ -62,6 +66,7 @@ class Agent:
             except SlurmError as error:
                 say("no forecast", **labels, reason=str(error))
                 wait = float("nan")
+            self._waits[pool.instance, pool.pool] = wait
             self.metrics.set("sonic_slurm_queue_wait_seconds", wait, **labels)
             self.metrics.set("sonic_slurm_forecast_success", float(wait == wait), **labels)
 
@@ -84,6 +89,30 @@ class Agent:
             self.metrics.set("sonic_slurm_next_end_timestamp_seconds", min(ends), **labels)
         self.metrics.add("sonic_slurm_gpu_seconds_total", states["RUNNING"] * pool.gpus * passed_seconds, **labels)
         self.metrics.add("sonic_slurm_queue_seconds_total", states["PENDING"] * passed_seconds, **labels)
+
+    def _renew(self, pool: Pool, jobs: Sequence[Job], pods: Sequence[Pod], now: float) -> None:
+        """Tell Kubernetes which server ends first, and restart the pool's Deployment before that."""
+        ends = {job.id: job.ends for job in jobs if job.state == "RUNNING" and job.ends is not None}
+        own = [pod for pod in pods if (pod.instance, pod.pool) == (pool.instance, pool.pool) and pod.job in ends]
+        wait = self._waits[pool.instance, pool.pool]
+        step = (pool.queue_wait_seconds if math.isnan(wait) else wait) + pool.start_seconds
+        try:
+            for pod in own:
+                cost = str(renewal.cost(ends[pod.job]))
+                if self._settings.act and pod.cost != cost:
+                    self._cluster.set_cost(pod, cost)
+            limits = [ends[pod.job] for pod in own]
+            wanted = renewal.due(limits, now=now, step_seconds=step, at_once=pool.at_once)
+            if not wanted or self._cluster.rolls(pool.namespace, pool.deployment):
+                return
+            if self._settings.act:
+                self._cluster.restart(pool.namespace, pool.deployment, now=now)
+        except (ClusterError, OSError) as error:
+            say("not renewed", deployment=pool.deployment, reason=str(error))
+            return
+        outcome = "done" if self._settings.act else "dry-run"
+        self.metrics.add("sonic_agent_renewals_total", 1, instance=pool.instance, pool=pool.pool, outcome=outcome)
+        say(outcome, kind="renewal", namespace=pool.namespace, name=pool.deployment, reason="servers reach their limit")
 
     def _act(self, finding: Finding) -> None:
         outcome, failure = "dry-run", {}

@@ -21,6 +21,7 @@ HELP = {
     "sonic_slurm_queue_seconds_total": ("counter", "Time that jobs of the pool have waited"),
     "sonic_janitor_findings": ("gauge", "Disagreements between Slurm and Kubernetes"),
     "sonic_janitor_actions_total": ("counter", "Actions on disagreements by outcome: done, failed, dry-run"),
+    "sonic_agent_renewals_total": ("counter", "Restarts of a pool whose jobs reach their limit, by outcome"),
     "sonic_agent_last_look_timestamp_seconds": ("gauge", "Time of the last complete look"),
 }
 

@@ -21,6 +21,14 @@ class Pool:
     """sbatch's flags of its jobs."""
     gpus: int
     """GPUs of a job."""
+    deployment: str
+    """Deployment of its virtual pods."""
+    queue_wait_seconds: float
+    """Usual wait of a job in the queue, where Slurm forecasts none."""
+    start_seconds: float
+    """Longest time from the start of a job until its server is ready."""
+    at_once: int
+    """Servers that a restart of the Deployment replaces at the same time."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class Settings:
     actions_max: int = 5
     """Actions in one look."""
     act: bool = False
-    """False: a dry run, which only logs and counts what it would do."""
+    """False: a dry run, which only logs and counts what it would do, restarts of servers included."""
 
 
 def read(file: Path) -> Settings:
