@@ -17,6 +17,7 @@ from acceptance.report import first_cause
 from access.cluster import UnreachableError
 from access.kubeconfig import find_context
 from access.port_forward import forwarded_port
+from components.labels import JOB_COMPONENT, POOL_LABEL
 from stacks.errors import ConfigurationError
 from stacks.schema import StackConfig
 
@@ -28,7 +29,7 @@ _ONE_ADDRESS = "ask one address alone with --endpoint HOST:PORT"
 
 @dataclass(frozen=True)
 class Server:
-    """A pod of the stack's servers."""
+    """A pod that is a server, or through which a server in a Slurm job is reached."""
 
     name: str
     """Name of the pod."""
@@ -50,7 +51,7 @@ class Servers:
         self._context = find_context(config.site.access, os.environ)
         self._namespace = config.namespace
         self._kubectl = ["kubectl", *self._context.kubectl_flags, f"--namespace={config.namespace}"]
-        self._selector = f"app.kubernetes.io/instance={config.name},app.kubernetes.io/component=triton"
+        self._selector = f"app.kubernetes.io/instance={config.name},{POOL_LABEL}"
 
     def list(self) -> Sequence[Server]:
         """Return the running servers, by name.
@@ -72,7 +73,8 @@ class Servers:
         if run.returncode != 0:
             msg = f"kubectl cannot list the servers ({_last_line(run.stderr)}): see that it can, or {_ONE_ADDRESS}"
             raise CheckError(msg)
-        servers = [_server(pod) for pod in json.loads(run.stdout)["items"] if _runs(pod)]
+        pods = [pod for pod in json.loads(run.stdout)["items"] if _is_reached(pod)]
+        servers = [_server(pod) for pod in pods if _runs(pod)]
         if not servers:
             msg = f"no pod with the labels {self._selector} runs: see `{' '.join(self._kubectl)} get pods`"
             raise CheckError(msg)
@@ -151,6 +153,11 @@ def _verdict(rows: Sequence[Row]) -> tuple[Result, str]:
     sent = sum(row.check == "infer" and row.result is Result.OK for row in rows)
     ready = sum(row.result is Result.NOT_SENT for row in rows)
     return Result.OK, f"{sent} answers right, {ready} models ready and sent no request"
+
+
+def _is_reached(pod: dict[str, Any]) -> bool:
+    """Return False for a virtual pod, which forwards no port: its job is reached through its tunnel pod."""
+    return bool(pod["metadata"].get("labels", {}).get("app.kubernetes.io/component") != JOB_COMPONENT)
 
 
 def _runs(pod: dict[str, Any]) -> bool:

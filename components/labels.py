@@ -7,6 +7,9 @@ INFORMATION: Mapping[str, str] = {"app.kubernetes.io/part-of": "sonic", "app.kub
 """Labels of every object that no selector matches on."""
 POOL_LABEL = "sonic.fastmachinelearning.org/pool"
 """Label with the capacity pool of a Triton server."""
+JOB_COMPONENT = "slurm-job"
+"""`app.kubernetes.io/component` of virtual pods, which no selector of servers matches: their address is that of their
+tunnel pod, and their readiness is late."""
 TUNNEL_LABEL: Mapping[str, str] = {"sonic.fastmachinelearning.org/tunnel": "true"}
 """Label of tunnel pods, through which Slurm jobs are reached. The virtual node's template sets it; interLink copies the
 labels of the virtual pod, and the component is another."""
@@ -15,6 +18,11 @@ labels of the virtual pod, and the component is another."""
 def instance_selector(instance: str) -> Mapping[str, str]:
     """Return labels that match every pod of a stack, and no pod of another stack in its namespace."""
     return {"app.kubernetes.io/name": "sonic", "app.kubernetes.io/instance": instance}
+
+
+def tunnel_selector(instance: str, pool: str | None = None) -> Mapping[str, str]:
+    """Return labels that match the tunnel pods of a stack, or of one pool, and no virtual pod."""
+    return {**instance_selector(instance), **TUNNEL_LABEL, **({} if pool is None else {POOL_LABEL: pool})}
 
 
 def version_label(image: str) -> Mapping[str, str]:

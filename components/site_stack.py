@@ -1,7 +1,7 @@
 """A whole stack: one site, one experiment."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pulumi
@@ -14,7 +14,7 @@ from components.envoy import STATS_PORT, AdmissionArgs, EnvoyProxy, EnvoyProxyAr
 from components.envoy.stats import METRICS_PATH
 from components.exposure import ClientEndpoint
 from components.gpu_nodes import GpuNodes, GpuNodesArgs
-from components.images import mirrored
+from components.images import in_a_job, mirrored
 from components.labels import INFORMATION, instance_selector
 from components.model_repository import ModelRepository, ModelRepositoryArgs
 from components.monitoring import Monitoring, MonitoringArgs
@@ -25,11 +25,12 @@ from components.pod import deployment_pod_pattern
 from components.rollout import ClusterHooks, Rollout, RolloutArgs
 from components.server_pool import MetricTarget, ServerPool
 from components.timing import ServerTiming, Timing
-from components.triton import TritonPool, TritonPoolArgs
+from components.triton import Pool, ServersArgs, SlurmPool, SlurmPoolArgs, TritonPool, TritonPoolArgs
 from components.virtual_node import VirtualNode, VirtualNodeArgs, VirtualNodeImages
 from stacks.schema import PoolShare, StackConfig
 from stacks.schema.clients import tenants_of
 from stacks.schema.experiment import Admission
+from stacks.schema.pools import InterLinkPool, KubernetesPool
 from stacks.schema.site import OwnPrometheus
 from stacks.schema.virtual_nodes import SocketApi
 
@@ -204,26 +205,38 @@ class SiteStack(SonicComponent):
         repository: ModelRepository,
         secrets: Mapping[str, pulumi.Output[str]],
         after: list[pulumi.Resource],
-    ) -> TritonPool:
-        args = TritonPoolArgs(
+    ) -> Pool:
+        """Make a pool of pods, or of Slurm jobs. No other part of a stack asks for its kind."""
+        site, experiment = self._config.site, self._config.experiment
+        image = experiment.server.image
+        name, options = self.child(f"triton-{share.pool.name}"), self.options(depends_on=[*after, repository])
+        of_nodes = ServersArgs(
             naming=self._naming,
             share=share,
             priority=priority,
-            server=self._config.experiment.server,
-            image=self._image(self._config.experiment.server.image),
-            models=self._config.experiment.models,
+            server=experiment.server,
+            image=self._image(image),
+            models=experiment.models,
             repository=repository.mounted,
-            data=self._config.site.storage.data,
             secrets=secrets,
-            timing=ServerTiming.of(self._config.experiment.traffic, dns_ttl_seconds=self._config.site.dns_ttl_seconds),
+            timing=ServerTiming.of(experiment.traffic, dns_ttl_seconds=site.dns_ttl_seconds),
             proxy_selector=self._naming.labels("envoy").selector,
-            model_managers=self._config.site.model_control,
+            model_managers=site.model_control,
             prometheus_peer=self._prometheus_peer(),
             hooks=self._hooks,
-            self_tests=self._self_tests,
         )
-        opts = self.options(depends_on=[*after, repository])
-        return TritonPool(self.child(f"triton-{share.pool.name}"), args, opts)
+        match share.pool:
+            case KubernetesPool() as pool:
+                args = TritonPoolArgs(**vars(of_nodes), pool=pool, data=site.storage.data, self_tests=self._self_tests)
+                return TritonPool(name, args, options)
+            case InterLinkPool() as pool:
+                of_jobs = replace(
+                    of_nodes,
+                    image=in_a_job(image, folders=pool.image_folders, mirrors=site.images.mirrors),
+                    timing=ServerTiming.in_a_job(experiment.traffic, dns_ttl_seconds=site.dns_ttl_seconds),
+                )
+                node = site.virtual_node(pool.virtual_node)
+                return SlurmPool(name, SlurmPoolArgs(**vars(of_jobs), pool=pool, node=node), options)
 
     def _envoy_proxy(
         self, pools: Sequence[ServerPool], admission: AdmissionArgs | None, after: list[pulumi.Resource]
@@ -266,7 +279,7 @@ class SiteStack(SonicComponent):
             image=self._image(site.images.admission or versions.ADMISSION_IMAGE),
         )
 
-    def _autoscaling(self, triton: TritonPool, monitoring: Monitoring) -> Autoscaling | None:
+    def _autoscaling(self, triton: Pool, monitoring: Monitoring) -> Autoscaling | None:
         """Let KEDA scale a pool that has a scale target."""
         pool, site = triton.server_pool, self._config.site
         if pool.scale_target is None:
@@ -286,7 +299,7 @@ class SiteStack(SonicComponent):
     def _image(self, image: str) -> str:
         return mirrored(image, self._config.site.images.mirrors)
 
-    def _rollout(self, tritons: Sequence[TritonPool], proxy: EnvoyProxy, monitoring: Monitoring) -> None:
+    def _rollout(self, tritons: Sequence[Pool], proxy: EnvoyProxy, monitoring: Monitoring) -> None:
         """Wait for the pods that this update promises; nobody waits for manifests that are only rendered."""
         if self._hooks is None:
             return

@@ -5,22 +5,19 @@ step is arithmetic over a few facts of Kubernetes and DNS. docs/adr/2026-11-26-t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
+from stacks.schema.drain import (
+    DNS_QUERY_TIMEOUT_SECONDS,
+    DNS_REFRESH_SECONDS,
+    ENDPOINTS_SECONDS,
+    MARGIN_SECONDS,
+    job_drain_seconds,
+    job_leave_seconds,
+    pod_leave_seconds,
+)
 from stacks.schema.experiment import Traffic
-
-ENDPOINTS_SECONDS = 4
-"""From a pod's deletion until DNS servers and kube-proxies have the EndpointSlice without it; about 1 s when idle."""
-
-MARGIN_SECONDS = 5
-"""From the end of an orderly stop until the kubelet kills."""
-
-DNS_REFRESH_SECONDS = 1
-"""From one DNS query of Envoy for a pool's servers to the next. Envoy ignores the TTL, which would add up to 30 s."""
-
-DNS_QUERY_TIMEOUT_SECONDS = 1
-"""Time that a DNS server may take to answer: one lost packet costs this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +43,8 @@ class ServerTiming:
     exit_timeout_seconds: int
     """Time that it then gives the requests in execution (`--exit-timeout-secs`)."""
     grace_seconds: int
-    """`terminationGracePeriodSeconds` of a server: both of these, and a margin."""
+    """Longest stop of a server: both of these, and a margin. A pod's `terminationGracePeriodSeconds`, and of a job the
+    time before its limit at which it begins to drain."""
 
     @classmethod
     def of(cls, traffic: Traffic, *, dns_ttl_seconds: int) -> Self:
@@ -58,7 +56,7 @@ class ServerTiming:
             traffic: the clients' requests.
             dns_ttl_seconds: age that an answer of the cluster's DNS may have.
         """
-        pre_stop = ENDPOINTS_SECONDS + dns_ttl_seconds + DNS_REFRESH_SECONDS + DNS_QUERY_TIMEOUT_SECONDS
+        pre_stop = pod_leave_seconds(dns_ttl_seconds=dns_ttl_seconds)
         return cls(
             # A busy server may take 2 s to answer one check, hence two in a row. A hang is noticed within 6 s.
             health_check_interval_seconds=1,
@@ -71,6 +69,22 @@ class ServerTiming:
             pre_stop_seconds=pre_stop,
             exit_timeout_seconds=traffic.shutdown_seconds,
             grace_seconds=pre_stop + traffic.shutdown_seconds + MARGIN_SECONDS,
+        )
+
+    @classmethod
+    def in_a_job(cls, traffic: Traffic, *, dns_ttl_seconds: int) -> Self:
+        """Return the times of a server in a Slurm job, behind a tunnel.
+
+        Pings and checks wait behind the largest messages in the buffers of the tunnel, and for its next session: they
+        have seconds.
+        """
+        return replace(
+            cls.of(traffic, dns_ttl_seconds=dns_ttl_seconds),
+            health_check_timeout_seconds=5,
+            keepalive_interval_ms=1000,
+            keepalive_timeout_ms=3000,
+            pre_stop_seconds=job_leave_seconds(dns_ttl_seconds=dns_ttl_seconds),
+            grace_seconds=job_drain_seconds(dns_ttl_seconds=dns_ttl_seconds, shutdown_seconds=traffic.shutdown_seconds),
         )
 
     @classmethod

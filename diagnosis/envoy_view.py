@@ -15,11 +15,11 @@ from components.envoy.ports import STATS_PORT
 from components.envoy.stats import METRICS_PATH
 from components.labels import POOL_LABEL
 from diagnosis.cause import Cause
+from diagnosis.jobs import is_server
 from diagnosis.snapshot import Snapshot, conditions, name_of, parse_time
 
 HEALTH_PATH = f"{METRICS_PATH}?filter=endpoint.*healthy$"
 """Metrics of the servers' health alone."""
-_COMPONENT = "app.kubernetes.io/component"
 _HEALTHY = re.compile(
     rf'envoy_cluster_endpoint_healthy\{{envoy_cluster_name="{CLUSTER}",envoy_endpoint_address="(?P<ip>\S+?):\d+".*\}} '
     r"(?P<healthy>[01])$"
@@ -43,7 +43,7 @@ class EnvoyView:
 
 def ask_envoys(context: KubeContext, snapshot: Snapshot, namespace: str) -> list[EnvoyView]:
     """Ask each ready Envoy."""
-    return [_ask(context, namespace, name_of(pod)) for pod in _ready(snapshot, "envoy")]
+    return [_ask(context, namespace, name_of(pod)) for pod in _ready(snapshot) if _is_envoy(pod)]
 
 
 def _ask(context: KubeContext, namespace: str, pod: str) -> EnvoyView:
@@ -100,17 +100,20 @@ def view_causes(snapshot: Snapshot, views: Sequence[EnvoyView]) -> Iterator[Caus
 def _pools(snapshot: Snapshot) -> Mapping[str, Sequence[Object]]:
     """Return the ready servers by pool."""
     pools = defaultdict[str, list[Object]](list)
-    for pod in _ready(snapshot, "triton"):
+    for pod in filter(is_server, _ready(snapshot)):
         pools[pod["metadata"]["labels"][POOL_LABEL]].append(pod)
     return pools
 
 
-def _ready(snapshot: Snapshot, component: str) -> Iterator[Object]:
+def _ready(snapshot: Snapshot) -> Iterator[Object]:
     for pod in snapshot.pods:
         stops = "deletionTimestamp" in pod["metadata"]
-        ready = conditions(pod).get("Ready", {}).get("status") == "True"
-        if ready and not stops and pod["metadata"].get("labels", {}).get(_COMPONENT) == component:
+        if conditions(pod).get("Ready", {}).get("status") == "True" and not stops:
             yield pod
+
+
+def _is_envoy(pod: Object) -> bool:
+    return bool(pod["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "envoy")
 
 
 def _settled(snapshot: Snapshot, pod: Object) -> bool:

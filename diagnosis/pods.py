@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from access.cluster import Object
 from diagnosis.cause import Cause
 from diagnosis.containers import container_causes, not_ready
+from diagnosis.jobs import failed_job, is_job
 from diagnosis.snapshot import Snapshot, conditions, name_of
 from diagnosis.volumes import claim_causes, mount_causes
 
@@ -53,6 +54,8 @@ def pod_causes(snapshot: Snapshot, pod: Object) -> list[Cause]:
     scheduled = conditions(pod).get("PodScheduled", {})
     if scheduled.get("status") == "False":
         return list(claim_causes(snapshot, pod)) or [_unscheduled(subject, scheduled.get("message", ""))]
+    if status.get("phase") == "Failed" and is_job(pod):
+        return [failed_job(pod)]
     if status.get("phase") == "Failed":
         reason = f"{status.get('reason', 'Failed')}: {status.get('message', 'no message')}"
         return [Cause(subject=subject, finding=reason, way_out="see whether its node is short of memory or disk")]

@@ -12,6 +12,7 @@ from enum import Enum
 from access.cluster import Object
 from components.rollout import Promise
 from diagnosis.cause import Cause
+from diagnosis.jobs import failed_job, is_job
 from diagnosis.pods import pod_causes, refused_pods
 from diagnosis.snapshot import Snapshot, conditions, name_of, parse_time
 
@@ -86,7 +87,15 @@ def _lasting_causes(snapshot: Snapshot, deployment: Object, promise: Promise) ->
     replica_set = snapshot.newest(deployment)
     if replica_set is None:
         return
-    for pod in snapshot.pods_of(replica_set):
+    pods = list(snapshot.pods_of(replica_set))
+    failed = [pod for pod in pods if is_job(pod) and pod["status"].get("phase") == "Failed"]
+    new = [pod for pod in failed if _age_of(snapshot, pod) <= promise.pull_seconds + promise.start_seconds]
+    if len(new) > _CRASHES_MAX:
+        yield failed_job(new[0])
+        return
+    for pod in pods:
+        if pod in failed:
+            continue  # another job has replaced it
         causes = pod_causes(snapshot, pod)
         if causes and _is_hopeless(snapshot, pod, promise):
             yield from causes
@@ -95,7 +104,7 @@ def _lasting_causes(snapshot: Snapshot, deployment: Object, promise: Promise) ->
 
 def _is_hopeless(snapshot: Snapshot, pod: Object, promise: Promise) -> bool:
     status = pod.get("status", {})
-    age_seconds = _age(snapshot, pod["metadata"]["creationTimestamp"])
+    age_seconds = _age_of(snapshot, pod)
     if conditions(pod).get("PodScheduled", {}).get("status") == "False":
         return age_seconds > promise.start_seconds
     if any(each.get("restartCount", 0) >= _CRASHES_MAX for each in status.get("containerStatuses") or ()):
@@ -105,6 +114,10 @@ def _is_hopeless(snapshot: Snapshot, pod: Object, promise: Promise) -> bool:
     if started or crashed:
         return age_seconds > 2 * promise.start_seconds
     return age_seconds > _HOPELESS_SECONDS
+
+
+def _age_of(snapshot: Snapshot, pod: Object) -> float:
+    return _age(snapshot, pod["metadata"]["creationTimestamp"])
 
 
 def _age(snapshot: Snapshot, moment: str) -> float:

@@ -1,4 +1,4 @@
-"""Arguments of one pool of Triton servers on nodes of this cluster."""
+"""Arguments of one pool of Triton servers: those of every kind, of pods, and of Slurm jobs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi
 
-from components.labels import Labels
+from components.labels import JOB_COMPONENT, Labels
 from components.model_repository import MountedRepository
 from components.naming import Naming
 from components.rollout import ClusterHooks
@@ -14,13 +14,15 @@ from components.timing import ServerTiming
 from stacks.schema import PoolShare
 from stacks.schema.experiment import Models
 from stacks.schema.model_control import ModelManager
+from stacks.schema.pools import InterLinkPool, KubernetesPool
 from stacks.schema.server import Server
 from stacks.schema.storage import DataClaim, DataHostPath
+from stacks.schema.virtual_nodes import VirtualNode
 
 
 @dataclass(frozen=True, kw_only=True)
-class TritonPoolArgs:
-    """The servers of one pool."""
+class ServersArgs:
+    """The servers of one pool, wherever they run."""
 
     naming: Naming
     """Instance and namespace of the stack."""
@@ -30,16 +32,12 @@ class TritonPoolArgs:
     """0 is the first choice; a pool of the next number gets what the healthy servers before it cannot take."""
     server: Server
     """The Triton server."""
-    image: str
-    """Image of the server, by the site's mirror."""
     models: Models
     """Models of the experiment."""
     repository: MountedRepository
-    """Volumes, credentials and egress with which the pod reads the models."""
-    data: Mapping[str, DataClaim | DataHostPath] = field(default_factory=dict)
-    """Volumes of the site with other data, by name."""
+    """Volumes, credentials and egress with which a pod reads the models."""
     secrets: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
-    """Pulumi secrets by name, those of `server.secret_environment` among them."""
+    """Pulumi secrets by name."""
     timing: ServerTiming
     """Times of the servers' checks, and of their stop."""
     proxy_selector: Mapping[str, str]
@@ -50,8 +48,8 @@ class TritonPoolArgs:
     """NetworkPolicy peer that reads the metrics."""
     hooks: ClusterHooks | None = None
     """Work in the cluster during an update. None: manifests are only rendered."""
-    self_tests: Mapping[str, bytes] = field(default_factory=dict)
-    """Files with requests that are known to be right, by name, for the servers' liveness."""
+    image: str
+    """Image of the server, by the site's mirror."""
 
     @property
     def name(self) -> str:
@@ -60,5 +58,37 @@ class TritonPoolArgs:
 
     @property
     def labels(self) -> Labels:
-        """Labels of the servers."""
+        """Labels of the pool's objects."""
         return self.naming.labels("triton", self.share.pool.name)
+
+    @property
+    def pod_labels(self) -> Labels:
+        """Labels of the Deployment's pods."""
+        return self.labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class TritonPoolArgs(ServersArgs):
+    """Servers that are pods on nodes of this cluster."""
+
+    pool: KubernetesPool
+    """The pool of `share`."""
+    data: Mapping[str, DataClaim | DataHostPath] = field(default_factory=dict)
+    """Volumes of the site with other data, by name."""
+    self_tests: Mapping[str, bytes] = field(default_factory=dict)
+    """Files with requests that are known to be right, by name, for the servers' liveness."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlurmPoolArgs(ServersArgs):
+    """Servers that are Slurm jobs behind a virtual node."""
+
+    pool: InterLinkPool
+    """The pool of `share`."""
+    node: VirtualNode
+    """The virtual node of the pool."""
+
+    @property
+    def pod_labels(self) -> Labels:
+        """Labels of the virtual pods."""
+        return self.naming.labels(JOB_COMPONENT, self.pool.name)

@@ -86,10 +86,23 @@ def _bytes(mib: int | None) -> int | None:
 
 
 def probes(server: Server) -> dict[str, Any]:
-    """Return the container's three probes.
+    """Return the container's three probes. Liveness ends a server that hangs, or whose model has stopped working."""
+    liveness = server.probes.liveness
+    return {
+        **waiting_probes(server, start_seconds=server.start_timeout_seconds),
+        "livenessProbe": {
+            "exec": {"command": ["sh", "-c", _LIVENESS]},
+            "periodSeconds": liveness.period_seconds,
+            "timeoutSeconds": liveness.timeout_seconds,
+            "failureThreshold": liveness.failures,
+        },
+    }
 
-    Startup and readiness wait for the models. Liveness ends a server that hangs, or whose model has
-    stopped working.
+
+def waiting_probes(server: Server, *, start_seconds: int) -> dict[str, Any]:
+    """Return the two probes that wait for the models, the first for `start_seconds`.
+
+    Their port is a number, since the Slurm plugin reads port 0 for a name.
 
     Readiness is patient: DNS lists ready servers only, and Envoy drops what DNS does not list. A busy server that
     answers late must not leave its load to the others, which would then leave one after the other. Envoy's own check is
@@ -99,13 +112,13 @@ def probes(server: Server) -> dict[str, Any]:
     def probe(path: str, **numbers: int) -> dict[str, Any]:
         return {"httpGet": {"path": path, "port": HTTP_PORT}, **numbers}
 
-    startup, readiness, liveness = server.probes.startup, server.probes.readiness, server.probes.liveness
+    startup, readiness = server.probes.startup, server.probes.readiness
     return {
         "startupProbe": probe(
             "/v2/health/ready",
             periodSeconds=startup.period_seconds,
             timeoutSeconds=startup.timeout_seconds,
-            failureThreshold=math.ceil(server.start_timeout_seconds / startup.period_seconds),
+            failureThreshold=math.ceil(start_seconds / startup.period_seconds),
         ),
         "readinessProbe": probe(
             "/v2/health/ready",
@@ -113,10 +126,4 @@ def probes(server: Server) -> dict[str, Any]:
             timeoutSeconds=readiness.timeout_seconds,
             failureThreshold=readiness.failures,
         ),
-        "livenessProbe": {
-            "exec": {"command": ["sh", "-c", _LIVENESS]},
-            "periodSeconds": liveness.period_seconds,
-            "timeoutSeconds": liveness.timeout_seconds,
-            "failureThreshold": liveness.failures,
-        },
     }

@@ -37,7 +37,7 @@ def pod_spec(
         "enableServiceLinks": False,
         **pull_secrets(args.naming.pull_secret),
         "terminationGracePeriodSeconds": args.timing.grace_seconds,
-        **placement(args.share.pool, *_product(args)),
+        **placement(args.pool, *_product(args)),
         "topologySpreadConstraints": spread_over_nodes(args.labels.selector),
         "securityContext": pod_security(_USER_ID),
         "containers": [_container(args, environment_secret)],
@@ -99,7 +99,7 @@ def _container(args: TritonPoolArgs, environment_secret: pulumi.Input[str] | Non
 
 
 def _resources(args: TritonPoolArgs) -> dict[str, Any]:
-    server, gpu = args.server, args.share.pool.gpu
+    server, gpu = args.server, args.pool.gpu
     devices = {gpu.resource: str(server.gpus)} if gpu and server.gpus else {}
     resources = guaranteed(
         {

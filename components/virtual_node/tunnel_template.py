@@ -16,6 +16,7 @@ from components.triton.server import GRPC_PORT, HTTP_PORT, METRICS_PORT
 from components.tunnel import DRAIN_ANNOTATION, SECRET_ANNOTATION, SSH_PORT, WSTUNNEL_PORT
 from components.virtual_node import sshd
 from components.virtual_node.args import VirtualNodeImages
+from stacks.schema.drain import TUNNEL_PROBE_FAILURES, TUNNEL_PROBE_PERIOD_SECONDS
 from stacks.schema.virtual_nodes import SshTunnel, VirtualNode, WstunnelTunnel
 
 _NAME, _NAMESPACE = "{{.Name}}", "{{.Namespace}}"
@@ -122,12 +123,12 @@ def _container(image: str, script: str) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", "-c", script],
         "ports": [{"name": METRICS_PORT_NAME, "containerPort": METRICS_PORT}],
-        # Through the tunnel to the server: a tunnel pod is ready when its job's server is. Not ready 6 s after a loss.
+        # Through the tunnel to the server: a tunnel pod is ready when its job's server is.
         "readinessProbe": {
             "httpGet": {"path": "/v2/health/ready", "port": HTTP_PORT},
-            "periodSeconds": 2,
-            "timeoutSeconds": 2,
-            "failureThreshold": 2,
+            "periodSeconds": TUNNEL_PROBE_PERIOD_SECONDS,
+            "timeoutSeconds": TUNNEL_PROBE_PERIOD_SECONDS,
+            "failureThreshold": TUNNEL_PROBE_FAILURES,
         },
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", _annotation(DRAIN_ANNOTATION)]}}},
         "resources": guaranteed({"cpu": "500m", "memory": "256Mi", "ephemeral-storage": "64Mi"}),

@@ -175,6 +175,25 @@ ImagePrefix = Annotated[
 AbsolutePath = Annotated[str, _text("an absolute path", r"^/[^\s]*$", example="/models", length_max=4096)]
 """A path from the root of a file system."""
 
+PlainPath = Annotated[
+    str,
+    _text(
+        "an absolute path of letters, digits and . _ + @ - signs",
+        r"^(/[A-Za-z0-9._+@-]+)+$",
+        example="/cvmfs/unpacked.cern.ch",
+        length_max=4096,
+    ),
+]
+"""A path that a shell and a container runtime read as it is written."""
+
+SlurmName = Annotated[
+    str,
+    _text(
+        "a name of Slurm (letters, digits and . _ + - signs)", r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", example="hammer-nodes"
+    ),
+]
+"""A partition, account, feature, reservation or quality of service: interLink loses quotes and blanks of a flag."""
+
 CvmfsPath = Annotated[
     str, _text("a path below /cvmfs", r"^/cvmfs/[^\s]+$", example="/cvmfs/cms.cern.ch/models", length_max=4096)
 ]

@@ -34,7 +34,7 @@ from stacks.schema.images import EnvoyImage, PythonImage
 from stacks.schema.model_control import ModelManager
 from stacks.schema.patches import Patch, PatchTarget
 from stacks.schema.pod_settings import PodSettings
-from stacks.schema.pools import Pool
+from stacks.schema.pools import InterLinkPool, Pool
 from stacks.schema.storage import CvmfsHostPath, DataHostPath, Storage
 from stacks.schema.url import PrometheusUrl
 from stacks.schema.virtual_nodes import VirtualNode
@@ -328,6 +328,10 @@ class Site(Model):
         further = ((("further_exposures", index), each) for index, each in enumerate(self.further_exposures))
         return ((("exposure",), self.exposure), *further)
 
+    def virtual_node(self, name: str) -> VirtualNode:
+        """Return a virtual node by name."""
+        return {node.name: node for node in self.virtual_nodes}[name]
+
     def broken_rules(self) -> Iterator[BrokenRule]:
         """Names differ, objects of the whole cluster have an owner, Pod Security allows hostPath, and ways in agree."""
         yield from self._broken_exposures()
@@ -366,6 +370,14 @@ class Site(Model):
                 "that deploys it",
                 (f"virtual_nodes.{deployed[0]}.deployed",),
             )
+        named = [node.name for node in self.virtual_nodes]
+        for index, pool in enumerate(self.pools):
+            if isinstance(pool, InterLinkPool) and pool.virtual_node not in named:
+                yield BrokenRule(
+                    f"pools[{index}].virtual_node is `{pool.virtual_node}` but virtual_nodes has "
+                    f"{', '.join(named) or 'none'}: describe it there, or name one of these",
+                    (f"pools.{index}.virtual_node", "virtual_nodes"),
+                )
 
     def _broken_exposures(self) -> Iterator[BrokenRule]:
         """Ways in must differ in address, and Envoy's one port speaks either TLS with one certificate or plain text."""

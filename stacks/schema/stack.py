@@ -16,7 +16,16 @@ from stacks.schema.exposure import Exposure, GatewayExposure, IngressExposure, W
 from stacks.schema.model_control import broken_flags
 from stacks.schema.patch_rules import broken_patches
 from stacks.schema.pools import InterLinkPool, KubernetesPool, Pool
-from stacks.schema.site import PROXY_BASE_MEMORY_MIB, PROXY_BODIES_MIN, OwnPrometheus, Site
+from stacks.schema.site import (
+    PROXY_BASE_MEMORY_MIB,
+    PROXY_BODIES_MIN,
+    ExternalPrometheus,
+    MonitorKind,
+    OperatorPrometheus,
+    OwnPrometheus,
+    Site,
+)
+from stacks.schema.slurm_rules import broken_slurm_rules
 from stacks.schema.storage import ClaimVolume, CvmfsPvc, NfsVolume, Storage
 from stacks.schema.virtual_nodes import VirtualNode
 
@@ -35,7 +44,7 @@ STACK_HEADER = "x-sonic-stack"
 class PoolShare(NamedTuple):
     """The servers of a stack that one pool holds."""
 
-    pool: KubernetesPool
+    pool: Pool
     """The pool."""
     servers_min: int
     """Servers that always run there."""
@@ -165,13 +174,14 @@ class StackConfig(Model):
             bool(self._common_products(pool)) or not (self.experiment.server.gpu_products and pool.gpu.products)
         )
 
-    def _usable_pools(self) -> tuple[KubernetesPool, ...]:
-        return tuple(p for p in self.site.pools if isinstance(p, KubernetesPool) and self._fits(p))
+    def _usable_pools(self) -> tuple[Pool, ...]:
+        return tuple(pool for pool in self.site.pools if self._fits(pool))
 
     def broken_rules(self) -> Iterator[BrokenRule]:
         """Yield each want of the experiment that the site does not meet, and a name that is too long."""
         yield from self._broken_names()
         yield from self._broken_pools()
+        yield from self._broken_jobs()
         yield from self._broken_counts()
         yield from self._broken_query()
         yield from self._broken_repository()
@@ -206,16 +216,11 @@ class StackConfig(Model):
             )
 
     def _broken_pools(self) -> Iterator[BrokenRule]:
-        for index, pool in enumerate(self.site.pools):
-            if isinstance(pool, InterLinkPool) and self._fits(pool):
-                yield BrokenRule(
-                    f"site.pools[{index}].kind: pool `{pool.name}` is of kind `interlink`, which is described but not "
-                    "deployed yet: take it out of the site's pools",
-                    (f"site.pools.{index}.kind",),
-                )
         gpus = self.experiment.server.gpus
         for index, pool in enumerate(self.site.pools):
-            if gpus > 1 and pool.gpu and self._fits(pool) and re.search(r"/mig-|\.shared$", pool.gpu.resource):
+            if not (isinstance(pool, KubernetesPool) and pool.gpu and self._fits(pool)):
+                continue
+            if gpus > 1 and re.search(r"/mig-|\.shared$", pool.gpu.resource):
                 yield BrokenRule(
                     f"experiment.server.gpus is {gpus} but pool `{pool.name}` has parts of GPUs "
                     f"(`{pool.gpu.resource}`), of which a server can use one: set it to 1, or use a pool of whole GPUs",
@@ -235,6 +240,18 @@ class StackConfig(Model):
                 f"change experiment.server.gpu_products{in_pool} or add a pool",
                 ("experiment.server.gpu_products", *(without or ["site.pools"])),
             )
+
+    def _broken_jobs(self) -> Iterator[BrokenRule]:
+        for index, pool in enumerate(self.site.pools):
+            if isinstance(pool, InterLinkPool) and self._fits(pool):
+                yield from broken_slurm_rules(
+                    self.site,
+                    self.experiment,
+                    index=index,
+                    pool=pool,
+                    wanted=self._common_products(pool),
+                    deployment=f"{self.name}-triton-{pool.name}",
+                )
 
     def _broken_counts(self) -> Iterator[BrokenRule]:
         pools, scaling = self._usable_pools(), self.experiment.scaling
@@ -286,6 +303,7 @@ class StackConfig(Model):
         guarded = ("Deployment", "Service", "ServiceAccount", "NetworkPolicy")
         targets = [f"{kind}/envoy" for kind in (*guarded, "PodDisruptionBudget", *self._before_services())]
         targets += [f"{kind}/prometheus" for kind in guarded if own]
+        targets += ["Service/prometheus"] if self._tunnel_metrics_have_a_service else []
         for share in self.pool_shares:
             for kind in (*guarded, "PodDisruptionBudget", *(("ScaledObject",) if share.autoscaled else ())):
                 targets += [f"{kind}/triton", f"{kind}/triton/{share.pool.name}"]
@@ -293,6 +311,17 @@ class StackConfig(Model):
         if self.owned_virtual_nodes:
             targets += [f"{kind}/virtual-node" for kind in ("Deployment", "ServiceAccount", "NetworkPolicy")]
         return tuple(sorted(set(targets)))
+
+    @property
+    def _tunnel_metrics_have_a_service(self) -> bool:
+        has_jobs = any(isinstance(share.pool, InterLinkPool) for share in self.pool_shares)
+        match self.site.monitoring:
+            case ExternalPrometheus(service_labels=labels, service_annotations=annotations):
+                return has_jobs and bool(labels or annotations)
+            case OperatorPrometheus(monitor=MonitorKind.SERVICE):
+                return has_jobs
+            case _:
+                return False
 
     def _before_services(self) -> tuple[str, ...]:
         return tuple(kind for way in self.ways_in for kind in _exposing(way.exposure))

@@ -16,6 +16,7 @@ from stacks.schema.base import (
     ImageReference,
     InterLinkRelease,
     Model,
+    PlainPath,
     Port,
     SecretName,
     Sha256,
@@ -92,7 +93,7 @@ class SshTunnel(Model):
     """User at the bastion."""
     bastion_public_key: SshPublicKey | None = None
     """Public host key of the bastion, for the known hosts of the jobs; required with host."""
-    private_key_file: AbsolutePath
+    private_key_file: PlainPath
     """Private key of the jobs, on the compute nodes. Only the user of the jobs may read it. It opens no shell: tunnel
     pods take ports from it, and nothing else."""
     public_key: SshPublicKey
@@ -136,7 +137,7 @@ class WstunnelTunnel(Model):
     the compute nodes."""
     controller_namespace: DnsLabel
     """Namespace of the ingress controller, which alone may reach the tunnel pods' wstunnel."""
-    client_file: AbsolutePath
+    client_file: PlainPath
     """wstunnel's program on the compute nodes, of the release in components/versions.py."""
     client_sha256: Sha256
     """SHA-256 sum of the program. A job whose copy has another does not start it."""
@@ -147,7 +148,7 @@ class SlurmCluster(Model):
 
     cluster: Text
     """Name of the cluster, for people: `ClusterName` of slurm.conf."""
-    data_folder: AbsolutePath
+    data_folder: PlainPath
     """Folder of the jobs' scripts and logs, on a file system that the plugin and the compute nodes share under one
     path."""
     runtime_path: AbsolutePath = "/usr/bin/apptainer"

@@ -14,8 +14,9 @@ from tests.support.stacks import STACKS, recorded
 
 GOLDEN = Path(__file__).parent
 ENVOY = "envoy.yaml"
-KINDS = ("dev", "nautilus-icecube")
-"""Stacks whose Envoys differ from the plain one by more than names and numbers: with admission, with tokens."""
+KINDS = ("dev", "nautilus-icecube", "purdue-cms")
+"""Stacks whose Envoys differ from the plain one by more than names and numbers: with admission, with tokens, with two
+pools."""
 
 
 @pytest.mark.parametrize("stack", STACKS)

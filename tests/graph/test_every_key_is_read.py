@@ -51,31 +51,7 @@ READ_BY_NOBODY: Mapping[Place, str] = {
     ("site", "keda.version", None): "compared with the release that keda.timeout_ms needs when it is read",
     ("site", "access.kubernetes_version", None): "compared with the oldest supported release when it is read",
     ("site", "virtual_nodes[].slurm.cluster", None): FOR_PEOPLE,
-    **dict.fromkeys(
-        [
-            *(
-                ("site", f"virtual_nodes[].tunnel.{key}", "ssh")
-                for key in ("session_cidrs", "host", "port", "user", "bastion_public_key", "private_key_file")
-            ),
-            *(
-                ("site", f"virtual_nodes[].tunnel.{key}", "ssh")
-                for key in ("public_key", "host_key_secret", "host_public_key")
-            ),
-            *(
-                ("site", f"virtual_nodes[].tunnel.{key}", "wstunnel")
-                for key in ("port", "controller_namespace", "client_file", "client_sha256")
-            ),
-            ("site", "virtual_nodes[].slurm.kill_wait_seconds", None),
-        ],
-        "read by a pool of jobs, which is not deployed yet",
-    ),
-    **dict.fromkeys(
-        [
-            ("site", f"pools[].{key}", "interlink")
-            for key in ("name", "servers_max", "virtual_node", "partition", "account", "time_limit_minutes")
-        ],
-        "a stack that would use such a pool is refused: not deployed yet",
-    ),
+    ("site", "virtual_nodes[].slurm.kill_wait_seconds", None): "compared with the drain of a job when it is read",
 }
 """Keys without an effect, with the reason. Nothing else belongs here but what only people read, or equals another."""
 

@@ -53,7 +53,8 @@ def test_kedas_query_finds_the_series_of_such_a_target(rendered: list[dict[str, 
     labels = {name: value for name, value in target.items() if not name.startswith("__")}
     labels |= {"model": "particlenet", "version": "1"}
     series = ",".join(f'{name}="{value}"' for name, value in labels.items())
-    (scaled_object,) = [each for each in rendered if each["kind"] == "ScaledObject"]
+    scaled_objects = {each["metadata"]["name"]: each for each in rendered if each["kind"] == "ScaledObject"}
+    scaled_object = scaled_objects["sonic-cms-triton-af"]
     query = scaled_object["spec"]["triggers"][0]["metadata"]["query"]
     test = {
         "interval": "15s",

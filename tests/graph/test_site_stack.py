@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from components import versions
-from components.labels import Labels
+from components.labels import JOB_COMPONENT, Labels
 from stacks.schema.site import OwnPrometheus
 from tests.support.configs import stack_config
 from tests.support.fields import unknown_fields
 from tests.support.pods import admits, labels, selects, template
 from tests.support.recorder import AUTO_NAME_SUFFIX, Recorder, Resource
 from tests.support.stacks import STACKS, config_of, record, recorded
+from tests.support.tunnels import tunnels
 from tests.support.virtual_nodes import virtual_node
 
 CLUSTER_SCOPED = {"Namespace", "PersistentVolume"}
@@ -26,9 +27,24 @@ def deployments(stack: str) -> list[dict[str, Any]]:
     return recorded(stack).manifests("Deployment")
 
 
+def on_nodes(stack: str) -> list[dict[str, Any]]:
+    """Deployments whose pods run on nodes of the cluster. tests/graph/test_slurm_pool.py has the others'."""
+    return [each for each in deployments(stack) if labels(each)["app.kubernetes.io/component"] != JOB_COMPONENT]
+
+
+def tunnels_of(stack: str) -> list[dict[str, Any]]:
+    """Stand-ins of the Deployments that interLink makes beside the virtual pods."""
+    return tunnels(deployments(stack))
+
+
 def pods_of(stack: str) -> dict[str, Any]:
     """Name of a Deployment -> spec of its pods."""
     return {d["metadata"]["name"]: template(d)["spec"] for d in deployments(stack)}
+
+
+def node_pods_of(stack: str) -> dict[str, Any]:
+    """Name of a Deployment -> spec of its pods, on nodes of the cluster."""
+    return {d["metadata"]["name"]: template(d)["spec"] for d in on_nodes(stack)}
 
 
 def custom(recorder: Recorder) -> list[Resource]:
@@ -97,7 +113,7 @@ def test_config_maps_and_secrets_are_immutable_with_generated_names(stack: str) 
 
 @every_stack
 def test_every_container_has_limits_probes_and_a_read_only_root(stack: str) -> None:
-    for name, pod in pods_of(stack).items():
+    for name, pod in node_pods_of(stack).items():
         for container in pod["containers"]:
             requests, limits = container["resources"]["requests"], container["resources"]["limits"]
             assert requests.keys() >= {"cpu", "memory", "ephemeral-storage"}, name
@@ -110,7 +126,7 @@ def test_every_container_has_limits_probes_and_a_read_only_root(stack: str) -> N
 
 @every_stack
 def test_every_pod_is_spread_and_has_no_link_variables(stack: str) -> None:
-    for name, pod in pods_of(stack).items():
+    for name, pod in node_pods_of(stack).items():
         keys = [constraint["topologyKey"] for constraint in pod["topologySpreadConstraints"]]
         assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"], name
         assert pod["enableServiceLinks"] is False, name
@@ -119,8 +135,9 @@ def test_every_pod_is_spread_and_has_no_link_variables(stack: str) -> None:
 @every_stack
 def test_no_old_revision_stays_that_would_wait_for_a_deleted_config_map(stack: str) -> None:
     for deployment in deployments(stack):
-        reads_map = any("configMap" in volume for volume in template(deployment)["spec"]["volumes"])
-        assert deployment["spec"]["revisionHistoryLimit"] == (0 if reads_map else 3), deployment["metadata"]["name"]
+        reads_map = any("configMap" in volume for volume in template(deployment)["spec"].get("volumes", ()))
+        kept = 0 if reads_map or deployment not in on_nodes(stack) else 3
+        assert deployment["spec"]["revisionHistoryLimit"] == kept, deployment["metadata"]["name"]
 
 
 @every_stack
@@ -166,14 +183,16 @@ def test_only_prometheus_mounts_a_token(stack: str) -> None:
 @every_stack
 def test_every_deployment_has_one_network_policy(stack: str) -> None:
     policies = [policy["spec"]["podSelector"]["matchLabels"] for policy in recorded(stack).manifests("NetworkPolicy")]
-    for deployment in deployments(stack):
+    for deployment in on_nodes(stack):
         assert policies.count(deployment["spec"]["selector"]["matchLabels"]) == 1, deployment["metadata"]["name"]
+    for tunnel in tunnels_of(stack):
+        (_default_deny, _) = [policy for policy in policies if selects(policy, labels(tunnel))]
 
 
 @every_stack
 def test_every_deployment_with_several_pods_has_a_disruption_budget_of_one(stack: str) -> None:
     budgets = [budget["spec"] for budget in recorded(stack).manifests("PodDisruptionBudget")]
-    for deployment in deployments(stack):
+    for deployment in on_nodes(stack):
         if deployment["spec"].get("replicas") != 1:  # a budget of one for a single pod could refuse nothing
             (budget,) = [b for b in budgets if b["selector"] == deployment["spec"]["selector"]]
             assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
@@ -191,7 +210,8 @@ def test_selectors_match_pods_of_one_deployment(stack: str) -> None:
 def test_every_service_selects_one_deployment_and_a_port_that_it_names(stack: str) -> None:
     """A port is given by its number where no container declares it: Prometheus makes a target of each declared one."""
     for service in recorded(stack).manifests("Service"):
-        (target,) = [d for d in deployments(stack) if selects(service["spec"]["selector"], labels(d))]
+        pods = [*deployments(stack), *tunnels_of(stack)]
+        (target,) = [d for d in pods if selects(service["spec"]["selector"], labels(d))]
         names = {
             port["name"] for container in template(target)["spec"]["containers"] for port in named_ports(container)
         }
@@ -201,7 +221,7 @@ def test_every_service_selects_one_deployment_and_a_port_that_it_names(stack: st
 
 @every_stack
 def test_every_probe_calls_a_port_that_its_container_names(stack: str) -> None:
-    for name, pod in pods_of(stack).items():
+    for name, pod in node_pods_of(stack).items():
         for container in pod["containers"]:
             probes = [container[probe] for probe in ("startupProbe", "readinessProbe", "livenessProbe")]
             called = {probe["httpGet"]["port"] for probe in probes if "httpGet" in probe}
@@ -215,7 +235,7 @@ def named_ports(container: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 @every_stack
 def test_every_volume_mount_has_its_volume(stack: str) -> None:
-    for name, pod in pods_of(stack).items():
+    for name, pod in node_pods_of(stack).items():
         mounted = {mount["name"] for container in pod["containers"] for mount in container["volumeMounts"]}
         assert mounted == {volume["name"] for volume in pod["volumes"]}, name
 
@@ -242,7 +262,7 @@ def test_one_policy_denies_all_traffic_of_the_stack_by_default(stack: str) -> No
 @every_stack
 def test_network_policies_allow_both_ends_of_every_connection(stack: str) -> None:
     config, policies = config_of(stack), recorded(stack).manifests("NetworkPolicy")
-    parts = {d["metadata"]["labels"]["app.kubernetes.io/component"]: labels(d) for d in deployments(stack)}
+    parts = {d["metadata"]["labels"]["app.kubernetes.io/component"]: labels(d) for d in on_nodes(stack)}
     edges = [("envoy", "triton", 8001)]
     if isinstance(config.site.monitoring, OwnPrometheus):
         edges += [("prometheus", "triton", 8002), ("prometheus", "envoy", 9902)]

@@ -28,7 +28,6 @@ NOT_YET = {
     "the metrics collector",
     "a Prometheus that others read",
     "scale from zero",
-    "servers in Slurm",
 }
 """All that this program cannot express."""
 

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from components.model_repository import MountedRepository
-from components.triton import deployment_spec, liveness
+from components.triton import liveness
 from components.triton.args import TritonPoolArgs
+from components.triton.node_pool import pod_template, promise
+from components.triton.pool import deployment_spec
 from components.triton.server_pod import pod_spec
+from stacks.schema import StackConfig
 from tests.support.configs import stack_config
 from tests.support.pool_args import pool_args
 
@@ -19,6 +22,11 @@ GPU_POOL = {"kind": "kubernetes", "name": "gpu", "servers_max": 4, "gpu": {}}
 def command_line(args: TritonPoolArgs) -> list[str]:
     (container,) = pod_spec(args, "a-map")["containers"]
     return list(container["args"])
+
+
+def rollout_of(config: StackConfig) -> Any:
+    args = pool_args(config)
+    return deployment_spec(args, pod_template(args, "a-map"), promise(args))
 
 
 def args_of(flags: Mapping[str, Any] | None = None, **server: Any) -> list[str]:
@@ -249,12 +257,12 @@ def test_volumes_mounts_and_variables_of_the_repository_are_in_the_pod() -> None
 )
 def test_a_rollout_surges_only_with_spare_servers(spare: int, update: dict[str, int]) -> None:
     config = stack_config(site={"pools": [{**GPU_POOL, "spare_servers": spare}]})
-    assert deployment_spec(pool_args(config), "a-map")["strategy"]["rollingUpdate"] == update
+    assert rollout_of(config)["strategy"]["rollingUpdate"] == update
 
 
 def test_the_progress_deadline_is_longer_than_the_start_timeout() -> None:
     config = stack_config(experiment={"server": {**SERVER, "start_timeout_seconds": 3600}})
-    assert deployment_spec(pool_args(config), "a-map")["progressDeadlineSeconds"] > 3600
+    assert rollout_of(config)["progressDeadlineSeconds"] > 3600
 
 
 @pytest.mark.parametrize(("ip_families", "addresses"), [(["IPv4", "IPv6"], []), (["IPv6"], ["--http-address=ipv6:::"])])

@@ -20,7 +20,7 @@ class Finding(NamedTuple):
     """Its id, as `kube-score list` shows it."""
     kind: str
     component: str
-    """The object's label `app.kubernetes.io/component`."""
+    """Label `app.kubernetes.io/component` of the object, or of a Deployment's pods."""
     text: str
     """Name of the object, and what kube-score says of it."""
 
@@ -33,13 +33,15 @@ def kube_score(manifests: Sequence[Manifest]) -> list[Finding]:
     """
     arguments = ["--all-default-optional", f"--kubernetes-version=v{KUBERNETES_OLDEST}", "--output-format=json", "-"]
     documents = "\n---\n".join(json.dumps(manifest) for manifest in manifests)
+    deployments = [each for each in manifests if each["kind"] == "Deployment"]
+    pods = {each["metadata"]["name"]: each["spec"]["template"]["metadata"]["labels"] for each in deployments}
     # It exits with 1 both for a broken rule and for manifests that it cannot read; only then it prints no JSON.
     result = subprocess.run(
         [tool("kube-score"), "score", *arguments], input=documents, capture_output=True, text=True, check=False
     )
     assert result.stdout.startswith("["), result.stderr
     return [
-        _finding(judged, check)
+        _finding(judged, check, pods)
         for judged in json.loads(result.stdout)
         for check in judged["checks"]
         if not check["skipped"] and check["grade"] < _GRADE_OK
@@ -59,12 +61,13 @@ def pod_security(level: str, templates: Sequence[Manifest]) -> list[list[str]]:
     return violations
 
 
-def _finding(judged: Mapping[str, Any], check: Mapping[str, Any]) -> Finding:
-    metadata = judged["object_meta"]
+def _finding(judged: Mapping[str, Any], check: Mapping[str, Any], pods: Mapping[str, Mapping[str, str]]) -> Finding:
+    kind, metadata = judged["type_meta"]["kind"], judged["object_meta"]
+    labels = pods[metadata["name"]] if kind == "Deployment" else metadata["labels"]
     comments = "; ".join(f"{comment['path']} {comment['summary']}".strip() for comment in check["comments"])
     return Finding(
         rule=check["check"]["id"],
-        kind=judged["type_meta"]["kind"],
-        component=metadata["labels"].get("app.kubernetes.io/component", ""),
+        kind=kind,
+        component=labels.get("app.kubernetes.io/component", ""),
         text=f"{metadata['name']}: {comments}",
     )

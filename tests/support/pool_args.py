@@ -6,16 +6,20 @@ from components.network import pods
 from components.timing import ServerTiming
 from components.triton import TritonPoolArgs
 from stacks.schema import StackConfig
+from stacks.schema.pools import KubernetesPool
 
 LOCAL = MountedRepository(repository_urls=("/models",))
 
 
 def pool_args(config: StackConfig, *, repository: MountedRepository = LOCAL) -> TritonPoolArgs:
     """Return the arguments of the first pool of a stack, with mounted models."""
+    share = config.pool_shares[0]
+    assert isinstance(share.pool, KubernetesPool)
     naming = Naming(instance=config.name, namespace=config.namespace, ip_families=config.site.access.ip_families)
     return TritonPoolArgs(
         naming=naming,
-        share=config.pool_shares[0],
+        share=share,
+        pool=share.pool,
         priority=0,
         server=config.experiment.server,
         image=config.experiment.server.image,
