@@ -189,3 +189,12 @@ def test_a_deployed_stack_with_one_wrong_server_fails_though_its_address_answers
 
 def test_the_forwarded_port_is_that_of_the_servers() -> None:
     assert GRPC_PORT == server.GRPC_PORT
+
+
+def test_a_server_in_slurm_is_asked_through_its_tunnel_pod(kubectl: Callable[..., None], started: ExitStack) -> None:
+    virtual, tunnel = pod("virtual"), pod("tunnel")
+    virtual["metadata"]["labels"] = {"app.kubernetes.io/component": "slurm-job"}
+    kubectl(pods=[virtual, tunnel], addresses={"tunnel": started.enter_context(triton().serving())})
+    rows = list(ask_each(stack_config(), [ECHO]))
+    assert [row.detail.partition(":")[0] for row in rows] == ["tunnel"]
+    assert [row.result for row in rows] == [Result.OK]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.images import mirrored
+from components.images import in_a_job, mirrored
 from tests.support.configs import stack_config
 from tests.support.pods import template
 from tests.support.stacks import record
@@ -30,6 +30,26 @@ DIGEST = f"@sha256:{'0' * 64}"
 )
 def test_the_longest_start_is_replaced(image: str, expected: str) -> None:
     assert mirrored(image, MIRRORS) == expected
+
+
+DIGEST = "sha256:" + 64 * "a"
+FOLDERS = {"docker.io": "/cvmfs/hub", "docker.io/fastml": "/cvmfs/fastml"}
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("fastml/triton:1", "/cvmfs/fastml/triton:1"),
+        ("docker.io/other/triton:1", "/cvmfs/hub/other/triton:1"),
+        (f"fastml/triton:1@{DIGEST}", "/cvmfs/fastml/triton:1"),
+        (f"fastml/triton@{DIGEST}", f"/cvmfs/fastml/triton@{DIGEST}"),
+        ("nvcr.io/nvidia/tritonserver:26.04-py3", "nvcr.io/nvidia/tritonserver:26.04-py3"),
+        (f"nvcr.io/nvidia/tritonserver:26.04-py3@{DIGEST}", f"nvcr.io/nvidia/tritonserver@{DIGEST}"),
+        ("quay.io/a/b:1", "mirror.example.org/a/b:1"),
+    ],
+)
+def test_an_image_of_a_job_is_a_folder_or_a_name_with_one_of_tag_and_digest(image: str, expected: str) -> None:
+    assert in_a_job(image, folders=FOLDERS, mirrors={"quay.io": "mirror.example.org"}) == expected
 
 
 def test_every_image_of_a_stack_is_of_the_mirror() -> None:

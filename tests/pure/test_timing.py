@@ -55,3 +55,11 @@ def test_envoy_is_as_patient_as_the_slowest_pool_asks() -> None:
     far = replace(near, keepalive_timeout_ms=3000, health_check_timeout_seconds=1)
     patient = ServerTiming.most_patient([near, far])
     assert patient == replace(near, keepalive_timeout_ms=3000)
+
+
+@given(traffics)
+def test_a_job_goes_on_serving_until_its_tunnel_pod_is_unready_and_left(traffic: Traffic) -> None:
+    node = ServerTiming.of(traffic, dns_ttl_seconds=30)
+    job = ServerTiming.in_a_job(traffic, dns_ttl_seconds=30)
+    assert job.pre_stop_seconds > node.pre_stop_seconds
+    assert job.grace_seconds > job.pre_stop_seconds + job.exit_timeout_seconds
