@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install tools up down status logs shell test lint quick cluster lock chaos bench-traffic
+.PHONY: help install tools up down status logs shell test test-slurm lint quick cluster lock chaos bench-traffic
 
 BIN := .venv/bin
 PROGRAM := .venv/.program
@@ -40,11 +40,11 @@ install: $(PROGRAM)  ## what an operator needs in .venv: the program, its checks
 
 tools: $(TOOLS)  ## the same and what developers need; the targets below install it by themselves
 
-up: $(TOOLS)  ## a real cluster on this machine, with the stack `dev` deployed and checked
-	@$(BIN)/python -m devcluster up
+up: $(TOOLS)  ## a real cluster on this machine, with the stack `dev` deployed and checked; SLURM=1 adds Slurm to it
+	@$(BIN)/python -m devcluster up $(if $(SLURM),--slurm)
 
-cluster: $(TOOLS)  ## the cluster alone, without a stack
-	@$(BIN)/python -m devcluster up --cluster-only
+cluster: $(TOOLS)  ## the cluster alone, without a stack; SLURM=1 adds Slurm to it
+	@$(BIN)/python -m devcluster up --cluster-only $(if $(SLURM),--slurm)
 
 down: $(TOOLS)  ## remove the stack and the cluster, and prove that nothing is left
 	@$(BIN)/python -m devcluster down
@@ -67,8 +67,12 @@ quick: lint  ## lint and the tests that need no cluster
 	$(BIN)/pytest -m "not engine and not live"
 
 test: quick  ## every test; takes over the dev cluster and removes it at the end
-	$(BIN)/python -m devcluster up
+	$(BIN)/python -m devcluster up --slurm
 	$(BIN)/pytest -m "engine or live"
+
+test-slurm: $(TOOLS)  ## the tests of servers that are Slurm jobs; leaves the dev cluster up
+	$(BIN)/python -m devcluster up --cluster-only --slurm
+	$(BIN)/pytest -m slurm
 
 chaos: $(TOOLS)  ## every fault of docs/chaos.md, and a table; takes over the dev cluster and removes it at the end
 	@$(BIN)/python -m devcluster up

@@ -8,6 +8,7 @@ from devcluster.addresses import API_URL
 from devcluster.credentials import KUBECONFIG
 from devcluster.errors import DevClusterError
 from devcluster.progress import Progress
+from devcluster.slurm import machine
 from devcluster.toolchain import Toolchain
 
 NEXT_COMMANDS = """
@@ -35,6 +36,9 @@ def parser() -> argparse.ArgumentParser:
     add = commands.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser
     up = add("up", help="bring the cluster and the stack `dev` up, or up to date")
     up.add_argument("--cluster-only", action="store_true", help="without the stack")
+    up.add_argument(
+        "--slurm", action="store_true", help="and a Slurm cluster with interLink before it; stays until `down`"
+    )
     add("down", help="take the stack and the cluster away, and prove that nothing is left")
     add("status", help="what runs, since when, and where; exits with 1 unless all is well")
     show = add("logs", help="the log of a process, or of the pods of a Deployment")
@@ -54,7 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     toolchain = Toolchain()
     match arguments.command:
         case "up":
-            _up(toolchain, cluster_only=arguments.cluster_only)
+            with_slurm = arguments.slurm or machine.is_configured()
+            _up(toolchain, cluster_only=arguments.cluster_only, with_slurm=with_slurm)
         case "down":
             progress = Progress(lifecycle.DOWN_STEPS)
             with lifecycle.alone(progress):
@@ -71,17 +76,20 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _up(toolchain: Toolchain, *, cluster_only: bool) -> None:
+def _up(toolchain: Toolchain, *, cluster_only: bool, with_slurm: bool) -> None:
     stack_steps = 0 if cluster_only else deploy.DEPLOY_STEPS
-    progress = Progress(lifecycle.START_STEPS + stack_steps + lifecycle.AUTOSCALE_STEPS)
+    slurm_steps = lifecycle.SLURM_STEPS if with_slurm else 0
+    progress = Progress(lifecycle.START_STEPS + stack_steps + lifecycle.AUTOSCALE_STEPS + slurm_steps)
     with lifecycle.alone(progress):
-        lifecycle.start(progress, toolchain)
+        lifecycle.start(progress, toolchain, with_slurm=with_slurm)
         if not cluster_only:
             deploy.deploy(toolchain, progress)
             deploy.check(toolchain, progress)
         lifecycle.start_keda(progress, toolchain)
         if not cluster_only:
             deploy.wait_for_servers(toolchain, progress)
+        if with_slurm:
+            lifecycle.start_slurm(progress, toolchain)
     print(f"The cluster is up: {API_URL}, kubeconfig {KUBECONFIG}\n{NEXT_COMMANDS}")
 
 

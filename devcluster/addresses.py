@@ -34,6 +34,14 @@ KUBE_PROXY_HEALTH_PORT = 10256
 KUBE_PROXY_METRICS_PORT = 10249
 S3_PORT = 19000
 
+SLURM_NODES = ("sonic-c1", "sonic-c2")
+"""Compute nodes of the Slurm cluster: two slurmd on this machine."""
+SLURMCTLD_PORT = 36817
+SLURMD_PORTS = (36818, 36819)
+EDGE_PORT = 13030
+BASTION_PORT = 30022
+"""NodePort of the bastion through which jobs reach Services."""
+
 API_HEALTH_URL = f"{API_URL}/readyz"
 KUBELET_HEALTH_URL = f"http://{LOOPBACK}:{KUBELET_HEALTH_PORT}/healthz"
 
@@ -48,5 +56,8 @@ HOST_PORTS: dict[int, str] = {
     KUBE_PROXY_HEALTH_PORT: "kube-proxy",
     KUBE_PROXY_METRICS_PORT: "kube-proxy",
     S3_PORT: "s3",
+    SLURMCTLD_PORT: "slurmctld",
+    **dict.fromkeys(SLURMD_PORTS, "slurmd"),
+    EDGE_PORT: "interlink-edge",
 }
 """Process by port, for every port that the cluster listens on."""

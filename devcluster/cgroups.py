@@ -1,4 +1,7 @@
-"""The cgroup that holds every pod of the cluster: `/sonic-dev` in each hierarchy of cgroup v1, or in v2's one."""
+"""The cgroup that holds every pod of the cluster: `/sonic-dev` in each hierarchy of cgroup v1, or in v2's one.
+
+Slurm makes one for each of its nodes, in cgroup v1's freezer alone.
+"""
 
 import os
 from collections.abc import Callable
@@ -6,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster.addresses import CLUSTER_NAME
+from devcluster.addresses import CLUSTER_NAME, SLURM_NODES
 from devcluster.wait import wait_while
 
 NEEDED_CONTROLLERS = frozenset({"cpu", "cpuset", "memory", "pids"})
@@ -70,6 +73,11 @@ def create() -> None:
                 (own / setting).write_text((hierarchy.path / setting).read_text())
 
 
+def slurm_cgroup(node: str) -> str:
+    """Return the name of the cgroup that slurmd makes for its node's jobs."""
+    return f"slurm_{node}"
+
+
 def have_held_pods() -> bool:
     """Return whether a kubelet has run since our cgroups were made: it makes `kubepods` in them when it starts."""
     return any(cgroup.name == "kubepods" for cgroup in own_cgroups())
@@ -77,7 +85,8 @@ def have_held_pods() -> bool:
 
 def own_cgroups() -> list[Path]:
     """Return the cluster's cgroups with all below them, children before parents."""
-    roots = [hierarchy.path / CLUSTER_NAME for hierarchy in hierarchies(MOUNTS.read_text())]
+    names = (CLUSTER_NAME, *map(slurm_cgroup, SLURM_NODES))
+    roots = [hierarchy.path / name for hierarchy in hierarchies(MOUNTS.read_text()) for name in names]
     return [Path(folder) for root in roots for folder, _, _ in os.walk(root, topdown=False)]
 
 

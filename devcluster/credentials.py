@@ -93,11 +93,15 @@ KUBELET = Identity(
 KUBE_PROXY = Identity(file="kube-proxy", user="system:kube-proxy")
 ADMIN = Identity(file="admin", user=f"{NODE_NAME}-admin", groups=("system:masters",))
 
+EDGE = Identity(file="interlink-edge", user="interlink-edge", addresses=(NODE_ADDRESS,))
+EDGE_CLIENT = Identity(file="interlink-client", user="interlink-client")
+"""The virtual kubelet, at interLink's API on the edge. The API server knows this user, and gives it no right."""
+
 KUBECONFIG = ADMIN.kubeconfig
 """Kubeconfig of the person: cluster administrator, context `sonic-dev`."""
 
 CLIENTS = (CONTROLLER_MANAGER, SCHEDULER, KUBELET, KUBE_PROXY, ADMIN)
-IDENTITIES = (CLUSTER_AUTHORITY, FRONT_PROXY_AUTHORITY, ETCD, API_SERVER, FRONT_PROXY, *CLIENTS)
+IDENTITIES = (CLUSTER_AUTHORITY, FRONT_PROXY_AUTHORITY, ETCD, API_SERVER, FRONT_PROXY, EDGE, EDGE_CLIENT, *CLIENTS)
 """Every owner of a certificate, authorities first."""
 
 

@@ -17,8 +17,14 @@ PROBE_TIMEOUT_SECONDS = 2.0
 
 
 def is_ready(process: Process) -> bool:
-    """Return whether the process answers at its health URL, or accepts at its socket if it has none."""
-    return answers(process.health) if process.health else _accepts(Path(process.address))
+    """Return whether the process answers at its health URL, or accepts at its socket or port if it has none."""
+    if process.health:
+        return answers(process.health)
+    if process.address.startswith("tcp://"):
+        host, _, port = process.address.removeprefix("tcp://").partition(":")
+        with socket.socket() as client:
+            return client.connect_ex((host, int(port))) == 0
+    return _accepts(Path(process.address))
 
 
 def answers(url: str) -> bool:

@@ -21,13 +21,16 @@ from devcluster.images.catalog import (
     PAUSE,
     PROMETHEUS,
     PYTHON,
+    SSHD,
     TRITON,
+    VIRTUAL_NODE,
 )
 from devcluster.kubectl import Kubectl
 from devcluster.node import write_node_configuration
 from devcluster.preflight import check_machine
 from devcluster.processes import Process
 from devcluster.progress import Progress
+from devcluster.slurm import bastion, configuration, image_folders, machine
 from devcluster.supervisor import Supervisor
 from devcluster.toolchain import Toolchain
 
@@ -49,33 +52,47 @@ FIRST_IMAGES = (PAUSE.reference, COREDNS.reference)
 STACK_IMAGES = (ENVOY.reference, PYTHON.reference, TRITON.reference, PROMETHEUS.reference)
 """Images of the stack `dev`: it serves while KEDA is still compiled."""
 
+SLURM_IMAGES = (VIRTUAL_NODE.reference, SSHD.reference)
+"""Images of the virtual node, the tunnels and the bastion."""
+
 KEDA_IMAGES = (KEDA_OPERATOR.reference, KEDA_METRICS_APISERVER.reference)
 """Images of the autoscaler."""
+
+SLURM_TOOLS = (
+    *("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo", "ch-run", "ssh", "curl", "compute-node-python"),
+    "virtual-node",
+)
+"""Programs of the Slurm cluster and of the virtual node before it."""
 
 LOCK = "\0sonic-devcluster"
 """Abstract socket address that a running `up` or `down` binds."""
 
 START_STEPS = 11
+SLURM_STEPS = 4
 AUTOSCALE_STEPS = 2
 DOWN_STEPS = 4
 
 
-def start(progress: Progress, toolchain: Toolchain) -> None:
+def start(progress: Progress, toolchain: Toolchain, *, with_slurm: bool) -> None:
     """Start the cluster, with the CRDs of KEDA but not KEDA itself; quick if it is up already.
 
     Args:
         progress: gets `START_STEPS` steps, with that of `alone`.
         toolchain: the programs to run, built or installed here if they are missing.
+        with_slurm: check and build what `start_slurm` needs, too.
 
     Raises:
         DevClusterError: the machine cannot run it, or something did not become ready.
     """
     supervisor = Supervisor()
     with progress.step("check this machine"):
-        check_machine(toolchain)
+        later = (*LATER_TOOLS, *(SLURM_TOOLS if with_slurm else ()))
+        check_machine(toolchain, [*NODE_TOOLS, *later])
+        if with_slurm:
+            machine.check_machine()
     with progress.step("provide the programs of a node"):
         toolchain.ensure(NODE_TOOLS, progress)
-        toolchain.build_in_background(LATER_TOOLS)
+        toolchain.build_in_background(later)
     with progress.step("clear what a killed cluster left behind"):
         if not supervisor.is_running():
             teardown.sweep(progress.waiting)
@@ -122,6 +139,34 @@ def start_keda(progress: Progress, toolchain: Toolchain) -> None:
         addons.wait_for_deployment(kubectl, "keda", "keda-operator", progress)
         addons.wait_for_deployment(kubectl, "keda", "keda-metrics-apiserver", progress)
         addons.wait_for_metrics_api(kubectl, progress)
+
+
+def start_slurm(progress: Progress, toolchain: Toolchain) -> None:
+    """Start Slurm on this machine, interLink's API before it, and the bastion through which jobs reach Services.
+
+    Args:
+        progress: gets `SLURM_STEPS` steps.
+        toolchain: installs Slurm and builds the virtual node.
+
+    Raises:
+        DevClusterError: something did not build or did not become ready.
+    """
+    supervisor = Supervisor()
+    kubectl = Kubectl(toolchain.path("kubectl"))
+    with progress.step("install Slurm and configure it"):
+        for name in SLURM_TOOLS:
+            toolchain.wait(name, progress)
+        configuration.write_configuration(toolchain.path)
+        supervisor.apply(processes.every(toolchain.path))
+    with progress.step("start Slurm and interLink's API"):
+        _start(processes.slurm(toolchain.path), supervisor, progress)
+        machine.wait_for_nodes(toolchain.path("sinfo"), progress)
+    with progress.step("build and import the images of the virtual node and of the tunnels"):
+        image_folders.ensure_triton_folder(toolchain, progress)
+        import_missing(toolchain.path("ctr"), ensure_images(toolchain, progress, SLURM_IMAGES), progress)
+    with progress.step("start the bastion"):
+        bastion.apply_bastion(kubectl)
+        addons.wait_for_deployment(kubectl, bastion.NAMESPACE, bastion.BASTION, progress)
 
 
 def prepare_machine() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from devcluster.addresses import CLUSTER_NAME
+from devcluster.addresses import CLUSTER_NAME, SLURM_NODES
+from devcluster.cgroups import slurm_cgroup
 from devcluster.wait import wait_while
 
 MARK = "SONIC_DEVCLUSTER"
@@ -38,7 +39,8 @@ def is_own(pid: int) -> bool:
 
 def is_in_own_cgroup(cgroups: str) -> bool:
     """Return whether the text of a `/proc/PID/cgroup` names a cgroup below the cluster's."""
-    return re.search(rf"^\d+:[^:]*:/{CLUSTER_NAME}/", cgroups, re.MULTILINE) is not None
+    names = "|".join(map(re.escape, (CLUSTER_NAME, *map(slurm_cgroup, SLURM_NODES))))
+    return re.search(rf"^\d+:[^:]*:/({names})/", cgroups, re.MULTILINE) is not None
 
 
 def describe(pid: int) -> str:

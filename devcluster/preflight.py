@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -46,19 +46,23 @@ SHOWN_NAMES = 4
 NETWORKS = {"node": NODE_NETWORK, "pods": POD_NETWORK, "Services": SERVICE_NETWORK}
 
 
-def check_machine(toolchain: Toolchain) -> None:
+def check_machine(toolchain: Toolchain, tools: Iterable[str]) -> None:
     """Return if this machine can run the cluster.
+
+    Args:
+        toolchain: knows which tools are missing.
+        tools: those that this cluster needs.
 
     Raises:
         DevClusterError: it cannot; one sentence for each reason.
     """
-    if reasons := list(objections(toolchain)):
+    if reasons := list(objections(toolchain, tools)):
         raise DevClusterError("\n".join(reasons))
 
 
-def objections(toolchain: Toolchain) -> Iterator[str]:
+def objections(toolchain: Toolchain, tools: Iterable[str]) -> Iterator[str]:
     """Look at the machine and yield each reason against running the cluster on it."""
-    missing = toolchain.missing(TOOLS)
+    missing = toolchain.missing(tools)
     packages = [name for name in missing if isinstance(TOOLS[name], DebianProgram)]
     builds = [name for name in missing if name not in packages]
     yield from privilege_objections(Path("/proc/self/status").read_text())

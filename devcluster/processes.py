@@ -11,6 +11,7 @@ from devcluster.addresses import (
     API_PORT,
     API_URL,
     CONTROLLER_MANAGER_PORT,
+    EDGE_PORT,
     ETCD_CLIENT_PORT,
     ETCD_PEER_PORT,
     KUBE_PROXY_HEALTH_PORT,
@@ -22,11 +23,15 @@ from devcluster.addresses import (
     S3_PORT,
     SCHEDULER_PORT,
     SERVICE_NETWORK,
+    SLURM_NODES,
+    SLURMCTLD_PORT,
+    SLURMD_PORTS,
 )
 from devcluster.credentials import (
     API_SERVER,
     CLUSTER_AUTHORITY,
     CONTROLLER_MANAGER,
+    EDGE,
     ETCD,
     FRONT_PROXY,
     FRONT_PROXY_AUTHORITY,
@@ -44,6 +49,8 @@ from devcluster.node import (
     KUBELET_ROOT,
 )
 from devcluster.paths import CHECKOUT, MODELS, STATE
+from devcluster.slurm.folders import CONFIGURATION, EDGE_FILES, SLURM
+from devcluster.slurm.folders import EDGE as EDGE_FOLDER
 
 _ETCD_URL = f"https://{LOOPBACK}:{ETCD_CLIENT_PORT}"
 _CLUSTER_CA = CLUSTER_AUTHORITY.certificate
@@ -56,8 +63,8 @@ class Process:
     Args:
         name: of the process and of its log.
         command: path of the program, and its arguments.
-        address: URL, or path of a socket.
-        health: URL that answers 200 when the process is ready; None for a process that has only a socket.
+        address: URL, `tcp://HOST:PORT`, or path of a socket.
+        health: URL that answers 200 when the process is ready; None for one that is ready when it accepts connections.
         reads: files that it reads once, when it starts: a change of one restarts it.
         directory: working directory.
     """
@@ -79,12 +86,12 @@ class Process:
 
 
 def every(program: Callable[[str], Path]) -> list[Process]:
-    """Return all processes in the order of their start.
+    """Return all processes in the order of their start; those of Slurm once it is configured.
 
     Args:
         program: returns the path of a program by its name.
     """
-    return [*control_plane(program), *node(program), s3()]
+    return [*control_plane(program), *node(program), s3(), *(slurm(program) if CONFIGURATION.exists() else [])]
 
 
 def control_plane(program: Callable[[str], Path]) -> list[Process]:
@@ -106,6 +113,48 @@ def s3() -> Process:
         address=f"http://{NODE_ADDRESS}:{S3_PORT}",
         health=f"http://{NODE_ADDRESS}:{S3_PORT}/",
         reads=(CHECKOUT / "devcluster" / "s3.py", *models),
+        directory=CHECKOUT,
+    )
+
+
+def slurm(program: Callable[[str], Path]) -> list[Process]:
+    """Return Slurm's controller, a daemon for each of its nodes, and interLink's API with its plugin."""
+    daemons = [_slurmd(program, name, port) for name, port in zip(SLURM_NODES, SLURMD_PORTS, strict=True)]
+    return [_slurmctld(program), *daemons, _edge()]
+
+
+def _slurmctld(program: Callable[[str], Path]) -> Process:
+    return Process(
+        name="slurmctld",
+        command=(str(program("slurmctld")), "-D", "-f", str(CONFIGURATION)),
+        address=f"tcp://{LOOPBACK}:{SLURMCTLD_PORT}",
+        health=None,
+        reads=(CONFIGURATION,),
+    )
+
+
+def _slurmd(program: Callable[[str], Path], node: str, port: int) -> Process:
+    return Process(
+        name=f"slurmd-{node}",
+        command=(str(program("slurmd")), "-D", "-f", str(CONFIGURATION), "-N", node),
+        address=f"tcp://{LOOPBACK}:{port}",
+        health=None,
+        reads=(CONFIGURATION, SLURM / "gres.conf", SLURM / "cgroup.conf"),
+    )
+
+
+def _edge() -> Process:
+    url = f"https://{NODE_ADDRESS}:{EDGE_PORT}"
+    code = sorted((CHECKOUT / "devcluster" / "slurm").glob("*"))
+    return Process(
+        name="interlink-edge",
+        command=(
+            *("/usr/bin/env", f"SLURM_CONF={CONFIGURATION}"),
+            *(sys.executable, "-m", "devcluster.slurm.edge", str(EDGE_FOLDER)),
+        ),
+        address=url,
+        health=f"{url}/status",
+        reads=(EDGE.certificate, *(EDGE_FOLDER / name for name in EDGE_FILES), *filter(Path.is_file, code)),
         directory=CHECKOUT,
     )
 

@@ -63,7 +63,7 @@ def provide_inputs(image: Image, toolchain: Toolchain, progress: Progress) -> In
         status = program.stat()
         return Inputs(context=program.parent, fingerprint=[str(program), status.st_size, status.st_mtime_ns])
     toolchain.ensure(["debootstrap"], progress)
-    root = ensure_root(progress.waiting)
+    root = ensure_root(image.packages, progress.waiting)
     if not image.requirements.exists():
         return Inputs(context=root, fingerprint=[root.name])
     wheels = ensure_wheels(image, progress.waiting)

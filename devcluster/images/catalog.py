@@ -20,10 +20,12 @@ class Image:
     Args:
         name: last part of the repository, such as `envoy`.
         tag: version of the program inside, spelled as on the official image.
+        packages: Debian packages in its root file system besides those of every image.
     """
 
     name: str
     tag: str
+    packages: tuple[str, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -49,8 +51,10 @@ TRITON = Image(name="triton", tag="24.10")
 PROMETHEUS = Image(name="prometheus", tag="3.10.0")
 KEDA_OPERATOR = Image(name="keda-operator", tag="2.21.0")
 KEDA_METRICS_APISERVER = Image(name="keda-metrics-apiserver", tag="2.21.0")
+VIRTUAL_NODE = Image(name="virtual-node", tag="1")
+SSHD = Image(name="sshd", tag="9.2", packages=("openssh-server",))
 
-_ALL = (PAUSE, COREDNS, ENVOY, PYTHON, TRITON, PROMETHEUS, KEDA_OPERATOR, KEDA_METRICS_APISERVER)
+_ALL = (PAUSE, COREDNS, ENVOY, PYTHON, TRITON, PROMETHEUS, KEDA_OPERATOR, KEDA_METRICS_APISERVER, VIRTUAL_NODE, SSHD)
 
 IMAGES: Mapping[str, Image] = MappingProxyType({image.reference: image for image in _ALL})
 """Every image by its reference, in the order in which a cluster that starts needs them."""

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from devcluster.images.build_cache import Waiting, build_once, run
@@ -23,20 +24,22 @@ _LEFT_OUT = (
 )
 
 
-def ensure_root(waiting: Waiting) -> Path:
+def ensure_root(further: Sequence[str], waiting: Waiting) -> Path:
     """Return the folder that holds Debian's root file system as `rootfs.tar`; make it if it is not there.
 
     Args:
+        further: packages besides those of every image.
         waiting: gets progress once a second.
 
     Raises:
         DevClusterError: debootstrap failed.
     """
-    key = key_of({"suite": SUITE, "packages": PACKAGES, "left out": _LEFT_OUT})
+    packages = (*PACKAGES, *further)
+    key = key_of({"suite": SUITE, "packages": packages, "left out": _LEFT_OUT})
 
     def make(directory: Path) -> None:
         root = directory / "root"
-        run(_debootstrap(root), title="debootstrap", log=f"debian-{key}", waiting=waiting)
+        run(_debootstrap(root, packages), title="debootstrap", log=f"debian-{key}", waiting=waiting)
         for path in (root / name for name in _LEFT_OUT):
             if path.is_dir():
                 shutil.rmtree(path)
@@ -48,8 +51,8 @@ def ensure_root(waiting: Waiting) -> Path:
     return build_once("debian", key, waiting, make)
 
 
-def _debootstrap(root: Path) -> list[str]:
-    included = f"--include={','.join(PACKAGES)}"
+def _debootstrap(root: Path, packages: Sequence[str]) -> list[str]:
+    included = f"--include={','.join(packages)}"
     return ["debootstrap", "--variant=minbase", included, SUITE, str(root), *_mirror_of_this_machine()]
 
 

@@ -247,6 +247,14 @@ _ALL: list[Tool] = [
     ),
     _keda("keda-operator", "cmd/operator"),
     _keda("keda-metrics-apiserver", "cmd/adapter"),
+    *_debian("slurmctld", "/usr/sbin/slurmctld"),
+    *_debian("slurmd", "/usr/sbin/slurmd"),
+    *_debian("slurm-client", "sbatch", "squeue", "scancel", "sinfo"),
+    *_debian("charliecloud-runtime", "ch-run"),
+    *_debian("openssh-client", "ssh"),
+    *_debian("curl"),
+    DebianProgram(name="compute-node-python", package="python3-minimal", program="/usr/bin/python3"),
+    GoBuild(parts=(GoProgram(name="virtual-node", module="virtual-node", package="."),)),
 ]
 
 

@@ -16,9 +16,14 @@ def output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+def _cgroups() -> list[Path]:
+    root = Path("/sys/fs/cgroup")
+    return [*root.glob("**/kubepods"), *root.glob("*/slurm_*")]
+
+
 def traces() -> dict[str, list[str]]:
     """Lines that speak of the cluster, by where they were found."""
-    own = (str(STATE), str(RUN), f"/{CLUSTER_NAME}/", NODE_LINK, POD_BRIDGE, "KUBE-", "CNI-")
+    own = (str(STATE), str(RUN), f"/{CLUSTER_NAME}/", NODE_LINK, POD_BRIDGE, "KUBE-", "CNI-", "/slurm_")
     texts = {
         "processes": output("ps", "-eo", "args"),
         "containers": output("sh", "-c", "cat /proc/[0-9]*/cgroup 2>/dev/null || true"),
@@ -26,7 +31,7 @@ def traces() -> dict[str, list[str]]:
         "links": output("ip", "-oneline", "link"),
         "routes": output("ip", "route", "show", "table", "all"),
         "rules": output("iptables-save") + output("ip6tables-save"),
-        "cgroups": "".join(f"{path}/\n" for path in Path("/sys/fs/cgroup").glob("**/kubepods")),
+        "cgroups": "".join(f"{path}/\n" for path in _cgroups()),
         "sockets": Path("/proc/net/unix").read_text(),
         "files": "".join(f"{path}\n" for folder in ("/run", "/var/lib") for path in Path(folder).glob("*")),
     }

@@ -72,8 +72,8 @@ def test_every_log_is_bounded() -> None:
 
 def test_preflight_checks_every_port_of_an_address() -> None:
     known = {str(port) for port in HOST_PORTS}
-    every = processes.every(_program)
-    urls = [text for process in every for text in (process.address, process.health or "") if text.startswith("http")]
+    every = [*processes.every(_program), *processes.slurm(_program)]
+    urls = [text for process in every for text in (process.address, process.health or "") if "://" in text]
     assert {url.split(":")[2].split("/")[0] for url in urls} <= known
 
 

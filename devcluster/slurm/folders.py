@@ -1,0 +1,25 @@
+"""Files and folders of the Slurm cluster. Unlike those of Kubernetes, the jobs' user reads them."""
+
+from devcluster.paths import STATE
+
+SLURM = STATE / "slurm"
+CONFIGURATION = SLURM / "slurm.conf"
+JOBS = SLURM / "jobs"
+"""`DataRootFolder` of the plugin: each job has a folder in it."""
+
+EDGE = SLURM / "edge"
+"""Configuration of interLink's API and plugin."""
+
+EDGE_FILES = ("InterLinkConfig.yaml", "SlurmConfig.yaml")
+"""Those that they read when they start."""
+
+IMAGES = SLURM / "images"
+"""Unpacked images by reference, as /cvmfs/unpacked.cern.ch has them."""
+
+SBATCH = SLURM / "bin" / "sbatch"
+APPTAINER = SLURM / "bin" / "apptainer"
+KEYS = SLURM / "keys"
+"""Pairs of SSH keys. The jobs' user may read the jobs' one alone."""
+
+JOBS_UID = 65534
+"""User of the jobs: `nobody`, whom every Debian machine has."""
