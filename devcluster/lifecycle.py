@@ -30,7 +30,7 @@ from devcluster.node import write_node_configuration
 from devcluster.preflight import check_machine
 from devcluster.processes import Process
 from devcluster.progress import Progress
-from devcluster.slurm import bastion, configuration, image_folders, machine
+from devcluster.slurm import bastion, configuration, image_folders, machine, models
 from devcluster.supervisor import Supervisor
 from devcluster.toolchain import Toolchain
 
@@ -157,6 +157,7 @@ def start_slurm(progress: Progress, toolchain: Toolchain) -> None:
         for name in SLURM_TOOLS:
             toolchain.wait(name, progress)
         configuration.write_configuration(toolchain.path)
+        models.copy_models()
         supervisor.apply(processes.every(toolchain.path))
     with progress.step("start Slurm and interLink's API"):
         _start(processes.slurm(toolchain.path), supervisor, progress)

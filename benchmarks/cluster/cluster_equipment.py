@@ -52,7 +52,7 @@ def open_cluster(progress: Progress, results: Results, seed: int) -> Iterator[Cl
         if not Supervisor().is_running():
             stack.callback(_down, progress, toolchain)
         with lifecycle.alone(progress):
-            lifecycle.start(progress, toolchain)
+            lifecycle.start(progress, toolchain, with_slurm=False)
             deploy.deploy(toolchain, progress)
             lifecycle.start_keda(progress, toolchain)
             deploy.wait_for_servers(toolchain, progress)
