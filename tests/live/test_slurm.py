@@ -15,6 +15,7 @@ import yaml
 
 from devcluster.slurm.bastion import NAMESPACE
 from devcluster.slurm.folders import CONFIGURATION, EDGE
+from devcluster.toolchain.programs import TOOLS_DIRECTORY
 from testbed.polling import eventually
 from tests.support.dev_cluster import Cluster
 from tests.support.slurm_manifests import NODE, POD, POD_NAMESPACE, triton, virtual_node
@@ -97,6 +98,21 @@ def site(cluster: Cluster) -> Iterator[Site]:
     for kind in ("deployment", "configmap", "serviceaccount"):
         site.kubectl.run("delete", kind, NODE, f"--namespace={NAMESPACE}", "--ignore-not-found")
     site.kubectl.run("delete", "node,clusterrolebinding", NODE, "--ignore-not-found")
+
+
+def test_the_virtual_node_has_interlinks_names_ports_and_commands() -> None:
+    """Its own tests, in Go. They build as the toolchain does, so little is compiled again."""
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
+    folder = TOOLS_DIRECTORY / "virtual-node"
+    result = subprocess.run(
+        ["go", "test", "-trimpath", "-buildvcs=false", "./..."],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_the_node_is_interlinks_and_ready_after_the_first_ping(site: Site) -> None:
