@@ -18,19 +18,21 @@ class Image:
     system, and the wheels of its `requirements.txt` if it has one.
 
     Args:
-        name: last part of the repository, such as `envoy`.
+        name: of its folder, and last part of the repository, such as `envoy`.
         tag: version of the program inside, spelled as on the official image.
         packages: Debian packages in its root file system besides those of every image.
+        repository: last parts of the repository where they are not the name, as for an image that sites mirror.
     """
 
     name: str
     tag: str
     packages: tuple[str, ...] = ()
+    repository: str = ""
 
     @property
     def reference(self) -> str:
         """Value for a pod's `image`. No kubelet would ask `localhost` for it: it is no registry."""
-        return f"localhost/sonic-dev/{self.name}:{self.tag}"
+        return f"localhost/sonic-dev/{self.repository or self.name}:{self.tag}"
 
     @property
     def containerfile(self) -> Path:
@@ -51,8 +53,15 @@ TRITON = Image(name="triton", tag="24.10")
 PROMETHEUS = Image(name="prometheus", tag="3.10.0")
 KEDA_OPERATOR = Image(name="keda-operator", tag="2.21.0")
 KEDA_METRICS_APISERVER = Image(name="keda-metrics-apiserver", tag="2.21.0")
-VIRTUAL_NODE = Image(name="virtual-node", tag="1")
-SSHD = Image(name="sshd", tag="9.2", packages=("openssh-server",))
+# Named as the program names interLink's and the tunnels' images, so that a site's mirrors lead to them. Inside are the
+# stand-in for the virtual kubelet and Debian's OpenSSH 9.2.
+VIRTUAL_NODE = Image(name="virtual-node", repository="interlink/virtual-kubelet-inttw", tag="0.6.1")
+SSHD = Image(
+    name="sshd",
+    repository="linuxserver/openssh-server",
+    tag="version-10.2_p1-r0",
+    packages=("openssh-server",),
+)
 
 _ALL = (PAUSE, COREDNS, ENVOY, PYTHON, TRITON, PROMETHEUS, KEDA_OPERATOR, KEDA_METRICS_APISERVER, VIRTUAL_NODE, SSHD)
 
