@@ -10,7 +10,7 @@ from devcluster.addresses import BASTION_PORT
 from devcluster.credentials import CLUSTER_AUTHORITY, EDGE_CLIENT
 from devcluster.images.catalog import SSHD
 from devcluster.kubectl import Kubectl
-from devcluster.slurm.configuration import BASTION_HOST_KEY, JOBS_KEY, public_key
+from devcluster.slurm import keys
 
 NAMESPACE = "interlink"
 BASTION = "bastion"
@@ -47,7 +47,7 @@ def manifests() -> list[dict[str, Any]]:
     """Return the namespace, the bastion with its keys, and the certificate of the virtual kubelet."""
     labels = {"app.kubernetes.io/name": BASTION}
     restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
-    host_key, authorized = BASTION_HOST_KEY.read_text(), f"{public_key(JOBS_KEY)}\n"
+    host_key, authorized = keys.private_key(keys.BASTION_HOST), f"{keys.public_key(keys.JOBS)}\n"
     certificate = {
         "tls.crt": EDGE_CLIENT.certificate,
         "tls.key": EDGE_CLIENT.key,

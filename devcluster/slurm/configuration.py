@@ -1,29 +1,21 @@
 """Writes the configuration of Slurm, of interLink's API and plugin, and the keys of the tunnels."""
 
-import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from devcluster.addresses import EDGE_PORT, LOOPBACK, NODE_ADDRESS, SLURM_NODES, SLURMCTLD_PORT, SLURMD_PORTS
 from devcluster.credentials import CLUSTER_AUTHORITY
 from devcluster.credentials import EDGE as EDGE_IDENTITY
-from devcluster.files import SECRET_MODE, write
-from devcluster.slurm import apptainer
-from devcluster.slurm.folders import APPTAINER, CONFIGURATION, EDGE, JOBS, JOBS_UID, KEYS, SBATCH, SLURM
+from devcluster.files import write
+from devcluster.slurm import apptainer, keys
+from devcluster.slurm.folders import APPTAINER, COMMANDS, CONFIGURATION, EDGE, JOBS, JOBS_UID, SLURM
 
-FREEZER = Path("/sys/fs/cgroup/freezer")
 PARTITION = "hammer-nodes"
 KILL_WAIT_SECONDS = 30
-
-JOBS_KEY = KEYS / "jobs"
-TUNNEL_HOST_KEY = KEYS / "tunnel"
-BASTION_HOST_KEY = KEYS / "bastion"
 
 
 def write_configuration(program: Callable[[str], Path]) -> None:
@@ -38,13 +30,14 @@ def write_configuration(program: Callable[[str], Path]) -> None:
     write(SLURM / "gres.conf", f"NodeName={','.join(SLURM_NODES)} Name=gpu Type=t4 File=/dev/null\n")
     write(SLURM / "cgroup.conf", "CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nCgroupAutomount=no\n")
     write(EDGE / "InterLinkConfig.yaml", yaml.safe_dump(api_configuration()))
-    write(EDGE / "SlurmConfig.yaml", yaml.safe_dump(plugin_configuration(program)))
+    write(EDGE / "SlurmConfig.yaml", yaml.safe_dump(plugin_configuration()))
     # Without a group of its own a job that root submits has root's, and charliecloud refuses to run.
-    write(SBATCH, f'#!/bin/sh\nexec {program("sbatch")} --gid={JOBS_UID} "$@"\n', mode=0o755)
+    write(COMMANDS / "sbatch", f'#!/bin/sh\nexec {program("sbatch")} --gid={JOBS_UID} "$@"\n', mode=0o755)
+    for name in ("squeue", "scancel", "sinfo"):
+        (COMMANDS / name).unlink(missing_ok=True)
+        (COMMANDS / name).symlink_to(program(name))
     write(APPTAINER, Path(apptainer.__file__).read_text(), mode=0o755)
-    for key in (JOBS_KEY, TUNNEL_HOST_KEY, BASTION_HOST_KEY):
-        _ensure_key_pair(key)
-    shutil.chown(JOBS_KEY, JOBS_UID)
+    keys.write_jobs_key()
 
 
 def slurm_configuration(host: str) -> str:
@@ -100,13 +93,13 @@ def api_configuration() -> dict[str, Any]:
     }
 
 
-def plugin_configuration(program: Callable[[str], Path]) -> dict[str, Any]:
+def plugin_configuration() -> dict[str, Any]:
     """Return SlurmConfig.yaml."""
     return {
-        "SbatchPath": str(SBATCH),
-        "ScancelPath": str(program("scancel")),
-        "SqueuePath": str(program("squeue")),
-        "SinfoPath": str(program("sinfo")),
+        "SbatchPath": f"{COMMANDS}/sbatch",
+        "ScancelPath": f"{COMMANDS}/scancel",
+        "SqueuePath": f"{COMMANDS}/squeue",
+        "SinfoPath": f"{COMMANDS}/sinfo",
         "BashPath": "/bin/bash",
         "DataRootFolder": f"{JOBS}/",
         "ContainerRuntime": "singularity",
@@ -117,20 +110,3 @@ def plugin_configuration(program: Callable[[str], Path]) -> dict[str, Any]:
         # It owns the job's folder, which a `--uid` among the flags would not.
         "DefaultUID": JOBS_UID,
     }
-
-
-def public_key(key: Path) -> str:
-    """Return the public half of a key pair, in the form of OpenSSH without a comment."""
-    return key.with_suffix(".pub").read_text().strip()
-
-
-def _ensure_key_pair(path: Path) -> None:
-    if path.exists():
-        return
-    key = Ed25519PrivateKey.generate()
-    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    )
-    write(path.with_suffix(".pub"), public)
-    write(path, private, SECRET_MODE)

@@ -16,10 +16,10 @@ EDGE_FILES = ("InterLinkConfig.yaml", "SlurmConfig.yaml")
 IMAGES = SLURM / "images"
 """Unpacked images by reference, as /cvmfs/unpacked.cern.ch has them."""
 
-SBATCH = SLURM / "bin" / "sbatch"
-APPTAINER = SLURM / "bin" / "apptainer"
-KEYS = SLURM / "keys"
-"""Pairs of SSH keys. The jobs' user may read the jobs' one alone."""
+COMMANDS = SLURM / "bin"
+"""Slurm's commands and apptainer, as the edge and the jobs call them."""
+
+APPTAINER = COMMANDS / "apptainer"
 
 JOBS_UID = 65534
 """User of the jobs: `nobody`, whom every Debian machine has."""

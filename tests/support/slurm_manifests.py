@@ -6,8 +6,9 @@ import yaml
 
 from devcluster.addresses import BASTION_PORT, EDGE_PORT, NODE_ADDRESS
 from devcluster.images.catalog import SSHD, TRITON, VIRTUAL_NODE
+from devcluster.slurm import keys
 from devcluster.slurm.bastion import CLIENT_SECRET, NAMESPACE
-from devcluster.slurm.configuration import BASTION_HOST_KEY, JOBS_KEY, PARTITION, TUNNEL_HOST_KEY, public_key
+from devcluster.slurm.configuration import PARTITION
 from devcluster.slurm.folders import IMAGES
 from devcluster.slurm.models import MODELS
 
@@ -55,8 +56,8 @@ spec:
 SCRIPT = f"""\
 export APPTAINERENV_ADDRESS={ADDRESS}
 S=$(mktemp -d)
-echo 'bastion {public_key(BASTION_HOST_KEY)}
-tunnel {public_key(TUNNEL_HOST_KEY)}' > $S/known_hosts
+echo 'bastion {keys.public_key(keys.BASTION_HOST)}
+tunnel {keys.public_key(keys.TUNNEL_HOST)}' > $S/known_hosts
 cat > $S/config <<END
 Host bastion
   HostName localhost
@@ -69,7 +70,7 @@ Host tunnel
   ProxyJump bastion
 Host *
   User sonic
-  IdentityFile {JOBS_KEY}
+  IdentityFile {keys.JOBS_KEY_FILE}
   UserKnownHostsFile $S/known_hosts
   ServerAliveInterval 2
   ExitOnForwardFailure yes
@@ -171,14 +172,14 @@ def triton() -> list[dict[str, Any]]:
         "tolerations": [{"key": "virtual-node.interlink/no-schedule", "operator": "Exists"}],
         "containers": [container],
     }
-    keys = {"host": TUNNEL_HOST_KEY.read_text(), "authorized_keys": public_key(JOBS_KEY)}
+    files = {"host": keys.private_key(keys.TUNNEL_HOST), "authorized_keys": keys.public_key(keys.JOBS)}
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": POD_NAMESPACE}},
         {
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {"name": "tunnel", "namespace": POD_NAMESPACE},
-            "stringData": keys,
+            "stringData": files,
         },
         {
             "apiVersion": "apps/v1",
