@@ -35,7 +35,7 @@ class Api:
                 case "POST", "/create":
                     return HTTPStatus.OK, json.dumps(self._plugin.create(body["pod"]))
                 case "GET", "/status":
-                    return HTTPStatus.OK, json.dumps(self._status(body))
+                    return HTTPStatus.OK, json.dumps(self._status(body or []))
                 case "DELETE", "/delete":
                     self._plugin.delete(body)
                     return HTTPStatus.OK, DELETED

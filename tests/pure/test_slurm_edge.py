@@ -109,6 +109,14 @@ def test_one_real_answer_serves_all_pods_for_a_while(edge: Edge) -> None:
     assert edge.call("GET", "/status", [pod("b")]) == (200, "null")
 
 
+def test_without_pods_the_api_answers_what_it_knows(edge: Edge) -> None:
+    assert edge.call("GET", "/status") == (200, "null")
+    create(edge)
+    edge.call("GET", "/status", [pod("a")])
+    (state,) = json.loads(edge.call("GET", "/status", [])[1])
+    assert state["UID"] == "a"
+
+
 def test_without_the_lag_each_pod_has_its_own_state(edge: Edge) -> None:
     edge.fault(status_cache_seconds=0)
     create(edge, "a")
