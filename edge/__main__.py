@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.files import edge_files
+from stacks.assemble import Resolved
 from stacks.errors import ConfigurationError
-from stacks.resolve import ROOT, resolve
+from stacks.resolve import ROOT, resolve, resolve_all
 from stacks.schema import StackConfig
 from stacks.schema.virtual_nodes import VirtualNode
 
@@ -24,14 +25,10 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     try:
         config = resolve(stack, root).config
         node = _node(config, name)
-        files = edge_files(config, node)
-        if not files:
-            owner = config.site.singletons_owner
-            print(f"the stack `{owner}` deploys all of virtual node `{node.name}`: there is nothing to write")
-            return 0
-        directory.mkdir(parents=True, exist_ok=True)
+        files = edge_files(config, node, _stacks_of(config.site_name, root))
         for file, text in files.items():
             path = directory / file
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
             path.chmod(0o755 if file.endswith(".sh") else 0o644)
     except (ConfigurationError, _NoNodeError) as error:
@@ -42,6 +39,12 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
         return 1
     print(f"{len(files)} files of virtual node `{node.name}` are in {directory}; docs/install-edge.md says what next")
     return 0
+
+
+def _stacks_of(site: str, root: Path) -> list[StackConfig]:
+    """Return the stacks of a site; one with a problem has no jobs yet."""
+    found = [outcome.config for outcome in resolve_all(root).values() if isinstance(outcome, Resolved)]
+    return [config for config in found if config.site_name == site]
 
 
 def _node(config: StackConfig, name: str) -> VirtualNode:

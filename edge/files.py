@@ -1,5 +1,6 @@
 """The files of one virtual node, by name."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -7,6 +8,7 @@ import yaml
 from components.images import mirrored
 from components.virtual_node import VirtualNodeImages
 from components.virtual_node.slurm_side import INTERLINK_FILE, SLURM_FILE, interlink_config, scripts, slurm_config
+from edge.agent import agent_files
 from edge.chart import chart_values, scripts_config_map
 from edge.units import FOLDER, units
 from stacks.schema import StackConfig
@@ -24,9 +26,15 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def edge_files(config: StackConfig, node: VirtualNode) -> dict[str, str]:
-    """Return what the HPC site installs, and the chart's values where somebody else deploys the virtual kubelet."""
-    files: dict[str, str] = {}
+def edge_files(config: StackConfig, node: VirtualNode, stacks: Sequence[StackConfig]) -> dict[str, str]:
+    """Return what the HPC site installs, and the chart's values where somebody else deploys the virtual kubelet.
+
+    Args:
+        config: a stack of the site.
+        node: the virtual node.
+        stacks: all stacks of the site, whose jobs the agent looks after.
+    """
+    files = agent_files(stacks, node)
     if isinstance(node.api, HttpsApi):
         files |= {INTERLINK_FILE: _yaml(interlink_config(node)), SLURM_FILE: _yaml(slurm_config(node, folder=FOLDER))}
         files |= {**scripts(node), **units(node)}

@@ -1,6 +1,7 @@
 """systemd units of interLink's API and Slurm plugin on a host of the HPC site."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from components.virtual_node.slurm_side import INTERLINK_FILE, PLUGIN_ENVIRONMENT, SLURM_FILE
 from stacks.schema.virtual_nodes import VirtualNode
@@ -15,23 +16,31 @@ PLUGIN_UNIT = "interlink-slurm-plugin.service"
 
 def units(node: VirtualNode) -> dict[str, str]:
     """Return the units by file name. The plugin's run folder, with its socket, lives as long as the plugin."""
-    plugin = _unit(
+    plugin = unit(
         f"interLink's Slurm plugin for {node.name}",
-        program="interlink-sidecar-slurm",
+        command=f"{PROGRAMS_FOLDER}/interlink-sidecar-slurm",
         environment={"SLURMCONFIGPATH": f"{FOLDER}/{SLURM_FILE}", **PLUGIN_ENVIRONMENT},
         further=f"\nRuntimeDirectory=interlink\nReadWritePaths={node.slurm.data_folder}",
     )
-    api = _unit(
+    api = unit(
         f"interLink's API for {node.name}",
-        program="interlink",
+        command=f"{PROGRAMS_FOLDER}/interlink",
         environment={"INTERLINKCONFIGPATH": f"{FOLDER}/{INTERLINK_FILE}"},
         after=PLUGIN_UNIT,
     )
     return {PLUGIN_UNIT: plugin, API_UNIT: api}
 
 
-def _unit(description: str, *, program: str, environment: Mapping[str, str], after: str = "", further: str = "") -> str:
-    variables = "\n".join(f"Environment={name}={value}" for name, value in environment.items())
+def unit(
+    description: str,
+    *,
+    command: str,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    after: str = "",
+    further: str = "",
+) -> str:
+    """Return a unit of the edge's user, which runs for ever and writes nowhere unless `further` allows it."""
+    variables = "".join(f"\nEnvironment={name}={value}" for name, value in environment.items())
     follows = f"\nAfter={after}\nWants={after}" if after else ""
     return f"""\
 [Unit]
@@ -41,8 +50,7 @@ After=network-online.target{follows}
 
 [Service]
 User={USER}
-ExecStart={PROGRAMS_FOLDER}/{program}
-{variables}
+ExecStart={command}{variables}
 Restart=always
 RestartSec=5
 NoNewPrivileges=yes

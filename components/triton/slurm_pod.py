@@ -14,11 +14,14 @@ import pulumi
 from components.base import Manifest
 from components.model_repository import CVMFS_PATH, VOLUME_PATH
 from components.pod import CONTAINER_SECURITY
+from components.timing import ServerTiming
 from components.triton.args import SlurmPoolArgs
 from components.triton.server import GRPC_PORT, HTTP_PORT, METRICS_PORT, arguments, waiting_probes
 from components.triton.slurm_job import ADDRESS_VARIABLE, job_script
 from components.triton.tunnel_client import tunnel_client
 from components.tunnel import DRAIN_ANNOTATION, SECRET_ANNOTATION
+from stacks.schema.pools import InterLinkPool
+from stacks.schema.server import Server
 
 _GRACE_SECONDS = 10
 """The plugin cancels the job at once, and its drain has a time of its own. The pod only stays `Terminating` for this
@@ -59,27 +62,27 @@ def annotations(args: SlurmPoolArgs) -> dict[str, str]:
         "interlink.eu/shadow-same-ns": "true",
         "interlink.eu/wstunnel-extra-ports": f"{HTTP_PORT}:http:TCP,{GRPC_PORT}:grpc:TCP,{METRICS_PORT}:metrics:TCP",
         "interlink.virtual-kubelet.io/wstunnel-timeout": _TUNNEL_TIMEOUT,
-        "slurm-job.vk.io/flags": " ".join(flags(args)),
+        "slurm-job.vk.io/flags": " ".join(flags(args.pool, args.server, args.timing)),
         **({"slurm-job.vk.io/singularity-options": binds.strip()} if binds else {}),
         "slurm-job.vk.io/pre-exec": script,
         DRAIN_ANNOTATION: str(args.timing.grace_seconds),
     }
 
 
-def flags(args: SlurmPoolArgs) -> list[str]:
+def flags(pool: InterLinkPool, server: Server, timing: ServerTiming) -> list[str]:
     """Return the flags of sbatch. CPUs and memory are no flags: the plugin makes them of the container's limits, which
     win. Each is one word, since the plugin loses quotes, and long, since it knows only some short ones again."""
-    slurm, gpu = args.pool.slurm, args.pool.gpu
+    slurm, gpu = pool.slurm, pool.gpu
     values = {
         "--partition": slurm.partition,
         "--account": slurm.account,
         "--qos": slurm.qos,
         "--constraint": slurm.constraint,
         "--reservation": slurm.reservation,
-        "--gres": f"{gpu.gres}:{args.server.gpus}" if gpu and args.server.gpus else None,
+        "--gres": f"{gpu.gres}:{server.gpus}" if gpu and server.gpus else None,
         "--time": slurm.time_limit_minutes,
         # Slurm may send it a minute early, and never late.
-        "--signal": f"B:TERM@{args.timing.grace_seconds}",
+        "--signal": f"B:TERM@{timing.grace_seconds}",
         "--uid": slurm.user_id,
     }
     return [f"{flag}={value}" for flag, value in values.items() if value is not None]

@@ -1,11 +1,14 @@
 """`python -m stacks edge`: the files of the other side of a virtual node."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from components.virtual_node.agent.settings import read
 from edge.__main__ import main
 from tests.support.config_cases import STACK, lay_out_happy
 
@@ -16,6 +19,9 @@ def written(root: Path, node: str, directory: str = "edge") -> dict[str, Path]:
     return {path.name: path for path in (root / directory).iterdir()}
 
 
+AGENT = {"agent", "agent.json", "sonic-slurm-agent.service"}
+
+
 def test_a_site_outside_gets_configuration_scripts_and_units(tmp_path: Path) -> None:
     files = written(tmp_path, "interlink-edge")
     assert set(files) == {
@@ -24,6 +30,7 @@ def test_a_site_outside_gets_configuration_scripts_and_units(tmp_path: Path) -> 
         "resources.sh",
         "interlink-api.service",
         "interlink-slurm-plugin.service",
+        *AGENT,
     }
     assert files["resources.sh"].stat().st_mode & 0o111
     assert yaml.safe_load(files["InterLinkConfig.yaml"].read_text())["InterlinkPort"] == "8443"
@@ -44,11 +51,21 @@ def test_values_are_for_a_virtual_kubelet_that_nobody_here_deploys(tmp_path: Pat
         assert yaml.safe_load(files["values.yaml"].read_text())["nodeName"] == node
 
 
-def test_a_node_that_the_stack_deploys_whole_needs_no_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lay_out_happy("everything", tmp_path)
-    assert main([STACK, "interlink-partition", str(tmp_path / "edge")], tmp_path) == 0
-    assert "the stack `case` deploys all of virtual node `interlink-partition`" in capsys.readouterr().out
-    assert not (tmp_path / "edge").exists()
+def test_a_node_that_the_stack_deploys_whole_needs_the_agent_alone(tmp_path: Path) -> None:
+    assert set(written(tmp_path, "interlink-partition")) == AGENT
+
+
+def test_the_agent_runs_with_the_settings_that_are_written(tmp_path: Path) -> None:
+    lay_out_happy("slurm", tmp_path)
+    assert main([STACK, "interlink-hammer", str(tmp_path / "edge")], tmp_path) == 0
+    made = read(tmp_path / "edge/agent.json")
+    (pool,) = made.pools
+    assert (pool.deployment, pool.queue_wait_seconds) == (f"{pool.instance}-triton-{pool.pool}", 600)
+    assert [flag for flag in pool.flags if flag.startswith(("--partition=", "--signal=B:TERM@"))]
+    assert not made.act
+    run = [sys.executable, "-m", "agent"]
+    told = subprocess.run(run, cwd=tmp_path / "edge", capture_output=True, text=True, check=False)
+    assert told.stderr == "usage: python3 -m agent SETTINGS_FILE\n"
 
 
 @pytest.mark.parametrize(

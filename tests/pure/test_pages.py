@@ -13,6 +13,8 @@ STARTED_BY_HAND = {
     "pulumi": "tests/engine/test_pages.py asks the CLI for each subcommand",
     "kubectl": "names of contexts, namespaces and labels are compared below",
     "kind": "needs Docker: its configuration is compared with the stack's port below",
+    "cp": "changes the host of an HPC site; tests/pure/test_edge.py runs the agent from its folder",
+    "curl": "asks the agent of an HPC site, whose metrics tests/pure/test_slurm_agent.py reads",
     "docker": "needs Docker: the Dockerfile and its folder are looked for below",
     "git": "of Git",
     ".": "activates the environment that make install makes",

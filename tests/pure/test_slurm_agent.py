@@ -163,12 +163,13 @@ class Site:
             node="interlink-hammer",
             data_folder=FOLDER,
             commands_folder=str(folder),
-            api_server=f"http://{LOOPBACK}:{port}",
+            api_server_file=str(folder / "server"),
             token_file=str(folder / "token"),
             authorities_file=str(folder / "ca.crt"),
             pools=(POOL,),
             grace_seconds=0,
         )
+        (folder / "server").write_text(f"http://{LOOPBACK}:{port}\n")
         (folder / "token").write_text("secret")
         (folder / "ca.crt").write_text(Authority("api").certificate)
         self.command("squeue", "")

@@ -167,12 +167,14 @@ class Cluster:
             return
 
     def _ask(self, method: str, path: str, patch: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-        token = Path(self._settings.token_file).read_text().strip()
+        token, api_server = (
+            Path(file).read_text().strip() for file in (self._settings.token_file, self._settings.api_server_file)
+        )
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         body = None
         if patch is not None:
             body, headers["Content-Type"] = json.dumps(patch).encode(), "application/merge-patch+json"
-        url = f"{self._settings.api_server}{path}"
+        url = f"{api_server}{path}"
         request = urllib.request.Request(url, data=body, headers=headers, method=method)  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=CALL_SECONDS, context=self._trusted) as answer:  # noqa: S310

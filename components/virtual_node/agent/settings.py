@@ -41,8 +41,8 @@ class Settings:
     """Folder of the jobs' scripts. A job with a script elsewhere is somebody else's."""
     commands_folder: str
     """Folder of sbatch, squeue and scancel."""
-    api_server: str
-    """URL of the cluster's API server."""
+    api_server_file: str
+    """File with the URL of the cluster's API server."""
     token_file: str
     """File with the token of a ServiceAccount, read again for each request."""
     authorities_file: str

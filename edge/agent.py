@@ -1,0 +1,68 @@
+"""The agent of a Slurm cluster as files: its package, its settings, and its unit."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from components import names
+from components.timing import ServerTiming
+from components.triton.slurm_pod import flags
+from components.virtual_node.agent import settings
+from edge.units import FOLDER, unit
+from stacks.schema import StackConfig
+from stacks.schema.pools import InterLinkPool
+from stacks.schema.virtual_nodes import VirtualNode
+
+PACKAGE = "agent"
+SETTINGS_FILE = "agent.json"
+UNIT = "sonic-slurm-agent.service"
+
+
+def agent_files(configs: Sequence[StackConfig], node: VirtualNode) -> dict[str, str]:
+    """Return the files by their paths in the edge's folder.
+
+    Args:
+        configs: all stacks of the site.
+        node: the virtual node.
+    """
+    pools = tuple(pool for config in configs for pool in _pools(config, node))
+    made = settings.Settings(
+        node=node.name,
+        data_folder=node.slurm.data_folder,
+        commands_folder=node.slurm.commands_folder,
+        pools=pools,
+        # The operator makes these three.
+        api_server_file=f"{FOLDER}/agent-server",
+        token_file=f"{FOLDER}/agent-token",
+        authorities_file=f"{FOLDER}/agent-ca.crt",
+    )
+    modules = sorted(Path(settings.__file__).parent.glob("*.py"))
+    return {
+        SETTINGS_FILE: json.dumps(asdict(made), indent=2) + "\n",
+        UNIT: unit(
+            f"forecasts of {node.slurm.cluster}'s queue, and what it and Kubernetes differ on",
+            command=f"/usr/bin/python3 -m {PACKAGE} {FOLDER}/{SETTINGS_FILE}",
+            further=f"\nWorkingDirectory={FOLDER}",
+        ),
+        **{f"{PACKAGE}/{module.name}": module.read_text() for module in modules},
+    }
+
+
+def _pools(config: StackConfig, node: VirtualNode) -> Iterator[settings.Pool]:
+    server, site = config.experiment.server, config.site
+    timing = ServerTiming.in_a_job(config.experiment.traffic, dns_ttl_seconds=site.dns_ttl_seconds)
+    for share in config.pool_shares:
+        pool = share.pool
+        if isinstance(pool, InterLinkPool) and pool.virtual_node == node.name:
+            yield settings.Pool(
+                instance=config.name,
+                pool=pool.name,
+                namespace=config.namespace,
+                flags=tuple(flags(pool, server, timing)),
+                gpus=server.gpus,
+                deployment=names.join(config.name, "triton", pool.name),
+                queue_wait_seconds=pool.queue_wait_seconds,
+                start_seconds=server.start_timeout_seconds,
+                at_once=max(1, pool.spare_servers),
+            )
