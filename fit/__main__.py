@@ -9,6 +9,9 @@ from fit.row import Result
 from stacks.errors import ConfigurationError
 from stacks.resolve import resolve
 
+INTERRUPTED = 130
+"""Status of a shell's command that Ctrl-C ended."""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Ask the cluster of one stack, and return the exit status."""
@@ -27,4 +30,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # Pulumi ends the preview, and says itself why
+        sys.exit(INTERRUPTED)

@@ -17,6 +17,8 @@ STARTED_BY_HAND = {
     "curl": "asks the agent of an HPC site, whose metrics tests/pure/test_slurm_agent.py reads",
     "docker": "needs Docker: the Dockerfile and its folder are looked for below",
     "git": "of Git",
+    "mkdir": "tests/engine/test_first_hour.py runs it",
+    "openssl": "tests/engine/test_first_hour.py runs it",
     ".": "activates the environment that make install makes",
     "export": "sets a variable that the program or Pulumi reads",
     "pip": "optional",
