@@ -15,7 +15,7 @@ from components.triton.server import GRPC_PORT, HTTP_PORT, METRICS_PATH, METRICS
 
 IMAGE_PULL_SECONDS = 1200
 """Longest time that a node takes to pull an image: NVIDIA's has about 10 GiB."""
-_MIN_READY_SECONDS = 5
+MIN_READY_SECONDS = 5
 """Long enough that a server which crashes on its first requests stops the rollout, and not longer: DNS drops the old
 server and lists the new one in the same answer, so Envoy needs no overlap."""
 
@@ -49,7 +49,13 @@ class Pool(SonicComponent):
         )
 
     def _deployment(
-        self, args: ServersArgs, template: Manifest, promise: Promise, *, after: Sequence[pulumi.Resource]
+        self,
+        args: ServersArgs,
+        template: Manifest,
+        promise: Promise,
+        *,
+        after: Sequence[pulumi.Resource],
+        min_ready_seconds: int = MIN_READY_SECONDS,
     ) -> RolledOut:
         """Register the Deployment of a pod template."""
         fixed = {} if args.share.autoscaled else _FIXED_NUMBER
@@ -58,7 +64,7 @@ class Pool(SonicComponent):
             metadata=not_awaited(
                 metadata(args) | {"labels": {**args.labels.all, **version_label(args.image)}, "annotations": fixed}
             ),
-            spec=deployment_spec(args, template, promise),
+            spec=deployment_spec(args, template, promise, min_ready_seconds=min_ready_seconds),
             opts=self.options(
                 depends_on=after,
                 ignore_changes=["spec.replicas"] if args.share.autoscaled else None,
@@ -132,7 +138,9 @@ def promise(args: ServersArgs, *, start_seconds: int, pull_seconds: int) -> Prom
     )
 
 
-def deployment_spec(args: ServersArgs, template: Manifest, promise: Promise) -> Manifest:
+def deployment_spec(
+    args: ServersArgs, template: Manifest, promise: Promise, *, min_ready_seconds: int = MIN_READY_SECONDS
+) -> Manifest:
     """Return the spec of the Deployment."""
     # With a spare place the rollout adds a server before it removes one. Without, it would wait for ever.
     surge, unavailable = (1, 0) if args.share.pool.spare_servers else (0, 1)
@@ -144,8 +152,8 @@ def deployment_spec(args: ServersArgs, template: Manifest, promise: Promise) -> 
             "type": "RollingUpdate",
             "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable},
         },
-        "minReadySeconds": _MIN_READY_SECONDS,
-        "progressDeadlineSeconds": promise.pull_seconds + promise.start_seconds + _MIN_READY_SECONDS,
+        "minReadySeconds": min_ready_seconds,
+        "progressDeadlineSeconds": promise.pull_seconds + promise.start_seconds + min_ready_seconds,
         # An old revision would wait for its ConfigMap, which is deleted.
         "revisionHistoryLimit": 0,
         "template": template,

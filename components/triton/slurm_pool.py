@@ -14,8 +14,12 @@ from components.triton.args import SlurmPoolArgs
 from components.triton.slurm_pod import pod_template
 from components.tunnel import AUTHORIZED_KEYS_FILE, HOST_KEY_FILE, SSH_PORT, WSTUNNEL_PORT
 from components.virtual_node.rights import stack_rules
-from components.virtual_node.sshd import secret_files
+from components.virtual_node.sshd import host_key_file, secret_files
 from stacks.schema.virtual_nodes import SshTunnel, WstunnelTunnel
+
+_MIN_READY_SECONDS = 0
+"""interLink reports no time at which a pod became ready, and Kubernetes never takes such a pod for available when it
+must have been ready for a while."""
 
 _STATUS_LAG_SECONDS = 40
 """Time until the state of one more job is seen: the plugin asks Slurm once in 10 s for one pod. Measured with up to ten
@@ -38,7 +42,9 @@ class SlurmPool(pool.Pool):
         secret = self._tunnel_secret(args)
         kept = promise(args)
         template = pod_template(args, start_seconds=kept.start_seconds, tunnel_secret=secret)
-        self.rolled_out = self._deployment(args, template, kept, after=[*guards, self._rights(args)])
+        self.rolled_out = self._deployment(
+            args, template, kept, after=[*guards, self._rights(args)], min_ready_seconds=_MIN_READY_SECONDS
+        )
         self.register_outputs({"host": self.server_pool.host, "deployment_name": args.name})
 
     def _rights(self, args: SlurmPoolArgs) -> pulumi.Resource:
@@ -64,7 +70,7 @@ class SlurmPool(pool.Pool):
             # Named by Pulumi: a changed key is another Secret, which rolls the pods.
             metadata={"namespace": args.naming.namespace, "labels": args.labels.all},
             string_data={
-                HOST_KEY_FILE: args.secrets[tunnel.host_key_secret],
+                HOST_KEY_FILE: args.secrets[tunnel.host_key_secret].apply(host_key_file),
                 AUTHORIZED_KEYS_FILE: f"{tunnel.public_key}\n",
                 **secret_files(),
             },

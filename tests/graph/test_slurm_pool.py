@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from components.tunnel import HOST_KEY_FILE
 from rendering.manifests import manifests
 from stacks.resolve import resolve
 from tests.support.config_cases import STACK, lay_out_happy
@@ -216,3 +217,16 @@ def test_an_update_waits_as_long_as_a_job_may_wait_in_the_queue(rendered: list[M
     of_jobs = named(rendered, "Deployment", BASTION)["spec"]["progressDeadlineSeconds"]
     assert of_jobs > 600 + 300
     assert of_nodes > 1200 + 300
+
+
+@pytest.mark.parametrize("pool", [BASTION, INGRESS])
+def test_a_pod_is_available_when_it_is_ready(rendered: list[Manifest], pool: str) -> None:
+    """InterLink reports no time since when, so that with `minReadySeconds` no pod ever is: seen in the dev cluster."""
+    assert named(rendered, "Deployment", pool)["spec"]["minReadySeconds"] == 0
+
+
+def test_the_host_key_ends_with_a_newline(rendered: list[Manifest]) -> None:
+    """`pulumi config set` takes it off, and sshd would not read the key: seen in the dev cluster."""
+    keys = [each["stringData"][HOST_KEY_FILE] for each in rendered if HOST_KEY_FILE in each.get("stringData", {})]
+    assert keys
+    assert all(key.endswith("\n") for key in keys)
