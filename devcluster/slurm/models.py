@@ -1,8 +1,7 @@
 """The demo models where jobs can read them: their user may not read a checkout in somebody's home."""
 
-import shutil
-
 from devcluster import paths
+from devcluster.files import write
 from devcluster.slurm.folders import SLURM
 
 MODELS = SLURM / "models"
@@ -10,6 +9,11 @@ MODELS = SLURM / "models"
 
 
 def copy_models() -> None:
-    """Make the copy, or make it anew."""
-    shutil.rmtree(MODELS, ignore_errors=True)
-    shutil.copytree(paths.MODELS, MODELS, ignore=shutil.ignore_patterns("__pycache__"))
+    """Bring the copy up to date, file by file: servers that run have its folders mounted."""
+    sources = [path for path in paths.MODELS.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    wanted = {MODELS / path.relative_to(paths.MODELS): path for path in sources}
+    for path, source in wanted.items():
+        write(path, source.read_bytes())
+    for path in MODELS.rglob("*"):
+        if path.is_file() and path not in wanted:
+            path.unlink()
