@@ -58,7 +58,9 @@ class SecondStack:
 
     def get(self, kinds: str, *arguments: str) -> list[dict[str, Any]]:
         """Return the objects of some kinds in the stack's namespace."""
-        listed: list[dict[str, Any]] = self._kubectl.get(kinds, f"--namespace={self.namespace}", *arguments)["items"]
+        listed: list[dict[str, Any]] = self._kubectl.get(kinds, f"--namespace={self.namespace}", *arguments).get(
+            "items", []
+        )
         return listed
 
     def apply(self, manifest: Mapping[str, Any]) -> None:

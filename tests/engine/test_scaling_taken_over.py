@@ -1,0 +1,47 @@
+"""The number of servers passes from the stack's file to KEDA, and back."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.dev_cluster import Cluster
+from tests.support.dev_stack import eventually
+from tests.support.second_stack import SecondStack, deployed
+
+pytestmark = pytest.mark.engine
+
+SCALED = {"scaling": {"servers_min": 2, "servers_max": 3}}
+
+
+@pytest.fixture(scope="module")
+def stack(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondStack]:
+    """A stack with a fixed number of servers, one."""
+    with deployed(tmp_path_factory.mktemp("program"), cluster.kubectl, "scaling") as stack:
+        yield stack
+
+
+def servers(stack: SecondStack) -> tuple[int, int]:
+    """Return the number of servers that is asked for, and of those that are ready."""
+    (found,) = stack.get("deployments", "--selector=app.kubernetes.io/component=triton")
+    return found["spec"]["replicas"], found["status"].get("availableReplicas", 0)
+
+
+def scalers(stack: SecondStack) -> list[str]:
+    """Return the kinds of what sets the number of servers."""
+    return sorted(each["kind"] for each in stack.get("scaledobjects,horizontalpodautoscalers"))
+
+
+def test_keda_takes_the_number_over_and_gives_it_back(stack: SecondStack) -> None:
+    assert (servers(stack), scalers(stack)) == ((1, 1), [])
+    for _ in range(2):
+        stack.configure(experiment=SCALED)
+        stack.project.up()
+        asked, ready = servers(stack)
+        assert 2 <= ready == asked <= 3, "the update waits for the minimum"
+        assert scalers(stack) == ["HorizontalPodAutoscaler", "ScaledObject"]
+        eventually(lambda: ": Ready True" in stack.why().output, "`why` tells that KEDA has its metric")
+
+        stack.configure()
+        stack.project.up()
+        assert (servers(stack), scalers(stack)) == ((1, 1), [])
+    stack.project.preview("--expect-no-changes")
