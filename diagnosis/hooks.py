@@ -11,7 +11,7 @@ import pulumi
 
 from access.cluster import AUTOSCALERS, SCALED_OBJECTS, ClusterError
 from access.kubeconfig import KubeContext
-from access.kubectl_proxy import kubectl_proxy
+from access.kubectl_proxy import ApiServer, kubectl_proxy
 from components.rollout import ClusterHooks, Promise
 from diagnosis.cause import told
 from diagnosis.rollout import State, progress
@@ -22,6 +22,9 @@ _OUTAGE_SECONDS = 60
 """Time that the API server may be away while the pods are waited for."""
 _PAUSE_SECONDS = 60
 """Time that KEDA may take to remove the autoscaler of a paused ScaledObject."""
+_PAUSED = "autoscaling.keda.sh/paused"
+_BY_UPDATE = "sonic.fastmachinelearning.org/paused-by-update"
+"""Annotation beside KEDA's: a pause of an operator has none, and no update ends it."""
 
 Tell = Callable[[str], None]
 
@@ -31,6 +34,9 @@ def cluster_hooks(context: KubeContext, *, stack: str, namespace: str, instance:
 
     async def await_pods(promises: Sequence[Promise], tell: Tell) -> None:
         with _sentences(), kubectl_proxy(context) as api:
+            for each in promises:
+                if each.autoscaled:
+                    await asyncio.to_thread(_resume_autoscaler, api, context, namespace, each.deployment)
             await wait(
                 lambda: asyncio.to_thread(lambda: take(api.fresh(), namespace=namespace, instance=instance)),
                 promises,
@@ -110,10 +116,11 @@ def _stop_autoscaler(context: KubeContext, namespace: str, name: str) -> None:
     with kubectl_proxy(context) as api:
         if api.get(SCALED_OBJECTS, name, namespace) is None:
             return
-        _annotate(context, namespace, name, "autoscaling.keda.sh/paused=true")
+        _annotate(context, namespace, name, f"{_PAUSED}=true", f"{_BY_UPDATE}=true")
         deadline = time.monotonic() + _PAUSE_SECONDS
         while any(_target(each) == name for each in api.fresh().list(AUTOSCALERS, namespace)):
             if time.monotonic() > deadline:
+                _annotate(context, namespace, name, f"{_PAUSED}-", f"{_BY_UPDATE}-")
                 msg = (
                     f"KEDA has not removed the HorizontalPodAutoscaler of ScaledObject {name} in {_PAUSE_SECONDS} s, "
                     f"and it would undo the fixed number of servers: see whether KEDA runs, or delete it: "
@@ -123,17 +130,24 @@ def _stop_autoscaler(context: KubeContext, namespace: str, name: str) -> None:
             time.sleep(_POLL_SECONDS)
 
 
-def _annotate(context: KubeContext, namespace: str, name: str, annotation: str) -> None:
+def _resume_autoscaler(api: ApiServer, context: KubeContext, namespace: str, name: str) -> None:
+    """End the pause that an update towards a fixed number has left when it failed."""
+    scaled = api.get(SCALED_OBJECTS, name, namespace)
+    if scaled is not None and _BY_UPDATE in scaled["metadata"].get("annotations", {}):
+        _annotate(context, namespace, name, f"{_PAUSED}-", f"{_BY_UPDATE}-")
+
+
+def _annotate(context: KubeContext, namespace: str, name: str, *annotations: str) -> None:
     program = shutil.which("kubectl") or "kubectl"
     command = [program, *context.kubectl_flags, f"--namespace={namespace}"]
     done = subprocess.run(
-        [*command, "annotate", "scaledobject", name, annotation, "--overwrite"],
+        [*command, "annotate", "scaledobject", name, *annotations, "--overwrite"],
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        msg = f"ScaledObject {name} could not be paused: {done.stderr.strip()}"
+        msg = f"ScaledObject {name} could not be annotated: {done.stderr.strip()}"
         raise pulumi.RunError(msg)
 
 

@@ -45,3 +45,17 @@ def test_keda_takes_the_number_over_and_gives_it_back(stack: SecondStack) -> Non
         stack.project.up()
         assert (servers(stack), scalers(stack)) == ((1, 1), [])
     stack.project.preview("--expect-no-changes")
+
+
+def test_a_failed_step_to_a_fixed_number_leaves_no_pause_behind(stack: SecondStack) -> None:
+    stack.configure(experiment=SCALED)
+    stack.project.up()
+    stack.configure(experiment={"server": {"extra_flags": ["--no-such-flag"]}})
+    stack.project.up(fails=True)
+    assert "it is paused, so the number of servers does not change" in stack.why().output
+
+    stack.configure(experiment=SCALED)
+    stack.project.up()
+
+    eventually(lambda: scalers(stack) == ["HorizontalPodAutoscaler", "ScaledObject"], "KEDA scales again")
+    assert "it is paused" not in stack.why().output
