@@ -6,6 +6,7 @@ import sys
 from types import FrameType
 from typing import Any
 
+from benchmarks.cluster.pod_suite import KEYS as POD_KEYS
 from benchmarks.cluster.pod_suite import suite as pod_suite
 from benchmarks.suite import Suite, run_suites
 from benchmarks.traffic.deadly_request import suite as deadly_suite
@@ -28,7 +29,8 @@ def parser() -> argparse.ArgumentParser:
     loopback = add("traffic", help="what clients see, on loopback addresses of this machine", parents=[always])
     loopback.add_argument("--only", default=",".join(KEYS), metavar="B1,B3", help="these benchmarks (default: all)")
     add("deadly", help="what one request and one crash cost, before stand-ins for Triton", parents=[always])
-    add("cluster", help="what clients see of pods, in the development cluster", parents=[always])
+    pods = add("cluster", help="what clients see of pods, in the development cluster", parents=[always])
+    pods.add_argument("--only", default=",".join(POD_KEYS), metavar="KEY", help="these benchmarks (default: all)")
     add("all", help="all of them, one after the other, in one table", parents=[always])
     return found
 
@@ -36,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
 def _suites(arguments: argparse.Namespace) -> list[Suite[Any]]:
     quick = arguments.quick
     if arguments.command == "cluster":
-        return [pod_suite(quick=quick)]
+        return [pod_suite(quick=quick, only=arguments.only.split(","))]
     if arguments.command == "deadly":
         return [deadly_suite(quick=quick)]
     if arguments.command == "all":
@@ -48,8 +50,9 @@ def main() -> int:
     """Run the command line; return 1 after an error, 130 after an interrupt."""
     commands = parser()
     arguments = commands.parse_args()
-    if arguments.command == "traffic" and (unknown := sorted(set(arguments.only.split(",")) - set(KEYS))):
-        commands.error(f"--only names {', '.join(unknown)}: the benchmarks are {', '.join(KEYS)}")
+    keys = {"traffic": KEYS, "cluster": POD_KEYS}.get(arguments.command)
+    if keys and (unknown := sorted(set(arguments.only.split(",")) - set(keys))):
+        commands.error(f"--only names {', '.join(unknown)}: the benchmarks are {', '.join(keys)}")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         run_suites(_suites(arguments), quick=arguments.quick, seed=arguments.seed)

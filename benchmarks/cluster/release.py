@@ -2,8 +2,10 @@
 
 import os
 import signal
+import threading
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ _POLL_SECONDS = 1.0
 _RESTART_PATIENCE_SECONDS = 60.0
 _PROC = Path("/proc")
 _PROGRAM = "tritonserver"
+CRASH_MS, CRASH_FILE = -9.0, "/tmp/sleep-identity-crash"  # noqa: S108  # of models/sleep_identity
+"""Sleep of a request that asks for the end of its server, and the file by which the model tells it."""
 
 
 class Release:
@@ -63,6 +67,30 @@ class Release:
             timeout_seconds=_RESTART_PATIENCE_SECONDS,
             interval_seconds=_POLL_SECONDS,
         )
+
+    def restarts(self) -> int:
+        """Return the restarts of all servers."""
+        return sum(map(restarts, self.pods(self._side.servers)))
+
+    @contextmanager
+    def crashing(self) -> Iterator[None]:
+        """`kill -9` each server in which a request asks for it, from the node, within about 10 ms."""
+        files = {_PROC / str(pid) / f"root{CRASH_FILE}": pid for pid in map(_pid_in, self.pods(self._side.servers))}
+        ended = threading.Event()
+
+        def watch() -> None:
+            while files and not ended.wait(0.01):
+                for file in [file for file in files if file.exists()]:
+                    file.unlink()
+                    os.kill(files.pop(file), signal.SIGKILL)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
 
     def pods(self, deployment: str) -> list[Manifest]:
         """Return every pod of a Deployment, terminating pods included."""

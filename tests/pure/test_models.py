@@ -111,6 +111,10 @@ class TestSleepIdentity:
     def test_a_batch_of_refused_requests_does_not_sleep(self) -> None:
         assert sleeping.batch_seconds([]) == 0.0
 
+    def test_a_request_for_a_crash_sleeps_until_its_server_is_gone(self) -> None:
+        assert sleeping.refusal([sleeping.CRASH_MS]) is None
+        assert sleeping.batch_seconds([20.0, sleeping.CRASH_MS]) == 60.0
+
     @pytest.mark.parametrize("sleeps_ms", [[0.0], [600_000.0], [1.0, 2.0]])
     def test_allows_sleeps_within_the_range(self, sleeps_ms: list[float]) -> None:
         assert sleeping.refusal(sleeps_ms) is None
