@@ -214,7 +214,11 @@ def _kubeconfig(client: Identity) -> str:
         "kind": "Config",
         "clusters": [{"name": CLUSTER_NAME, "cluster": {"server": API_URL, "certificate-authority-data": authority}}],
         "users": [{"name": client.user, "user": {"client-certificate-data": certificate, "client-key-data": key}}],
-        "contexts": [{"name": CLUSTER_NAME, "context": {"cluster": CLUSTER_NAME, "user": client.user}}],
+        # The cluster with Slurm is a site of its own, and a context leads to one site.
+        "contexts": [
+            {"name": name, "context": {"cluster": CLUSTER_NAME, "user": client.user}}
+            for name in (CLUSTER_NAME, f"{CLUSTER_NAME}-slurm")
+        ],
         "current-context": CLUSTER_NAME,
     }
     return yaml.safe_dump(content, sort_keys=False)

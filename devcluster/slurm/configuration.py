@@ -3,16 +3,21 @@
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from devcluster.addresses import EDGE_PORT, LOOPBACK, NODE_ADDRESS, SLURM_NODES, SLURMCTLD_PORT, SLURMD_PORTS
+from components.virtual_node.slurm_side import INTERLINK_FILE, SLURM_FILE, interlink_config, scripts, slurm_config
+from devcluster.addresses import LOOPBACK, NODE_ADDRESS, SLURM_NODES, SLURMCTLD_PORT, SLURMD_PORTS
 from devcluster.credentials import CLUSTER_AUTHORITY
 from devcluster.credentials import EDGE as EDGE_IDENTITY
 from devcluster.files import write
 from devcluster.slurm import apptainer, keys
 from devcluster.slurm.folders import APPTAINER, COMMANDS, CONFIGURATION, EDGE, JOBS, JOBS_UID, SLURM
+from stacks.resolve import resolve
+from stacks.schema.virtual_nodes import VirtualNode
+
+STACK = "dev-slurm"
+"""Stack whose site has the virtual node of this cluster."""
 
 PARTITION = "hammer-nodes"
 KILL_WAIT_SECONDS = 30
@@ -29,8 +34,9 @@ def write_configuration(program: Callable[[str], Path]) -> None:
     write(CONFIGURATION, slurm_configuration(socket.gethostname().partition(".")[0]))
     write(SLURM / "gres.conf", f"NodeName={','.join(SLURM_NODES)} Name=gpu Type=t4 File=/dev/null\n")
     write(SLURM / "cgroup.conf", "CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nCgroupAutomount=no\n")
-    write(EDGE / "InterLinkConfig.yaml", yaml.safe_dump(api_configuration()))
-    write(EDGE / "SlurmConfig.yaml", yaml.safe_dump(plugin_configuration()))
+    (node,) = resolve(STACK).config.site.virtual_nodes
+    for name, text in edge_files(node).items():
+        write(EDGE / name, text, mode=0o755)
     # Without a group of its own a job that root submits has root's, and charliecloud refuses to run.
     write(COMMANDS / "sbatch", f'#!/bin/sh\nexec {program("sbatch")} --gid={JOBS_UID} "$@"\n', mode=0o755)
     for name in ("squeue", "scancel", "sinfo"):
@@ -79,11 +85,15 @@ PartitionName={PARTITION} Nodes={",".join(SLURM_NODES)} Default=YES MaxTime=INFI
 """
 
 
-def api_configuration() -> dict[str, Any]:
-    """Return InterLinkConfig.yaml: the API listens on the node's address, and clients have a certificate."""
-    return {
+def edge_files(node: VirtualNode) -> dict[str, str]:
+    """Return the files of interLink's API and plugin, as `python -m stacks edge` writes them for a site.
+
+    Args:
+        node: the virtual node of the site.
+    """
+    api = {
+        **interlink_config(node),
         "InterlinkAddress": f"https://{NODE_ADDRESS}",
-        "InterlinkPort": str(EDGE_PORT),
         "TLS": {
             "Enabled": True,
             "CertFile": str(EDGE_IDENTITY.certificate),
@@ -91,22 +101,6 @@ def api_configuration() -> dict[str, Any]:
             "CACertFile": str(CLUSTER_AUTHORITY.certificate),
         },
     }
-
-
-def plugin_configuration() -> dict[str, Any]:
-    """Return SlurmConfig.yaml."""
-    return {
-        "SbatchPath": f"{COMMANDS}/sbatch",
-        "ScancelPath": f"{COMMANDS}/scancel",
-        "SqueuePath": f"{COMMANDS}/squeue",
-        "SinfoPath": f"{COMMANDS}/sinfo",
-        "BashPath": "/bin/bash",
-        "DataRootFolder": f"{JOBS}/",
-        "ContainerRuntime": "singularity",
-        "SingularityPath": str(APPTAINER),
-        "SingularityDefaultOptions": ["--nv", "--no-eval", "--containall"],
-        "ImagePrefix": "docker://",
-        "EnableProbes": True,
-        # It owns the job's folder, which a `--uid` among the flags would not.
-        "DefaultUID": JOBS_UID,
-    }
+    # The plugin is root here, as its `sbatch` for others needs. It then owns the folders of the jobs, but for this key.
+    plugin = {**slurm_config(node, folder=str(EDGE)), "DefaultUID": JOBS_UID}
+    return {INTERLINK_FILE: yaml.safe_dump(api), SLURM_FILE: yaml.safe_dump(plugin), **scripts(node)}

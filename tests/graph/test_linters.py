@@ -31,7 +31,7 @@ WAIVERS = (
     Waiver(
         "container-image-pull-policy",
         "Deployment",
-        frozenset({"triton", "slurm-job", "envoy", "prometheus"}),
+        frozenset({"triton", "slurm-job", "envoy", "prometheus", "virtual-node"}),
         "`Always` makes each restart of a container depend on the registry. Every image has a fixed tag or a digest.",
     ),
     Waiver(
@@ -68,14 +68,15 @@ WAIVERS = (
     Waiver(
         "deployment-replicas",
         "Deployment",
-        frozenset({"triton"}),
-        "A site may have one GPU. Where KEDA owns `replicas`, the Deployment omits it, which kube-score takes for 1.",
+        frozenset({"triton", "prometheus"}),
+        "A site may have one GPU. Where KEDA owns `replicas`, the Deployment omits it, which kube-score takes for 1. "
+        "While the one Prometheus is away, KEDA keeps the number of servers, and requests are answered.",
     ),
     Waiver(
-        "deployment-replicas",
+        "pod-probes-identical",
         "Deployment",
-        frozenset({"prometheus"}),
-        "While the one Prometheus is away, KEDA keeps the number of servers, and requests are answered.",
+        frozenset({"virtual-node"}),
+        "interLink's virtual kubelet has an open port and no path for probes.",
     ),
     Waiver(
         "deployment-strategy",

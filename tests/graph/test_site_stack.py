@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from components import versions
-from components.labels import JOB_COMPONENT, Labels
+from components.labels import JOB_COMPONENT, Labels, tunnel_selector
+from components.virtual_node.rights import LEASE_NAMESPACE
 from stacks.schema.site import OwnPrometheus
 from tests.support.configs import stack_config
 from tests.support.fields import unknown_fields
@@ -18,7 +19,7 @@ from tests.support.stacks import STACKS, config_of, record, recorded
 from tests.support.tunnels import tunnels
 from tests.support.virtual_nodes import virtual_node
 
-CLUSTER_SCOPED = {"Namespace", "PersistentVolume"}
+CLUSTER_SCOPED = {"Namespace", "PersistentVolume", "ClusterRole", "ClusterRoleBinding"}
 
 every_stack = pytest.mark.parametrize("stack", STACKS)
 
@@ -81,10 +82,16 @@ def test_only_objects_that_hold_models_are_protected(stack: str) -> None:
 
 
 @every_stack
-def test_every_namespaced_object_is_in_the_namespace_of_the_stack(stack: str) -> None:
+def test_every_namespaced_object_is_in_the_namespace_of_the_stack_or_of_its_virtual_kubelet(stack: str) -> None:
     for manifest in recorded(stack).manifests():
-        if manifest["kind"] not in CLUSTER_SCOPED:
-            assert manifest["metadata"]["namespace"] == config_of(stack).namespace, manifest["metadata"]["name"]
+        metadata = manifest["metadata"]
+        if manifest["kind"] in CLUSTER_SCOPED:
+            continue
+        if metadata["labels"].get("app.kubernetes.io/component") == "virtual-node":
+            owned = {node.namespace for node in config_of(stack).owned_virtual_nodes}
+            assert metadata["namespace"] in owned | {LEASE_NAMESPACE}, metadata["name"]
+        else:
+            assert metadata["namespace"] == config_of(stack).namespace, metadata["name"]
 
 
 @every_stack
@@ -127,6 +134,8 @@ def test_every_container_has_limits_probes_and_a_read_only_root(stack: str) -> N
 @every_stack
 def test_every_pod_is_spread_and_has_no_link_variables(stack: str) -> None:
     for name, pod in node_pods_of(stack).items():
+        if name.startswith("virtual-node"):  # the only one of its node
+            continue
         keys = [constraint["topologyKey"] for constraint in pod["topologySpreadConstraints"]]
         assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"], name
         assert pod["enableServiceLinks"] is False, name
@@ -268,10 +277,12 @@ def test_network_policies_allow_both_ends_of_every_connection(stack: str) -> Non
         edges += [("prometheus", "triton", 8002), ("prometheus", "envoy", 9902)]
         if config.experiment.admission.queue_refuse_new_jobs_ms is not None:
             edges.append(("envoy", "prometheus", 9090))
+    edges = [edge for edge in edges if edge[1] in parts]  # test_slurm_pool.py has the edges of tunnel pods
     for client, server, port in edges:
         assert admits(policies, "egress", parts[client], {"labels": parts[server]}, port), (client, server)
         assert admits(policies, "ingress", parts[server], {"labels": parts[client]}, port), (client, server)
-    assert not admits(policies, "ingress", parts["triton"], {"labels": {"app": "of-somebody-else"}}, 8001)
+    servers = parts.get("triton", tunnel_selector(config.name))
+    assert not admits(policies, "ingress", servers, {"labels": {"app": "of-somebody-else"}}, 8001)
 
 
 @every_stack
