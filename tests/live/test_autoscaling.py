@@ -9,7 +9,6 @@ import pytest
 
 from components.autoscaling import AutoscalingArgs, scaled_object_spec
 from components.pod import deployment_pod_pattern
-from diagnosis.__main__ import main as why
 from tests.support.chaos import Fault
 from tests.support.dev_stack import PROMETHEUS, DevStack, eventually
 
@@ -70,9 +69,7 @@ def test_the_scaled_object_is_ready(dev: DevStack) -> None:
     assert dev.condition("Ready") == "True"
 
 
-def test_servers_come_with_the_load_and_stay_while_nothing_is_known_of_it(
-    dev: DevStack, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_servers_come_with_the_load_and_stay_while_nothing_is_known_of_it(dev: DevStack) -> None:
     """Up to the maximum under load; there while Prometheus is away, the load gone; down by one once it is back."""
     scaling = dev.config.experiment.scaling
     eventually(lambda: dev.replicas() == scaling.servers_min, "the minimum, before the load", timeout_seconds=300)
@@ -82,8 +79,6 @@ def test_servers_come_with_the_load_and_stay_while_nothing_is_known_of_it(
             dev.scale(PROMETHEUS, 0)
         unloaded = time.monotonic()
         eventually(lambda: dev.condition("Ready") == "False", "KEDA says that it has no metric", timeout_seconds=150)
-        assert why(["dev"]) == 1
-        assert f"ScaledObject {dev.deployment}: KEDA holds the present number of servers" in capsys.readouterr().out
         # Had silence been taken for no load, servers would go within this time.
         time.sleep(max(0.0, unloaded + scaling.scale_down_wait_seconds + 2 * DECISION_SECONDS - time.monotonic()))
         assert dev.replicas() == scaling.servers_max
