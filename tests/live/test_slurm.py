@@ -45,7 +45,7 @@ class Site:
 
     def pods(self, selector: str) -> list[dict[str, Any]]:
         """Pods of the test's namespace that are not being deleted."""
-        found = self.kubectl.get("pods", f"--namespace={POD_NAMESPACE}", f"--selector={selector}")["items"]
+        found = self.kubectl.get("pods", f"--namespace={POD_NAMESPACE}", f"--selector={selector}").get("items", [])
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def virtual_pod(self) -> dict[str, Any]:
