@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from .admin import observe, tell_envoy
-from .limits import HYSTERESIS, Decision, decide
+from .admin import count, observe, tell_envoy
+from .limits import HYSTERESIS, Decision, Load, decide
 from .policy import CLUSTER, NEXT_CLUSTER, PERIOD_SECONDS, Policy
 from .prometheus import Prometheus
 from .shares import Shares, next_shares
@@ -35,15 +35,11 @@ class Controller:
             OSError, http.client.HTTPException, ValueError, KeyError: Envoy does not answer as expected.
         """
         policy, queue_ms = self._policy, self._prometheus.queue_ms()
-        loads, flows, counts = observe(policy)
+        loads = observe(policy)
         self._decision = decide(loads, queue_ms, policy, refusing=self._decision.refuse_new_jobs)
         in_flight, limit = sum(load.in_flight for load in loads.values()), sum(self._decision.requests_max.values())
-        if policy.weights:
-            half_empty = in_flight < HYSTERESIS * limit
-            self._shares = next_shares(self._shares or Shares(counts), counts, policy.weights, half_empty=half_empty)
-        if policy.spill_ms is not None:
-            both = flows[CLUSTER], flows[NEXT_CLUSTER]
-            self._spill = next_spill(self._spill or Spill(*both), *both, policy)
+        if policy.weights or policy.spill_ms is not None:
+            self._measure(loads, half_empty=in_flight < HYSTERESIS * limit)
         refused = self._shares.refused if self._shares else {}
         spilled = self._spill.fraction if self._spill else 0.0
         tell_envoy(policy, self._decision, refused, spilled)
@@ -58,6 +54,15 @@ class Controller:
             news += f", first pool {'full' if spilled else 'not full'}"
             facts["to_next_pool"] = round(spilled, 3)
         return news, facts
+
+    def _measure(self, loads: Mapping[str, Load], *, half_empty: bool) -> None:
+        policy = self._policy
+        flows, counts = count(policy, loads)
+        if policy.weights:
+            self._shares = next_shares(self._shares or Shares(counts), counts, policy.weights, half_empty=half_empty)
+        if policy.spill_ms is not None:
+            both = flows[CLUSTER], flows[NEXT_CLUSTER]
+            self._spill = next_spill(self._spill or Spill(*both), *both, policy)
 
 
 def control(policy: Policy) -> None:

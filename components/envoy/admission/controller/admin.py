@@ -15,23 +15,17 @@ from .spill import Flow
 ADMIN_TIMEOUT_SECONDS = 1.0
 ROUTES = "vhost.servers.route"
 """Prefix of Envoy's counters of each tenant's requests."""
-_COUNTERS = {
-    "sent": "upstream_rq_total",
-    "completed": "upstream_rq_completed",
-    "overflowed": "upstream_rq_active_overflow",
-}
-"""Envoy's counters of a cluster; the last one counts the requests refused by the limit."""
+SENT, COMPLETED, OVERFLOWED = "total", "completed", "active_overflow"
+"""Ends of Envoy's counters of a cluster; the last one counts the requests refused by the limit."""
 
 
-class Observation(NamedTuple):
-    """What Envoy tells in one round."""
+class Counters(NamedTuple):
+    """Counters of Envoy's that shares and spill are measured by."""
 
-    loads: Mapping[str, Load]
-    """Cluster -> its load."""
     flows: Mapping[str, Flow]
     """Cluster -> its traffic."""
     counts: Counts
-    """Counters of the tenants."""
+    """Those of the tenants."""
 
 
 def ask_envoy(policy: Policy, method: str, path: str) -> bytes:
@@ -53,8 +47,8 @@ def ask_envoy(policy: Policy, method: str, path: str) -> bytes:
     return body
 
 
-def observe(policy: Policy) -> Observation:
-    """Return the load and the counters that Envoy's admin interface shows.
+def observe(policy: Policy) -> Mapping[str, Load]:
+    """Return the load of each cluster of servers, by name.
 
     Raises:
         OSError, http.client.HTTPException, ValueError, KeyError: Envoy does not answer, or not in the expected form.
@@ -64,27 +58,34 @@ def observe(policy: Policy) -> Observation:
         for cluster in json.loads(ask_envoy(policy, "GET", "/clusters?format=json"))["cluster_statuses"]
     }
     wanted = [CLUSTER] if policy.spill_ms is None else [CLUSTER, NEXT_CLUSTER]
-    loads = {name: Load(_in_flight(clusters[name]), servers_in_use(clusters[name])) for name in wanted}
-    stats = _stats(policy)
+    return {name: Load(_in_flight(clusters[name]), servers_in_use(clusters[name])) for name in wanted}
 
-    def counted(tenant: str, what: str) -> int:
+
+def count(policy: Policy, loads: Mapping[str, Load]) -> Counters:
+    """Return the counters of tenants, and of the clusters whose loads are given.
+
+    Raises:
+        OSError, http.client.HTTPException, ValueError, KeyError: Envoy does not answer, or not in the expected form.
+    """
+    stats, now = _stats(policy), time.monotonic()
+
+    def of_tenant(tenant: str, what: str) -> int:
         return stats.get(f"{ROUTES}.{tenant}.upstream_rq_{what}", 0)
 
-    def total(counter: str) -> Mapping[str, int]:
-        return {name: stats.get(f"cluster.{name}.{_COUNTERS[counter]}", 0) for name in wanted}
+    def of_cluster(name: str, what: str) -> int:
+        return stats.get(f"cluster.{name}.upstream_rq_{what}", 0)
 
-    now = time.monotonic()
     flows = {
-        name: Flow(now, total("sent")[name], total("completed")[name], load.in_flight, load.servers)
+        name: Flow(now, of_cluster(name, SENT), of_cluster(name, COMPLETED), load.in_flight, load.servers)
         for name, load in loads.items()
     }
     counts = Counts(
         at_seconds=now,
-        overflowed=sum(total("overflowed").values()),
-        served=sum(counted(tenant, "2xx") for tenant in policy.weights),
-        let_through={tenant: counted(tenant, "total") + counted(tenant, "503") for tenant in policy.weights},
+        overflowed=sum(of_cluster(name, OVERFLOWED) for name in loads),
+        served=sum(of_tenant(tenant, "2xx") for tenant in policy.weights),
+        let_through={tenant: of_tenant(tenant, "total") + of_tenant(tenant, "503") for tenant in policy.weights},
     )
-    return Observation(loads, flows, counts)
+    return Counters(flows, counts)
 
 
 def _in_flight(hosts: list[dict[str, Any]]) -> int:
@@ -93,8 +94,8 @@ def _in_flight(hosts: list[dict[str, Any]]) -> int:
 
 
 def _stats(policy: Policy) -> Mapping[str, int]:
-    counters = "|".join(_COUNTERS.values())
-    pattern = rf"^({ROUTES}|cluster\.({CLUSTER}|{NEXT_CLUSTER})\.({counters})$)"
+    counters = "|".join((SENT, COMPLETED, OVERFLOWED))
+    pattern = rf"^({ROUTES}|cluster\.({CLUSTER}|{NEXT_CLUSTER})\.upstream_rq_({counters})$)"
     words = urllib.parse.urlencode({"format": "json", "filter": pattern})
     answer = json.loads(ask_envoy(policy, "GET", f"/stats?{words}"))
     return {stat["name"]: int(stat["value"]) for stat in answer["stats"] if "value" in stat}
