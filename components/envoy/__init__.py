@@ -117,13 +117,14 @@ def _distinct_peers(args: EnvoyProxyArgs) -> Sequence[Mapping[str, Any]]:
 def _valid_files(args: EnvoyProxyArgs) -> dict[str, str]:
     """Content of the ConfigMap."""
     config = bootstrap(args)
-    files = {name: content for part in features(args) for name, content in part.files.items()}
+    parts = features(args)
+    files = {name: content for part in parts for name, content in part.files.items()}
     try:
         validate_bootstrap(config, envoy=find_envoy(), files=files)
     except ValueError as error:
         raise pulumi.RunError(str(error)) from None
     return {
         BOOTSTRAP_FILE: json.dumps(config, indent=2),
-        **{name: Path(__file__).with_name(name).read_text() for name in scripts(args)},
+        **{name: Path(__file__).with_name(name).read_text() for name in scripts(parts)},
         **{config_map_key(path): content for path, content in files.items()},
     }

@@ -82,14 +82,10 @@ def drain_command(args: EnvoyProxyArgs) -> list[str]:
     return ["/bin/bash", f"{CONFIG_FOLDER}/{DRAIN_FILE}", *(str(number) for number in numbers)]
 
 
-def awaited_secrets(args: EnvoyProxyArgs) -> list[str]:
-    """Return the names of secrets in Envoy's configuration without which it must get no traffic."""
-    return [name for part in features(args) for name in part.awaited_secrets]
-
-
 def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manifest:
     parts = features(args)
     secrets = [secret for part in parts for secret in part.secrets]
+    awaited = [name for part in parts for name in part.awaited_secrets]
     return {
         "serviceAccountName": args.name,
         "automountServiceAccountToken": False,
@@ -100,25 +96,25 @@ def _pod_spec(args: EnvoyProxyArgs, config_map_name: pulumi.Input[str]) -> Manif
         "topologySpreadConstraints": spread_over_nodes(args.labels.selector),
         "securityContext": pod_security(_USER_ID),
         "containers": [
-            _container(args, secrets, awaited_secrets(args)),
+            _container(args, secrets, awaited),
             *(container for part in parts for container in part.containers),
         ],
         "volumes": [
-            {"name": "config", "configMap": {"name": config_map_name, **_items(args, parts)}},
+            {"name": "config", "configMap": {"name": config_map_name, **_items(parts)}},
             *({"name": mount.volume, "secret": {"secretName": mount.secret}} for mount in secrets),
             *(volume for part in parts for volume in part.volumes),
         ],
     }
 
 
-def scripts(args: EnvoyProxyArgs) -> list[str]:
+def scripts(parts: Sequence[Feature]) -> list[str]:
     """Return the names of the scripts in the ConfigMap."""
-    return [DRAIN_FILE, *([STARTUP_FILE] if awaited_secrets(args) else [])]
+    return [DRAIN_FILE, *([STARTUP_FILE] if any(part.awaited_secrets for part in parts) else [])]
 
 
-def _items(args: EnvoyProxyArgs, parts: Sequence[Feature]) -> dict[str, Any]:
+def _items(parts: Sequence[Feature]) -> dict[str, Any]:
     """Return the paths of the ConfigMap's files, where some are in folders; without any, each key is a file."""
-    paths = [BOOTSTRAP_FILE, *scripts(args), *(path for part in parts for path in part.files)]
+    paths = [BOOTSTRAP_FILE, *scripts(parts), *(path for part in parts for path in part.files)]
     if not any("/" in path for path in paths):
         return {}
     return {"items": [{"key": config_map_key(path), "path": path} for path in paths]}
