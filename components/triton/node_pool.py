@@ -50,16 +50,7 @@ class TritonPool(pool.Pool):
         names = args.server.secret_environment
         if not names:
             return None
-        secret: k8s.core.v1.Secret = k8s.core.v1.Secret(
-            self.child("environment"),
-            # Named by Pulumi: a changed value is another Secret, which rolls the pods.
-            metadata={"namespace": args.naming.namespace, "labels": args.labels.all},
-            string_data={variable: args.secrets[name] for variable, name in names.items()},
-            immutable=True,
-            opts=self.options(),
-        )
-        name: pulumi.Output[str] = secret.metadata.apply(lambda metadata: str(metadata.name))
-        return name
+        return self._secret("environment", args, {variable: args.secrets[name] for variable, name in names.items()})
 
 
 def server_pool(args: TritonPoolArgs) -> ServerPool:

@@ -48,6 +48,18 @@ class Pool(SonicComponent):
             opts=self.options(),
         )
 
+    def _secret(self, child: str, args: ServersArgs, values: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+        """Make a Secret and return its name. Pulumi names it, so that a changed value rolls the pods."""
+        secret: k8s.core.v1.Secret = k8s.core.v1.Secret(
+            self.child(child),
+            metadata={"namespace": args.naming.namespace, "labels": args.labels.all},
+            string_data=values,
+            immutable=True,
+            opts=self.options(),
+        )
+        name: pulumi.Output[str] = secret.metadata.apply(lambda metadata: str(metadata.name))
+        return name
+
     def _deployment(
         self,
         args: ServersArgs,

@@ -13,7 +13,7 @@ from components.triton import pool
 from components.triton.args import SlurmPoolArgs
 from components.triton.slurm_pod import pod_template
 from components.tunnel import AUTHORIZED_KEYS_FILE, HOST_KEY_FILE, SSH_PORT, WSTUNNEL_PORT
-from components.virtual_node.rights import stack_rules
+from components.virtual_node.rights import role_ref, stack_rules, subjects
 from components.virtual_node.sshd import host_key_file, secret_files
 from stacks.schema.virtual_nodes import SshTunnel, WstunnelTunnel
 
@@ -54,8 +54,8 @@ class SlurmPool(pool.Pool):
         binding: pulumi.Resource = k8s.rbac.v1.RoleBinding(
             self.child("role-binding"),
             metadata=metadata,
-            role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": args.name},
-            subjects=[{"kind": "ServiceAccount", "name": args.node.account, "namespace": args.node.namespace}],
+            role_ref=role_ref("Role", args.name),
+            subjects=subjects(args.node),
             opts=self.options(depends_on=[role]),
         )
         return binding
@@ -65,20 +65,12 @@ class SlurmPool(pool.Pool):
         tunnel = args.node.tunnel
         if not isinstance(tunnel, SshTunnel):
             return None
-        secret: k8s.core.v1.Secret = k8s.core.v1.Secret(
-            self.child("tunnel-keys"),
-            # Named by Pulumi: a changed key is another Secret, which rolls the pods.
-            metadata={"namespace": args.naming.namespace, "labels": args.labels.all},
-            string_data={
-                HOST_KEY_FILE: args.secrets[tunnel.host_key_secret].apply(host_key_file),
-                AUTHORIZED_KEYS_FILE: f"{tunnel.public_key}\n",
-                **secret_files(),
-            },
-            immutable=True,
-            opts=self.options(),
-        )
-        name: pulumi.Output[str] = secret.metadata.apply(lambda metadata: str(metadata.name))
-        return name
+        files: dict[str, pulumi.Input[str]] = {
+            HOST_KEY_FILE: args.secrets[tunnel.host_key_secret].apply(host_key_file),
+            AUTHORIZED_KEYS_FILE: f"{tunnel.public_key}\n",
+            **secret_files(),
+        }
+        return self._secret("tunnel-keys", args, files)
 
 
 def server_pool(args: SlurmPoolArgs) -> ServerPool:

@@ -9,7 +9,7 @@ from components.base import Manifest, SonicComponent
 from components.virtual_node.args import VirtualNodeArgs, VirtualNodeImages
 from components.virtual_node.deployment import deployment_spec, network_policy_spec
 from components.virtual_node.kubelet_config import CONFIG_FILE, CONFIG_FOLDER, TEMPLATE_FILE, kubelet_config
-from components.virtual_node.rights import LEASE_NAMESPACE, cluster_rules, lease_rules
+from components.virtual_node.rights import LEASE_NAMESPACE, cluster_rules, lease_rules, role_ref, subjects
 from components.virtual_node.slurm_side import INTERLINK_FILE, SLURM_FILE, interlink_config, scripts, slurm_config
 from components.virtual_node.tunnel_template import tunnel_template
 
@@ -52,7 +52,7 @@ class VirtualNode(SonicComponent):
 
     def _rights(self, args: VirtualNodeArgs, account: pulumi.Resource) -> list[pulumi.Resource]:
         """Let the account register the node, read pods, and renew the node's lease."""
-        subjects: Manifest = [{"kind": "ServiceAccount", "name": args.node.account, "namespace": args.node.namespace}]
+        bound = subjects(args.node)
         cluster: Manifest = {"name": args.name, "labels": args.labels}
         lease: Manifest = {**cluster, "namespace": LEASE_NAMESPACE}
         cluster_role = k8s.rbac.v1.ClusterRole(
@@ -65,22 +65,18 @@ class VirtualNode(SonicComponent):
             k8s.rbac.v1.ClusterRoleBinding(
                 self.child("cluster-role-binding"),
                 metadata=cluster,
-                role_ref=_role("ClusterRole", args.name),
-                subjects=subjects,
+                role_ref=role_ref("ClusterRole", args.name),
+                subjects=bound,
                 opts=self.options(depends_on=[cluster_role, account]),
             ),
             k8s.rbac.v1.RoleBinding(
                 self.child("lease-role-binding"),
                 metadata=lease,
-                role_ref=_role("Role", args.name),
-                subjects=subjects,
+                role_ref=role_ref("Role", args.name),
+                subjects=bound,
                 opts=self.options(depends_on=[lease_role, account]),
             ),
         ]
-
-
-def _role(kind: str, name: str) -> Manifest:
-    return {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
 
 
 def config_files(args: VirtualNodeArgs) -> dict[str, str]:

@@ -64,10 +64,11 @@ def _api(node: VirtualNode) -> dict[str, Any]:
     return {
         "InterlinkURL": f"{scheme}://{host}",
         "InterlinkPort": str(port),
-        "TLS": {
-            "Enabled": True,
-            "CertFile": f"{CERTIFICATE_FOLDER}/tls.crt",
-            "KeyFile": f"{CERTIFICATE_FOLDER}/tls.key",
-            "CACertFile": f"{CERTIFICATE_FOLDER}/ca.crt",
-        },
+        "TLS": tls_files(CERTIFICATE_FOLDER),
     }
+
+
+def tls_files(folder: str) -> dict[str, Any]:
+    """Return key `TLS` of either side: its certificate, and the authorities by which it knows the other."""
+    files = {"CertFile": "tls.crt", "KeyFile": "tls.key", "CACertFile": "ca.crt"}
+    return {"Enabled": True, **{key: f"{folder}/{file}" for key, file in files.items()}}

@@ -6,6 +6,8 @@ does without, and logs that it is forbidden.
 
 from typing import Any
 
+from stacks.schema.virtual_nodes import VirtualNode
+
 Rules = list[dict[str, Any]]
 """Rules of a Role or a ClusterRole."""
 
@@ -47,3 +49,13 @@ def stack_rules() -> Rules:
         {"apiGroups": [""], "resources": ["services"], "verbs": made},
         {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": made},
     ]
+
+
+def role_ref(kind: str, name: str) -> dict[str, str]:
+    """Return the `roleRef` of a binding to a Role or a ClusterRole."""
+    return {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
+
+
+def subjects(node: VirtualNode) -> list[dict[str, str]]:
+    """Return the `subjects` of a binding for the virtual kubelet of a node."""
+    return [{"kind": "ServiceAccount", "name": node.account, "namespace": node.namespace}]

@@ -6,7 +6,7 @@ Keys are those of pkg/interlink/config.go in interLink, and of pkg/slurm/types.g
 import json
 from typing import Any
 
-from components.virtual_node.kubelet_config import API_PORT
+from components.virtual_node.kubelet_config import API_PORT, tls_files
 from stacks.schema.url import endpoint
 from stacks.schema.virtual_nodes import HttpsApi, VirtualNode
 
@@ -39,13 +39,8 @@ def _address(node: VirtualNode) -> dict[str, Any]:
     return {
         "InterlinkAddress": "https://0.0.0.0",
         "InterlinkPort": str(endpoint(node.api.url).port),
-        "TLS": {
-            "Enabled": True,
-            "CertFile": f"{CERTIFICATE_FOLDER}/tls.crt",
-            "KeyFile": f"{CERTIFICATE_FOLDER}/tls.key",
-            # With it the API refuses whoever has no certificate of this authority.
-            "CACertFile": f"{CERTIFICATE_FOLDER}/ca.crt",
-        },
+        # The API refuses whoever has no certificate of these authorities.
+        "TLS": tls_files(CERTIFICATE_FOLDER),
     }
 
 

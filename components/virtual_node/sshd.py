@@ -9,7 +9,7 @@ CONFIG_FILE = "sshd_config"
 PASSWD_FILE = "passwd"  # noqa: S105  a file name
 """Keys of the Secret with the files below."""
 USER_ID = 10103
-"""User of sshd in the tunnel pods. A sshd that is not root's takes sessions of its own user only."""
+"""User of the tunnel pods. A sshd that is not root's takes sessions of its own user only."""
 
 
 def sshd_config() -> str:

@@ -23,7 +23,6 @@ _NAME, _NAMESPACE = "{{.Name}}", "{{.Namespace}}"
 _COMPONENT = {"app.kubernetes.io/component": _NAME}
 """Label by which the virtual kubelet waits for the pod."""
 _RESTRICTIONS_FOLDER = "/run/tunnel"
-_USER_ID = 10103
 
 WSTUNNEL_SCRIPT = f"""\
 umask 077
@@ -109,6 +108,7 @@ def _deployment(pod: Mapping[str, Any], pull_secret: str | None) -> dict[str, An
                     "enableServiceLinks": False,
                     **pull_secrets(pull_secret),
                     "terminationGracePeriodSeconds": _annotation(DRAIN_ANNOTATION),
+                    "securityContext": {**pod_security(sshd.USER_ID), "fsGroup": sshd.USER_ID},
                     **pod,
                 },
             },
@@ -141,7 +141,6 @@ def _ssh_pod(image: str) -> dict[str, Any]:
     start = f'exec "$(command -v sshd.pam || command -v sshd)" -D -e -f {sshd.FOLDER}/{sshd.CONFIG_FILE}'
     secret = {"secretName": _annotation(SECRET_ANNOTATION), "defaultMode": 0o440}
     return {
-        "securityContext": {**pod_security(sshd.USER_ID), "fsGroup": sshd.USER_ID},
         "containers": [
             {
                 **_container(image, f"PATH=/usr/sbin:/usr/bin:/bin; {start}"),
@@ -157,7 +156,6 @@ def _ssh_pod(image: str) -> dict[str, Any]:
 
 def _wstunnel_pod(image: str) -> dict[str, Any]:
     return {
-        "securityContext": {**pod_security(_USER_ID), "fsGroup": _USER_ID},
         "containers": [
             {
                 **_container(image, WSTUNNEL_SCRIPT),
