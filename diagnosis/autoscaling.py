@@ -50,22 +50,23 @@ def _of_scaled_object(snapshot: Snapshot, scaled: Object) -> Iterator[Cause]:
             way_out=f"kubectl annotate scaledobject {name} autoscaling.keda.sh/paused- "
             "autoscaling.keda.sh/paused-replicas-",
         )
-    elif found.get("Fallback", {}).get("status") == "True":
-        yield Cause(
-            subject=subject,
-            finding=f"KEDA has no metric, and sets the number of its fallback: {found['Fallback'].get('message', '')} "
-            f"({_last_warning(snapshot, scaled)})",
-            way_out=_WITHOUT_METRIC,
-        )
-    elif found.get("Ready", {}).get("status") == "False":
-        yield Cause(
-            subject=subject,
-            finding=f"KEDA holds the present number of servers: {found['Ready'].get('message', '')} "
-            f"({_last_warning(snapshot, scaled)})",
-            way_out=_WITHOUT_METRIC,
-        )
+        return
+    for condition, failing, held in _HELD:
+        if found.get(condition, {}).get("status") == failing:
+            warning = snapshot.last_warning(scaled, "no event tells more")
+            yield Cause(
+                subject=subject,
+                finding=f"{held}: {found[condition].get('message', '')} ({warning})",
+                way_out=_WITHOUT_METRIC,
+            )
+            return
 
 
+_HELD = (
+    ("Fallback", "True", "KEDA has no metric, and sets the number of its fallback"),
+    ("Ready", "False", "KEDA holds the present number of servers"),
+)
+"""Condition, its status without a metric, and what KEDA does then; the first one counts."""
 _WITHOUT_METRIC = (
     "ask Prometheus the query of this ScaledObject, as python -m acceptance does; an empty answer means that it does "
     "not scrape the servers"
@@ -94,8 +95,3 @@ def _of_autoscaler(scaler: Object, *, metric_told: bool) -> Iterator[Cause]:
             way_out="see whether KEDA's metrics server runs and answers: "
             "kubectl get apiservice v1beta1.external.metrics.k8s.io",
         )
-
-
-def _last_warning(snapshot: Snapshot, about: Object) -> str:
-    warnings = snapshot.warnings(about)
-    return str(warnings[0]["message"]) if warnings else "no event tells more"

@@ -56,15 +56,10 @@ def service_causes(snapshot: Snapshot) -> Iterator[Cause]:
         if service["spec"].get("type") == "LoadBalancer" and not balancer.get("ingress"):
             yield Cause(
                 subject=f"Service {name}",
-                finding="it has no address yet: " + _last_warning(snapshot, service, "no load balancer has taken it"),
+                finding="it has no address yet: " + snapshot.last_warning(service, "no load balancer has taken it"),
                 way_out="check the address pool in site.exposure.annotations, and the cluster's load balancer",
             )
 
 
 def _subsets(endpoints: Object) -> Sequence[Any]:
     return endpoints.get("subsets") or ()
-
-
-def _last_warning(snapshot: Snapshot, about: Object, otherwise: str) -> str:
-    warnings = snapshot.warnings(about)
-    return str(warnings[0]["message"]) if warnings else otherwise

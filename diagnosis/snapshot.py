@@ -78,6 +78,11 @@ class Snapshot:
         """Return the warnings about an object, the latest first."""
         return [event for event in self.events_about(subject) if event["type"] == "Warning"]
 
+    def last_warning(self, subject: Object, otherwise: str) -> str:
+        """Return the words of the latest warning about an object; without one, `otherwise`."""
+        warnings = self.warnings(subject)
+        return str(warnings[0]["message"]) if warnings else otherwise
+
 
 def take(view: LogView, *, namespace: str, instance: str) -> Snapshot:
     """Read the objects of an instance.
