@@ -6,8 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from components import names
+from components.images import in_a_job
 from components.timing import ServerTiming
+from components.triton.pool import AT_ONCE
 from components.triton.slurm_pod import flags
+from components.triton.slurm_pool import start_seconds
 from components.virtual_node.agent import settings
 from edge.units import FOLDER, unit
 from stacks.schema import StackConfig
@@ -55,6 +58,7 @@ def _pools(config: StackConfig, node: VirtualNode) -> Iterator[settings.Pool]:
     for share in config.pool_shares:
         pool = share.pool
         if isinstance(pool, InterLinkPool) and pool.virtual_node == node.name:
+            image = in_a_job(server.image, folders=pool.image_folders, mirrors=site.images.mirrors)
             yield settings.Pool(
                 instance=config.name,
                 pool=pool.name,
@@ -63,6 +67,6 @@ def _pools(config: StackConfig, node: VirtualNode) -> Iterator[settings.Pool]:
                 gpus=server.gpus,
                 deployment=names.join(config.name, "triton", pool.name),
                 queue_wait_seconds=pool.queue_wait_seconds,
-                start_seconds=server.start_timeout_seconds,
-                at_once=max(1, pool.spare_servers),
+                start_seconds=start_seconds(server, image),
+                at_once=AT_ONCE,
             )

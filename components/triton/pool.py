@@ -15,6 +15,8 @@ from components.triton.server import GRPC_PORT, HTTP_PORT, METRICS_PATH, METRICS
 
 IMAGE_PULL_SECONDS = 1200
 """Longest time that a node takes to pull an image: NVIDIA's has about 10 GiB."""
+AT_ONCE = 1
+"""Servers that a rollout replaces at the same time."""
 MIN_READY_SECONDS = 5
 """Long enough that a server which crashes on its first requests stops the rollout, and not longer: DNS drops the old
 server and lists the new one in the same answer, so Envoy needs no overlap."""
@@ -155,7 +157,7 @@ def deployment_spec(
 ) -> Manifest:
     """Return the spec of the Deployment."""
     # With a spare place the rollout adds a server before it removes one. Without, it would wait for ever.
-    surge, unavailable = (1, 0) if args.share.pool.spare_servers else (0, 1)
+    surge, unavailable = (AT_ONCE, 0) if args.share.pool.spare_servers else (0, AT_ONCE)
     replicas = {} if args.share.autoscaled else {"replicas": args.share.servers_min}
     return {
         **replicas,

@@ -15,6 +15,7 @@ from components.triton.slurm_pod import pod_template
 from components.tunnel import AUTHORIZED_KEYS_FILE, HOST_KEY_FILE, SSH_PORT, WSTUNNEL_PORT
 from components.virtual_node.rights import role_ref, stack_rules, subjects
 from components.virtual_node.sshd import host_key_file, secret_files
+from stacks.schema.server import Server
 from stacks.schema.virtual_nodes import SshTunnel, WstunnelTunnel
 
 _MIN_READY_SECONDS = 0
@@ -109,11 +110,21 @@ def _sessions(tunnel: SshTunnel | WstunnelTunnel) -> Edge:
 
 
 def promise(args: SlurmPoolArgs) -> Promise:
-    """Return the servers that an update promises. A job waits in the queue instead of for its image; where it pulls the
-    image, that is a part of its start."""
-    pulled = 0 if args.image.startswith("/") else pool.IMAGE_PULL_SECONDS
+    """Return the servers that an update promises. A job waits in the queue instead of for its image."""
     return pool.promise(
         args,
-        start_seconds=pulled + args.server.start_timeout_seconds,
+        start_seconds=start_seconds(args.server, args.image),
         pull_seconds=args.pool.queue_wait_seconds + _STATUS_LAG_SECONDS * args.share.servers_min,
     )
+
+
+def start_seconds(server: Server, image: str) -> int:
+    """Return the longest time from the start of a job until its server is ready. Where the job pulls its image, that is
+    a part of it.
+
+    Args:
+        server: the experiment's server.
+        image: its image, as a job takes it.
+    """
+    pulled = 0 if image.startswith("/") else pool.IMAGE_PULL_SECONDS
+    return pulled + server.start_timeout_seconds

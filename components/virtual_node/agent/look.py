@@ -32,11 +32,10 @@ class Agent:
         self._cluster = Cluster(settings)
         self._memory = Memory()
         self._looked: float | None = None
-        self._waits: dict[tuple[str, str], float] = {}
 
     def look(self) -> None:
         """Look once. What cannot be asked is logged, and nothing is done on half of the facts."""
-        self._forecast()
+        waits = {pool: self._forecast(pool) for pool in self._settings.pools}
         try:
             jobs = slurm.jobs(self._settings)
             pods, tunnels = self._cluster.pods(), self._cluster.tunnels()
@@ -48,8 +47,8 @@ class Agent:
         found = list(findings(jobs, pods, tunnels, now=now))
         for kind in FINDINGS:
             self.metrics.set("sonic_janitor_findings", sum(each.kind == kind for each in found), finding=kind)
-        for pool in self._settings.pools:
-            self._renew(pool, jobs, pods, now)
+        for pool, wait in waits.items():
+            self._renew(pool, jobs, pods, now, wait_seconds=wait)
         due = self._memory.due(found, now=now, grace_seconds=self._settings.grace_seconds)
         for finding in due[: self._settings.actions_max]:
             self._act(finding)
@@ -58,17 +57,17 @@ class Agent:
         self.metrics.set("sonic_agent_last_look_timestamp_seconds", now)
         self._looked = now
 
-    def _forecast(self) -> None:
-        for pool in self._settings.pools:
-            labels = {"instance": pool.instance, "pool": pool.pool}
-            try:
-                wait = slurm.wait_seconds(self._settings, pool.flags)
-            except SlurmError as error:
-                say("no forecast", **labels, reason=str(error))
-                wait = float("nan")
-            self._waits[pool.instance, pool.pool] = wait
-            self.metrics.set("sonic_slurm_queue_wait_seconds", wait, **labels)
-            self.metrics.set("sonic_slurm_forecast_success", float(wait == wait), **labels)
+    def _forecast(self, pool: Pool) -> float:
+        """Return the time until a job of the pool would start, in seconds; NaN if Slurm forecasts none."""
+        labels = {"instance": pool.instance, "pool": pool.pool}
+        try:
+            wait = slurm.wait_seconds(self._settings, pool.flags)
+        except SlurmError as error:
+            say("no forecast", **labels, reason=str(error))
+            wait = math.nan
+        self.metrics.set("sonic_slurm_queue_wait_seconds", wait, **labels)
+        self.metrics.set("sonic_slurm_forecast_success", 0 if math.isnan(wait) else 1, **labels)
+        return wait
 
     def _count(self, jobs: Sequence[Job], pods: Sequence[Pod], now: float) -> None:
         pool_of = {pod.uid: (pod.instance, pod.pool) for pod in pods}
@@ -90,12 +89,12 @@ class Agent:
         self.metrics.add("sonic_slurm_gpu_seconds_total", states["RUNNING"] * pool.gpus * passed_seconds, **labels)
         self.metrics.add("sonic_slurm_queue_seconds_total", states["PENDING"] * passed_seconds, **labels)
 
-    def _renew(self, pool: Pool, jobs: Sequence[Job], pods: Sequence[Pod], now: float) -> None:
+    def _renew(self, pool: Pool, jobs: Sequence[Job], pods: Sequence[Pod], now: float, *, wait_seconds: float) -> None:
         """Tell Kubernetes which server ends first, and restart the pool's Deployment before that."""
         ends = {job.id: job.ends for job in jobs if job.state == "RUNNING" and job.ends is not None}
         own = [pod for pod in pods if (pod.instance, pod.pool) == (pool.instance, pool.pool) and pod.job in ends]
-        wait = self._waits[pool.instance, pool.pool]
-        step = (pool.queue_wait_seconds if math.isnan(wait) else wait) + pool.start_seconds
+        wait = pool.queue_wait_seconds if math.isnan(wait_seconds) else wait_seconds
+        step = wait + pool.start_seconds
         try:
             for pod in own:
                 cost = str(renewal.cost(ends[pod.job]))
