@@ -38,7 +38,7 @@ _TYPED_IN_ANOTHER_UNIT = {
 """Unit of a key -> factors of the units that people take it for: milliseconds for seconds, bytes for GiB."""
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _AROUND = f"{string.whitespace}\u00a0;,~<>=\"'"
-"""What people write around a number."""
+"""Characters that people write around a number."""
 _LARGEST = 1e15
 """Larger numbers are mistakes, and a float would not hold each of them exactly."""
 

@@ -1,4 +1,4 @@
-"""What Slurm asks of this machine, and whether its nodes take jobs."""
+"""Slurm's needs of this machine, and the wait for its nodes."""
 
 import os
 import subprocess

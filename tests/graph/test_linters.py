@@ -19,7 +19,7 @@ from tests.support.tunnels import tunnels
 
 
 class Waiver(NamedTuple):
-    """A rule of kube-score that objects of these components break on purpose; `*` stands for a part of its id."""
+    """A rule of kube-score that we break on purpose in these components; `*` stands for a part of its id."""
 
     rule: str
     kind: str

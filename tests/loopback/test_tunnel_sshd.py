@@ -63,7 +63,7 @@ def new_key(programs: Path, file: Path) -> str:
 
 @pytest.fixture(scope="module")
 def outcome(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """What each session came to."""
+    """Return the outcome of each session, by name."""
     # The user of the tunnel runs the program: pytest's folders are root's alone.
     root = tmp_path_factory.mktemp("tunnel")
     for folder in (root, programs, *root.parents[:3]):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.envoy import AdmissionArgs
+from components.envoy import cluster as configured
 from components.envoy.admission import command, egress, files, limit_of_configuration
 from components.envoy.admission.controller.limits import Decision, Load, decide, servers_in_use
 from components.envoy.admission.controller.policy import CLUSTER, NEXT_CLUSTER, Policy
@@ -208,3 +209,8 @@ def test_egress_to_a_sites_prometheus_is_to_where_its_url_leads() -> None:
     url = "http://prometheus-server.cms.svc.cluster.local:80"
     (edge,) = egress(replace(arguments(queue_refuse_new_jobs_ms=500.0), prometheus_peers=[], prometheus_url=url))
     assert edge.rule("to")["to"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "cms"}}}]
+
+
+def test_the_controller_and_envoys_configuration_name_the_same_clusters() -> None:
+    """The controller imports nothing of the program, since a pod runs it as it is."""
+    assert (CLUSTER, NEXT_CLUSTER) == (configured.CLUSTER, configured.NEXT_CLUSTER)

@@ -25,7 +25,7 @@ def right(tmp_path: Path) -> dict[str, Json]:
 
 
 def told(root: Path, values: dict[str, Json], *edits: Write | Remove) -> tuple[Problem, ...]:
-    """What is said about files after edits."""
+    """Return the problems of the files after edits."""
     write(root, dict(edited(values, edits)))
     problems = outcome(root)
     assert not isinstance(problems, Resolved), "accepted"

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from components.virtual_node.agent import slurm
+from components import labels
+from components.virtual_node.agent import cluster, slurm
 from components.virtual_node.agent.cluster import Pod, Tunnel
 from components.virtual_node.agent.janitor import Memory, findings
 from components.virtual_node.agent.look import Agent
@@ -404,3 +405,10 @@ def test_a_pod_that_knows_the_end_of_its_job_is_left_alone(site: Site) -> None:
     site.pods = [a_pod("u1", "triton-a", annotations=annotations)]
     Agent(replace(site.settings, act=True)).look()
     assert not any(each.startswith("PATCH") for each in site.asked)
+
+
+def test_the_labels_that_the_agent_looks_for_are_those_of_the_pods() -> None:
+    """It imports nothing of the program, since it runs on hosts of HPC sites."""
+    assert cluster.POOL_LABEL == labels.POOL_LABEL
+    assert {cluster.TUNNEL_LABEL: "true"} == labels.TUNNEL_LABEL
+    assert cluster.INSTANCE_LABEL in labels.instance_selector("sonic-cms")

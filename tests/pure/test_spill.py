@@ -49,17 +49,20 @@ class Pools:
         self.spill = next_spill(self.spill, self.flow("first"), self.flow("next"), POLICY)
         return self.spill.fraction
 
+    def seconds(self, number: int, offered: float) -> list[float]:
+        """Repeat `second`, and return the fraction after each."""
+        return [self.second(offered) for _ in range(number)]
+
 
 def test_no_request_leaves_a_pool_that_is_not_full() -> None:
     pools = Pools(100, 100)
-    assert [pools.second(99) for _ in range(20)] == [0] * 20
+    assert pools.seconds(20, 99) == [0] * 20
 
 
 def test_the_surplus_of_a_full_pool_goes_to_the_next_within_seconds() -> None:
     pools = Pools(100, 100)
-    for _ in range(5):
-        pools.second(150)
-    fractions = [pools.second(150) for _ in range(20)]
+    pools.seconds(5, 150)
+    fractions = pools.seconds(20, 150)
     assert fractions == [pytest.approx(1 / 3, abs=0.05)] * 20
     assert pools.wait_seconds("first") <= 2 * TARGET_SECONDS
     assert pools.wait_seconds("next") == 0
@@ -67,27 +70,22 @@ def test_the_surplus_of_a_full_pool_goes_to_the_next_within_seconds() -> None:
 
 def test_all_requests_return_when_the_first_pool_can_take_them() -> None:
     pools = Pools(100, 100)
-    for _ in range(10):
-        pools.second(300)
-    for _ in range(20):
-        pools.second(80)
+    pools.seconds(10, 300)
+    pools.seconds(20, 80)
     assert pools.spill.fraction == 0
 
 
 def test_servers_that_the_autoscaler_adds_to_the_first_pool_are_used() -> None:
     pools = Pools(100, 100)
-    for _ in range(10):
-        pools.second(190)
+    pools.seconds(10, 190)
     pools.capacity["first"] = 200
-    for _ in range(20):
-        pools.second(190)
+    pools.seconds(20, 190)
     assert pools.spill.fraction == 0
 
 
 def test_a_next_pool_that_is_full_gets_no_more_than_it_completes() -> None:
     pools = Pools(100, 20)
-    for _ in range(30):
-        pools.second(200)
+    pools.seconds(30, 200)
     assert pools.wait_seconds("next") <= 2 * TARGET_SECONDS
     assert pools.spill.fraction == pytest.approx(0.1, abs=0.02)
 
@@ -95,16 +93,14 @@ def test_a_next_pool_that_is_full_gets_no_more_than_it_completes() -> None:
 @pytest.mark.parametrize("name", ["first", "next"])
 def test_envoy_alone_decides_when_a_pool_has_no_healthy_server(name: str) -> None:
     pools = Pools(100, 100)
-    for _ in range(5):
-        pools.second(150)
+    pools.seconds(5, 150)
     pools.servers[name] = 0
     assert pools.second(150) == 0
 
 
 def test_an_envoy_that_restarted_sends_all_to_the_first_pool() -> None:
     pools = Pools(100, 100)
-    for _ in range(5):
-        pools.second(150)
+    pools.seconds(5, 150)
     pools.sent, pools.completed = dict.fromkeys(pools.sent, 0.0), dict.fromkeys(pools.sent, 0.0)
     assert pools.second(50) == 0
 

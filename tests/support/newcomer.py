@@ -19,7 +19,7 @@ _TIMEOUT_SECONDS = 900
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """What is not done as a page prints it. Patterns are regular expressions that are searched in a line."""
+    """Differences from the lines that a page prints. Patterns are regular expressions that are searched in a line."""
 
     instead: Mapping[str, str]
     """Pattern -> what the person writes for it."""

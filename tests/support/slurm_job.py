@@ -96,7 +96,7 @@ class Job:
 
     @property
     def events(self) -> list[str]:
-        """What has happened, in order."""
+        """The events so far, in order."""
         return self._events.read_text().splitlines()
 
     @property

@@ -1,4 +1,4 @@
-"""Where Slurm and Kubernetes disagree, and what ends that.
+"""Disagreements between Slurm and Kubernetes, and the action that ends each.
 
 | finding         | seen                                                                  | action             |
 |-----------------|-----------------------------------------------------------------------|--------------------|
@@ -37,7 +37,7 @@ class Finding(NamedTuple):
     name: str
     """Name of the object, or number of the job."""
     reason: str
-    """What was seen, in words."""
+    """The disagreement in words."""
 
     @property
     def key(self) -> tuple[str, str, str]:
