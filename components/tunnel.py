@@ -19,3 +19,5 @@ SSH_USER = "sonic"
 """User of the tunnel pods' sshd."""
 WSTUNNEL_PORT = 8080
 """Port of the tunnel pods' wstunnel."""
+VIRTUAL_NODE_TAINT = "virtual-node.interlink/no-schedule"
+"""Taint of every virtual node, by which other pods keep away."""

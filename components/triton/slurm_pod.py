@@ -19,8 +19,8 @@ from components.triton.args import SlurmPoolArgs
 from components.triton.server import GRPC_PORT, HTTP_PORT, METRICS_PORT, arguments, waiting_probes
 from components.triton.slurm_job import ADDRESS_VARIABLE, job_script
 from components.triton.tunnel_client import tunnel_client
-from components.tunnel import DRAIN_ANNOTATION, SECRET_ANNOTATION
-from stacks.schema.pools import InterLinkPool
+from components.tunnel import DRAIN_ANNOTATION, SECRET_ANNOTATION, VIRTUAL_NODE_TAINT
+from stacks.schema.pools import InterLinkPool, SlurmRequest
 from stacks.schema.server import Server
 
 _GRACE_SECONDS = 10
@@ -83,7 +83,6 @@ def flags(pool: InterLinkPool, server: Server, timing: ServerTiming) -> list[str
         "--time": slurm.time_limit_minutes,
         # Slurm may send it a minute early, and never late.
         "--signal": f"B:TERM@{timing.grace_seconds}",
-        "--uid": slurm.user_id,
     }
     return [f"{flag}={value}" for flag, value in values.items() if value is not None]
 
@@ -106,15 +105,20 @@ def _pod_spec(args: SlurmPoolArgs, start_seconds: int) -> dict[str, Any]:
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
         "nodeSelector": {"kubernetes.io/hostname": args.node.name},
         "tolerations": [
-            {"key": "virtual-node.interlink/no-schedule", "operator": "Exists", "effect": "NoSchedule"},
+            {"key": VIRTUAL_NODE_TAINT, "operator": "Exists", "effect": "NoSchedule"},
             # Without a limit of time: while interLink is away the jobs go on, and an evicted pod would leave its job.
             {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"},
             {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute"},
         ],
-        # For Pod Security alone. No runAsUser, which would become `sbatch --uid`.
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {**_user(args.pool.slurm), "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [_container(args, start_seconds)],
     }
+
+
+def _user(slurm: SlurmRequest) -> dict[str, Any]:
+    """Return who the job's processes are. The plugin makes `sbatch --uid` of runAsUser, and gives that user the job's
+    folder, which a flag of ours would not."""
+    return {"runAsNonRoot": True, **({} if slurm.user_id is None else {"runAsUser": slurm.user_id})}
 
 
 def _container(args: SlurmPoolArgs, start_seconds: int) -> dict[str, Any]:

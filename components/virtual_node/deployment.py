@@ -117,7 +117,7 @@ def _kubelet(args: VirtualNodeArgs) -> dict[str, Any]:
             {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
         ],
         **_probes(KUBELET_PORT),
-        "resources": _resources(cpu="500m", memory="1Gi"),
+        "resources": _resources(cpu="200m", memory="1Gi"),
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
             {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},

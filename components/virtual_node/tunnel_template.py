@@ -6,6 +6,7 @@ labels and annotations of the virtual pod to the tunnel pod, whose own win.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,10 +54,10 @@ def tunnel_template(node: VirtualNode, images: VirtualNodeImages, *, pull_secret
     """
     match node.tunnel:
         case SshTunnel():
-            documents = [_deployment(_ssh_pod(images.sshd), pull_secret), _service(SSH_PORT)]
+            documents = [_deployment(_ssh_pod(images.sshd, node.tunnel), pull_secret), _service(SSH_PORT)]
         case WstunnelTunnel():
             documents = [
-                _deployment(_wstunnel_pod(images.wstunnel), pull_secret),
+                _deployment(_wstunnel_pod(images.wstunnel, node.tunnel), pull_secret),
                 _service(WSTUNNEL_PORT),
                 _ingress(node.tunnel),
             ]
@@ -116,7 +117,8 @@ def _deployment(pod: Mapping[str, Any], pull_secret: str | None) -> dict[str, An
     }
 
 
-def _container(image: str, script: str) -> dict[str, Any]:
+def _container(image: str, script: str, *, cpu_cores: float) -> dict[str, Any]:
+    cpu = f"{math.ceil(cpu_cores * 1000)}m"
     return {
         "name": "tunnel",
         "image": image,
@@ -131,19 +133,19 @@ def _container(image: str, script: str) -> dict[str, Any]:
             "failureThreshold": TUNNEL_PROBE_FAILURES,
         },
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", _annotation(DRAIN_ANNOTATION)]}}},
-        "resources": guaranteed({"cpu": "500m", "memory": "256Mi", "ephemeral-storage": "64Mi"}),
+        "resources": guaranteed({"cpu": cpu, "memory": "256Mi", "ephemeral-storage": "64Mi"}),
         "securityContext": CONTAINER_SECURITY,
     }
 
 
-def _ssh_pod(image: str) -> dict[str, Any]:
+def _ssh_pod(image: str, tunnel: SshTunnel) -> dict[str, Any]:
     # Alpine calls the sshd that the image has `sshd.pam`. A sshd must be started by its full path.
     start = f'exec "$(command -v sshd.pam || command -v sshd)" -D -e -f {sshd.FOLDER}/{sshd.CONFIG_FILE}'
     secret = {"secretName": _annotation(SECRET_ANNOTATION), "defaultMode": 0o440}
     return {
         "containers": [
             {
-                **_container(image, f"PATH=/usr/sbin:/usr/bin:/bin; {start}"),
+                **_container(image, f"PATH=/usr/sbin:/usr/bin:/bin; {start}", cpu_cores=tunnel.cpu_cores),
                 "volumeMounts": [
                     {"name": "files", "mountPath": sshd.FOLDER, "readOnly": True},
                     {"name": "files", "mountPath": "/etc/passwd", "subPath": sshd.PASSWD_FILE, "readOnly": True},
@@ -154,11 +156,11 @@ def _ssh_pod(image: str) -> dict[str, Any]:
     }
 
 
-def _wstunnel_pod(image: str) -> dict[str, Any]:
+def _wstunnel_pod(image: str, tunnel: WstunnelTunnel) -> dict[str, Any]:
     return {
         "containers": [
             {
-                **_container(image, WSTUNNEL_SCRIPT),
+                **_container(image, WSTUNNEL_SCRIPT, cpu_cores=tunnel.cpu_cores),
                 # It logs the paths of requests that it refuses, hence no warnings.
                 "env": [
                     {"name": "TUNNEL_PREFIX", "value": "{{.RandomPassword}}"},

@@ -101,6 +101,5 @@ def edge_files(node: VirtualNode) -> dict[str, str]:
             "CACertFile": str(CLUSTER_AUTHORITY.certificate),
         },
     }
-    # The plugin is root here, as its `sbatch` for others needs. It then owns the folders of the jobs, but for this key.
-    plugin = {**slurm_config(node, folder=str(EDGE)), "DefaultUID": JOBS_UID}
+    plugin = slurm_config(node, folder=str(EDGE))
     return {INTERLINK_FILE: yaml.safe_dump(api), SLURM_FILE: yaml.safe_dump(plugin), **scripts(node)}

@@ -92,7 +92,7 @@ class SlurmRequest(Model):
     time_limit_minutes: Count
     """Time limit of a job, in minutes: no server lives longer. Before it ends, the server drains."""
     user_id: Annotated[int, Field(ge=1)] | None = None
-    """User of the jobs (`--uid`), for which the plugin must run as root; by default the plugin's own user."""
+    """User of the jobs (`sbatch --uid`), for which the plugin must run as root; by default the plugin's own user."""
 
 
 class Bind(Model):

@@ -77,7 +77,15 @@ class HttpsApi(Model):
     and `ca.crt`, the authorities by which the virtual kubelet knows the API."""
 
 
-class SshTunnel(Model):
+class _TunnelPods(Model):
+    """Pods that carry the requests of one server each."""
+
+    cpu_cores: Annotated[float, Field(gt=0)] = 0.5
+    """CPU request and limit of a tunnel pod, in cores. It decrypts every request of its server and encrypts every
+    answer."""
+
+
+class SshTunnel(_TunnelPods):
     """Each job forwards its server's ports to its tunnel pod by `ssh -R`. The pod's sshd takes nothing else."""
 
     kind: Literal["ssh"]
@@ -118,7 +126,7 @@ class SshTunnel(Model):
             )
 
 
-class WstunnelTunnel(Model):
+class WstunnelTunnel(_TunnelPods):
     """Each job forwards its server's ports to its tunnel pod by wstunnel, in a websocket over TLS through the ingress
     controller."""
 

@@ -59,8 +59,13 @@ def test_the_request_is_long_flags_of_one_word_each_once(rendered: list[Manifest
         "--gres=gpu:t4:1",
         "--time=240",
         "--signal=B:TERM@86",
-        "--uid=616617",
     ]
+
+
+def test_a_job_is_of_the_user_that_the_pool_names(rendered: list[Manifest]) -> None:
+    """By runAsUser: after a flag `--uid` the job's folder would still be the plugin's."""
+    assert template(rendered, BASTION)["spec"]["securityContext"]["runAsUser"] == 616617
+    assert "runAsUser" not in template(rendered, INGRESS)["spec"]["securityContext"]
 
 
 def test_limits_are_the_request_for_cpus_and_memory_and_the_scheduler_counts_nothing(rendered: list[Manifest]) -> None:
@@ -85,7 +90,6 @@ def test_a_pod_has_nothing_that_the_plugin_drops_or_misreads(rendered: list[Mani
     spec = template(rendered, BASTION)["spec"]
     (container,) = spec["containers"]
     assert "volumes" not in spec
-    assert "runAsUser" not in spec["securityContext"]
     assert "runAsUser" not in container["securityContext"]
     assert not {"livenessProbe", "lifecycle", "volumeMounts", "ports"} & container.keys()
     assert container["env"] == [{"name": "OMP_NUM_THREADS", "value": "2"}]

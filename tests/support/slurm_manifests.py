@@ -9,7 +9,7 @@ from devcluster.images.catalog import SSHD, TRITON, VIRTUAL_NODE
 from devcluster.slurm import keys
 from devcluster.slurm.bastion import CLIENT_SECRET, NAMESPACE
 from devcluster.slurm.configuration import PARTITION
-from devcluster.slurm.folders import IMAGES
+from devcluster.slurm.folders import IMAGES, JOBS_UID
 from devcluster.slurm.models import MODELS
 
 NODE = "interlink-test"
@@ -168,6 +168,7 @@ def triton() -> list[dict[str, Any]]:
     spec = {
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 2,
+        "securityContext": {"runAsUser": JOBS_UID},
         "nodeSelector": {"kubernetes.io/hostname": NODE},
         "tolerations": [{"key": "virtual-node.interlink/no-schedule", "operator": "Exists"}],
         "containers": [container],
