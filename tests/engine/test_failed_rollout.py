@@ -14,7 +14,8 @@ pytestmark = pytest.mark.engine
 
 NAMESPACE = "sonic-failing"
 IN_THE_WAY = "in-the-way"
-ANOTHER_REVISION = {"traffic": {"shutdown_seconds": 21}}
+SHORT_START = {"start_timeout_seconds": 20}
+"""Of the servers: another revision, with less time than the demo gives: an update that cannot succeed waits for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class Fault:
     experiment: Mapping[str, Any] = field(default_factory=dict)
     """Changes of the experiment."""
     objects: Sequence[Mapping[str, Any]] = ()
-    """Objects in the way, without their name. If nothing else changes, the servers roll to another revision."""
+    """Objects in the way, without their name."""
 
 
 QUOTA = {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": {"requests.memory": "1Mi"}}}
@@ -125,7 +126,8 @@ def test_an_update_that_cannot_succeed_names_its_cause(stack: SecondStack, name:
     before = stack.available()
     for each in objects:
         stack.apply(each)
-    stack.configure(fault.site, fault.experiment if fault.site or fault.experiment else ANOTHER_REVISION)
+    server = {**SHORT_START, **fault.experiment.get("server", {})}
+    stack.configure(fault.site, {**fault.experiment, "server": server})
     try:
         told = stack.project.up(fails=True).output
         asked = stack.why()
