@@ -7,14 +7,15 @@ import json
 import os
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import yaml
 
+from devcluster.errors import DevClusterError
 from devcluster.slurm.bastion import NAMESPACE
-from devcluster.slurm.folders import CONFIGURATION, EDGE
+from devcluster.slurm.folders import CONFIGURATION, EDGE, JOBS
 from devcluster.toolchain.programs import TOOLS_DIRECTORY
 from testbed.polling import eventually
 from tests.support.dev_cluster import Cluster
@@ -23,6 +24,7 @@ from tests.support.slurm_manifests import NODE, POD, POD_NAMESPACE, triton, virt
 pytestmark = [pytest.mark.live, pytest.mark.slurm]
 
 PATIENCE_SECONDS = 180
+LAST_LINES = 30
 
 
 class Site:
@@ -66,6 +68,19 @@ class Site:
 
     def fault(self, **faults: Any) -> None:
         (EDGE / "faults.yaml").write_text(yaml.safe_dump(faults))
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for a condition; where it does not come, fail with what pods and jobs said last."""
+        try:
+            eventually(condition, what, timeout_seconds=PATIENCE_SECONDS)
+        except DevClusterError as error:
+            pytest.fail("\n".join([str(error), *self.last_words()]), pytrace=False)
+
+    def last_words(self) -> Iterator[str]:
+        yield self.kubectl.run("get", "pods", f"--namespace={POD_NAMESPACE}", "--output=wide")
+        for file in sorted(JOBS.glob(f"{POD_NAMESPACE}-*/*.out")):
+            yield f"{file.parent.name}/{file.name}:"
+            yield from file.read_text(errors="replace").splitlines()[-LAST_LINES:]
 
 
 def is_ready(pod: dict[str, Any]) -> bool:
@@ -116,7 +131,7 @@ def test_the_virtual_node_has_interlinks_names_ports_and_commands() -> None:
 
 
 def test_the_node_is_interlinks_and_ready_after_the_first_ping(site: Site) -> None:
-    eventually(lambda: bool(site.node()), "the Node is there", timeout_seconds=PATIENCE_SECONDS)
+    site.until(lambda: bool(site.node()), "the Node is there")
     node = site.node()
     assert (
         node["metadata"]["labels"].items()
@@ -131,18 +146,14 @@ def test_the_node_is_interlinks_and_ready_after_the_first_ping(site: Site) -> No
     own_taint = {"key": "virtual-node.interlink/no-schedule", "value": "true", "effect": "NoSchedule"}
     assert own_taint in node["spec"]["taints"]
     assert node["spec"]["providerID"] == f"external:///{NODE}"
-    eventually(
-        lambda: site.reason("InterlinkConnectivity") == "InterlinkPingSuccessful",
-        "a ping was answered",
-        timeout_seconds=PATIENCE_SECONDS,
-    )
+    site.until(lambda: site.reason("InterlinkConnectivity") == "InterlinkPingSuccessful", "a ping was answered")
     assert site.conditions()["Ready"]["status"] == "True"
     assert site.node()["status"]["allocatable"]["cpu"] != "100", "N9: what is free in Slurm replaces the configuration"
 
 
 def test_a_pod_becomes_a_job_whose_server_answers_at_the_tunnel_pod(site: Site) -> None:
     site.apply(*triton())
-    eventually(lambda: is_ready(site.tunnel_pod()), "the tunnel pod is ready", timeout_seconds=PATIENCE_SECONDS)
+    site.until(lambda: is_ready(site.tunnel_pod()), "the tunnel pod is ready")
     pod, tunnel = site.virtual_pod(), site.tunnel_pod()
     assert site.jobs()[pod["metadata"]["uid"]] == "nobody"
     assert pod["status"]["podIP"] == tunnel["status"]["podIP"]
@@ -152,11 +163,7 @@ def test_a_pod_becomes_a_job_whose_server_answers_at_the_tunnel_pod(site: Site) 
 
 
 def test_the_virtual_pod_runs_once_its_probes_succeeded(site: Site) -> None:
-    eventually(
-        lambda: site.virtual_pod()["status"]["phase"] == "Running",
-        "the virtual pod runs",
-        timeout_seconds=PATIENCE_SECONDS,
-    )
+    site.until(lambda: site.virtual_pod()["status"]["phase"] == "Running", "the virtual pod runs")
     assert is_ready(site.virtual_pod())
     assert site.virtual_pod()["metadata"]["annotations"]["JobID"].isdigit()
 
@@ -165,7 +172,7 @@ def test_a_replaced_tunnel_pod_serves_and_the_virtual_pod_keeps_the_old_address(
     """N5."""
     old = site.tunnel_pod()
     site.kubectl.run("delete", "pod", old["metadata"]["name"], f"--namespace={POD_NAMESPACE}", "--wait=false")
-    eventually(lambda: is_ready(site.tunnel_pod()), "another tunnel pod is ready", timeout_seconds=PATIENCE_SECONDS)
+    site.until(lambda: is_ready(site.tunnel_pod()), "another tunnel pod is ready")
     assert serves(site.tunnel_pod()["status"]["podIP"])
     assert site.virtual_pod()["status"]["podIP"] == old["status"]["podIP"] != site.tunnel_pod()["status"]["podIP"]
     assert is_ready(site.virtual_pod())
@@ -174,28 +181,20 @@ def test_a_replaced_tunnel_pod_serves_and_the_virtual_pod_keeps_the_old_address(
 def test_a_failed_ping_makes_the_node_unready(site: Site) -> None:
     """N3."""
     site.fault(ping_fails=True)
-    eventually(
-        lambda: site.conditions()["Ready"]["status"] == "False",
-        "the Node is not ready",
-        timeout_seconds=PATIENCE_SECONDS,
-    )
+    site.until(lambda: site.conditions()["Ready"]["status"] == "False", "the Node is not ready")
     assert site.reason("InterlinkConnectivity") == "InterlinkPingFailed"
     site.fault()
-    eventually(
-        lambda: site.conditions()["Ready"]["status"] == "True",
-        "the Node is ready again",
-        timeout_seconds=PATIENCE_SECONDS,
-    )
+    site.until(lambda: site.conditions()["Ready"]["status"] == "True", "the Node is ready again")
 
 
 def test_a_deleted_pod_loses_tunnel_and_server_at_once(site: Site) -> None:
     """N1, N7, trap 10: nobody asked the server to finish."""
     uid = site.virtual_pod()["metadata"]["uid"]
     site.kubectl.run("scale", f"deployment/{POD}", "--replicas=0", f"--namespace={POD_NAMESPACE}")
-    eventually(lambda: not site.tunnel_pod(), "the tunnel is gone")
-    eventually(lambda: uid not in site.jobs(), "the job is gone")
+    site.until(lambda: not site.tunnel_pod(), "the tunnel is gone")
+    site.until(lambda: uid not in site.jobs(), "the job is gone")
     assert not runs_triton()
-    eventually(lambda: not site.virtual_pod(), "the virtual pod is gone")
+    site.until(lambda: not site.virtual_pod(), "the virtual pod is gone")
 
 
 def test_a_refused_job_is_a_failed_pod_that_keeps_its_tunnel(site: Site) -> None:
@@ -203,7 +202,7 @@ def test_a_refused_job_is_a_failed_pod_that_keeps_its_tunnel(site: Site) -> None
     site.fault(create_fails="sbatch: error: Batch job submission failed: Invalid account")
     site.kubectl.run("scale", f"deployment/{POD}", "--replicas=1", f"--namespace={POD_NAMESPACE}")
 
-    eventually(lambda: bool(site.failed()), "a pod failed", timeout_seconds=PATIENCE_SECONDS)
+    site.until(lambda: bool(site.failed()), "a pod failed")
     site.kubectl.run("scale", f"deployment/{POD}", "--replicas=0", f"--namespace={POD_NAMESPACE}")
     pod = site.failed()[0]
     assert pod["status"]["reason"] == "ProviderFailed"
