@@ -12,6 +12,7 @@ from stacks.assemble import Resolved
 from stacks.origin import KeyPath, dotted
 from stacks.schema import StackConfig
 from stacks.schema.exposure import Exposure
+from stacks.schema.virtual_nodes import VirtualNode
 
 Manifest = Mapping[str, Any]
 
@@ -31,6 +32,11 @@ class Workload:
     def name(self) -> str:
         """Name of the Deployment."""
         return str(self.manifest["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of its pods."""
+        return str(self.manifest["metadata"]["namespace"])
 
     @property
     def component(self) -> str:
@@ -155,6 +161,22 @@ class Demand:
             for each in sorted(self.of_kind("Deployment"), key=lambda each: str(each["metadata"]["name"]))
         ]
 
+    @property
+    def own_workloads(self) -> Sequence[Workload]:
+        """Its Deployments in its own namespace: a virtual kubelet is where its node's site has it."""
+        return [workload for workload in self.workloads if workload.namespace == self.namespace]
+
+    @property
+    def other_namespaces(self) -> Sequence[str]:
+        """Further namespaces with Deployments of the stack, which it does not create."""
+        return sorted({workload.namespace for workload in self.workloads} - {self.namespace})
+
+    @property
+    def virtual_nodes(self) -> Sequence[VirtualNode]:
+        """Virtual nodes that its virtual kubelets make."""
+        site = self.config.site
+        return [node for node in site.virtual_nodes if node.deployed] if self.config.owns_singletons else []
+
     def pool_path(self, name: str | None) -> KeyPath:
         """Return the path of a pool in the configuration."""
         names = [pool.name for pool in self.config.site.pools]
@@ -164,4 +186,5 @@ class Demand:
         """Return the path of the keys that say on which nodes the pods go."""
         if workload.pool is not None:
             return self.pool_path(workload.pool)
-        return ("site", "proxy") if workload.component == "envoy" else ("site", "monitoring")
+        parts = {"envoy": "proxy", "virtual-node": "virtual_nodes"}
+        return ("site", parts.get(workload.component, "monitoring"))

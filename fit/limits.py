@@ -53,14 +53,14 @@ def _counts_our_pods(quota: Object, demand: Demand) -> bool:
     scopes = {*quota["spec"].get("scopes", ()), *(each["scopeName"] for each in expressions)}
     if scopes & _SCOPES_WITHOUT_OUR_PODS:
         return False
-    classes = {workload.pod.get("priorityClassName", "") for workload in demand.workloads}
+    classes = {workload.pod.get("priorityClassName", "") for workload in demand.own_workloads}
     return all(
         classes & set(each.get("values", classes)) for each in expressions if each["scopeName"] == "PriorityClass"
     )
 
 
 def _most(demand: Demand) -> str:
-    pods, more = (sum(getattr(each, key) for each in demand.workloads) for key in ("pods_max", "surge"))
+    pods, more = (sum(getattr(each, key) for each in demand.own_workloads) for key in ("pods_max", "surge"))
     return f"{pods} pods and {more} more in a rollout"
 
 
@@ -77,7 +77,7 @@ def _keys_of_a_quota(pod: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _wanted_by_pods(demand: Demand) -> Amounts:
     return summed(
         (resource, amount * (workload.pods_max + workload.surge))
-        for workload in demand.workloads
+        for workload in demand.own_workloads
         for resource, amount in _keys_of_a_quota(workload.pod)
     )
 
@@ -135,14 +135,14 @@ def limit_ranges(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
 def _outside(limit: Mapping[str, Any], demand: Demand) -> Iterator[str]:
     match limit["type"]:
         case "Container":
-            for workload in demand.workloads:
+            for workload in demand.own_workloads:
                 for container in workload.containers:
                     requests, limits = stated(container, "requests"), stated(container, "limits")
                     thing = f"container {container['name']} of {workload.name}"
                     size = container["name"]
                     yield from _sentences(thing, _compare(limit, requests, limits), size)
         case "Pod":
-            for workload in demand.workloads:
+            for workload in demand.own_workloads:
                 requests, limits = workload.amounts("requests"), workload.amounts("limits")
                 thing = f"a pod of {workload.name}"
                 yield from _sentences(thing, _compare(limit, requests, limits), workload.component)

@@ -33,6 +33,12 @@ def namespace(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
         )
     else:
         yield ok(f"`{access.namespace}` exists")
+    for name in demand.other_namespaces:
+        if is_missing(cluster, name):
+            yield misfit(
+                f"{demand.at('site', 'virtual_nodes')}: namespace `{name}` of a virtual kubelet does not exist: create "
+                "it, or correct `namespace`"
+            )
 
 
 def _is_ours(found: Object, demand: Demand) -> bool:
@@ -50,7 +56,7 @@ def pod_security(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
         return  # the stack sets the label
     refused = [
         (workload.name, level, reason)
-        for workload in demand.workloads
+        for workload in demand.own_workloads
         for level, reason in [needed_level(workload.pod)]
         if enforced in LEVELS and LEVELS.index(level) > LEVELS.index(enforced)
     ]
@@ -69,13 +75,13 @@ def admission(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     if is_missing(cluster, demand.namespace):
         return
     refused = 0
-    for workload in demand.workloads:
+    for workload in demand.own_workloads:
         refusal = cluster.dry_run(PODS, _pod(workload), demand.namespace).refusal
         if refusal is not None:
             refused += 1
             yield misfit(f"the cluster refuses the pods of {workload.name}: {refusal}")
     if not refused:
-        yield ok(f"`{demand.namespace}` admits a pod of each of {len(demand.workloads)} Deployments")
+        yield ok(f"`{demand.namespace}` admits a pod of each of {len(demand.own_workloads)} Deployments")
 
 
 def _pod(workload: Workload) -> Object:
@@ -91,9 +97,9 @@ def is_awaited(demand: Demand, cluster: ClusterView) -> bool:
     return not access.create_namespace and is_missing(cluster, access.namespace)
 
 
-def how_to_create(demand: Demand, cluster: ClusterView) -> str:
-    """Return how an object comes into the namespace before the stack does."""
-    create = f"create it in namespace `{demand.namespace}`"
-    if is_missing(cluster, demand.namespace):
+def how_to_create(demand: Demand, cluster: ClusterView, namespace: str) -> str:
+    """Return how an object comes into a namespace before the stack does."""
+    create = f"create it in namespace `{namespace}`"
+    if namespace == demand.namespace and is_missing(cluster, namespace):
         return f"create the namespace first, write `create_namespace: false` in {demand.site_file}, and {create}"
     return create

@@ -1,8 +1,9 @@
 """Questions on the nodes: whether the pods find one, and how many servers they hold."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from access.cluster import NODES, ClusterView, Object
+from components.tunnel import VIRTUAL_NODE_TAINT
 from fit.demand import Demand, Workload
 from fit.quantity import quantity, written
 from fit.row import Finding, misfit, ok
@@ -16,7 +17,8 @@ _SHARED = frozenset({"cpu", "memory", "ephemeral-storage", "pods"})
 
 def capacity(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     """Compare the pods of each part with what its nodes would hold if they were empty."""
-    nodes = [_labelled(node, demand) for node in cluster.list(NODES)]
+    existing = [_labelled(node, demand) for node in cluster.list(NODES)]
+    nodes = [*existing, *_virtual(demand, {node["metadata"]["name"] for node in existing})]
     for workload in demand.workloads:
         found = _matching(nodes, workload)
         candidates = [node for node in found if not untolerated(node, workload.pod.get("tolerations", ()))]
@@ -34,6 +36,19 @@ def _labelled(node: Object, demand: Demand) -> Object:
     added = [each.labels for each in demand.config.site.node_labels if each.node == node["metadata"]["name"]]
     labels = {**node["metadata"].get("labels", {}), **{key: value for each in added for key, value in each.items()}}
     return {**node, "metadata": {**node["metadata"], "labels": labels}}
+
+
+def _virtual(demand: Demand, existing: Collection[str]) -> Iterator[Object]:
+    """Yield the nodes that virtual kubelets of the stack will make."""
+    for node in demand.virtual_nodes:
+        if node.name not in existing:
+            capacity = node.capacity
+            allocatable = {"cpu": capacity.cpu_cores, "memory": f"{capacity.memory_gib}Gi", "pods": capacity.pods}
+            yield {
+                "metadata": {"name": node.name, "labels": {"kubernetes.io/hostname": node.name}},
+                "spec": {"taints": [{"key": VIRTUAL_NODE_TAINT, "effect": "NoSchedule"}]},
+                "status": {"allocatable": {key: str(value) for key, value in allocatable.items()}},
+            }
 
 
 def _matching(nodes: Iterable[Object], workload: Workload) -> list[Object]:

@@ -87,7 +87,7 @@ def names(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     taken = [(found, owner) for found in existing if (owner := _other_owner(found, demand)) is not None]
     for found, owner in taken:
         yield misfit(
-            f"{found['kind']} `{found['metadata']['name']}` in namespace `{demand.namespace}` exists "
+            f"{found['kind']} `{found['metadata']['name']}`{_where(found)} exists "
             f"already, {owner}: {_other_name(found['metadata']['name'], demand)}, or delete it"
         )
     unseen = sum(isinstance(answer, NotAllowedError) for answer in answers)
@@ -95,6 +95,11 @@ def names(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
         yield unknown(f"you may not look for {unseen} of {len(entries)} objects of the stack")
     elif not taken:
         yield ok(f"{len(existing)} objects of the stack exist; the names of the others are free")
+
+
+def _where(found: Object) -> str:
+    namespace = found["metadata"].get("namespace")
+    return f" in namespace `{namespace}`" if namespace else ""
 
 
 def _other_name(name: str, demand: Demand) -> str:
@@ -124,9 +129,12 @@ def _other_owner(found: Object, demand: Demand) -> str | None:
 
 def dry_run(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     """Have each object validated and admitted, with unknown fields refused and dropped ones found."""
-    place = demand.namespace
-    if is_missing(cluster, demand.namespace):
-        place = _FALLBACK_NAMESPACE
+    found = served(demand, cluster)
+    places = {
+        name: _FALLBACK_NAMESPACE if is_missing(cluster, name) else name
+        for name in {demand.namespace, *(namespace for _, _, namespace in found if namespace)}
+    }
+    place = places[demand.namespace]
 
     def attempt(entry: tuple[Manifest, Resource, str | None]) -> DryRun | NotAllowedError:
         manifest, resource, namespace = entry
@@ -136,8 +144,9 @@ def dry_run(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
             return error
 
     entries = [
-        (_moved(manifest, namespace and place), resource, namespace and place)
-        for manifest, resource, namespace in served(demand, cluster)
+        (_moved(manifest, place_of_its_own), resource, place_of_its_own)
+        for manifest, resource, namespace in found
+        for place_of_its_own in [namespace and places[namespace]]
     ]
     passed = 0
     denied = []

@@ -28,14 +28,12 @@ def secrets(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     """Find each Secret and ConfigMap that pods or the Ingress read and that the stack does not make."""
     if is_awaited(demand, cluster):
         return
-    create = how_to_create(demand, cluster)
-    for (name, purpose), (types, keys) in sorted(_read_secrets(demand).items()):
-        found = cluster.get(SECRETS, name, demand.namespace)
+    for (namespace, name, purpose), (types, keys) in sorted(_read_secrets(demand).items()):
+        found = cluster.get(SECRETS, name, namespace)
+        create = how_to_create(demand, cluster, namespace)
         thing = f"{_origin(demand, name, 'secret')} is `{name}` ({purpose}), "
         if found is None:
-            yield misfit(
-                f"{thing}and no such secret is in namespace `{demand.namespace}`: {create}, or correct the name"
-            )
+            yield misfit(f"{thing}and no such secret is in namespace `{namespace}`: {create}, or correct the name")
         elif types and found.get("type") not in types:
             yield misfit(
                 f"{thing}a secret of type {found.get('type')}, and must be of {types[0]}: delete it and {create}"
@@ -44,11 +42,10 @@ def secrets(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
             yield misfit(f"{thing}a secret without the key {', '.join(missing)}: add it")
         else:
             yield ok(f"secret `{name}` ({purpose}) exists")
-    for name in sorted(_read_config_maps(demand)):
-        if cluster.get(CONFIG_MAPS, name, demand.namespace) is None:
+    for namespace, name in sorted(_read_config_maps(demand)):
+        if cluster.get(CONFIG_MAPS, name, namespace) is None:
             yield misfit(
-                f"ConfigMap `{name}` does not exist in namespace `{demand.namespace}`, and pods mount it: create it "
-                "there"
+                f"ConfigMap `{name}` does not exist in namespace `{namespace}`, and pods mount it: create it there"
             )
 
 
@@ -57,23 +54,25 @@ _Needs = tuple[tuple[str, ...], tuple[str, ...]]
 _TLS: _Needs = (("kubernetes.io/tls",), ("tls.crt", "tls.key"))
 
 
-def _read_secrets(demand: Demand) -> dict[tuple[str, str], _Needs]:
-    found: dict[tuple[str, str], _Needs] = {}
+def _read_secrets(demand: Demand) -> dict[tuple[str, str, str], _Needs]:
+    """Return namespace, name and purpose of each secret."""
+    found: dict[tuple[str, str, str], _Needs] = {}
     for workload in demand.workloads:
+        place = workload.namespace
         for reference in workload.pod.get("imagePullSecrets", ()):
-            found[reference["name"], "image pull"] = (_PULL_TYPES, ())
+            found[place, reference["name"], "image pull"] = (_PULL_TYPES, ())
         for volume in workload.pod.get("volumes", ()):
             if volume["name"] == "tls":
-                found[volume["secret"]["secretName"], "certificate"] = _TLS
+                found[place, volume["secret"]["secretName"], "certificate"] = _TLS
             elif "secret" in volume:
                 keys = tuple(item["key"] for item in volume["secret"].get("items", ()))
-                found[volume["secret"]["secretName"], f"read by {workload.component}"] = ((), keys)
+                found[place, volume["secret"]["secretName"], f"read by {workload.component}"] = ((), keys)
         for reference in _secret_variables(workload):
-            found[reference["name"], f"read by {workload.component}"] = ((), (reference["key"],))
+            found[place, reference["name"], f"read by {workload.component}"] = ((), (reference["key"],))
     for ingress in demand.of_kind("Ingress"):
         names = [entry["secretName"] for entry in ingress["spec"].get("tls", ()) if "secretName" in entry]
-        found.update({(name, "certificate of the Ingress"): _TLS for name in names})
-    return {key: needs for key, needs in found.items() if not demand.makes("Secret", key[0])}
+        found.update({(demand.namespace, name, "certificate of the Ingress"): _TLS for name in names})
+    return {key: needs for key, needs in found.items() if not demand.makes("Secret", key[1])}
 
 
 def _secret_variables(workload: Workload) -> list[Mapping[str, Any]]:
@@ -82,14 +81,15 @@ def _secret_variables(workload: Workload) -> list[Mapping[str, Any]]:
     return [reference for reference in references if reference]
 
 
-def _read_config_maps(demand: Demand) -> set[str]:
-    names = {
-        volume["configMap"]["name"]
+def _read_config_maps(demand: Demand) -> set[tuple[str, str]]:
+    """Return namespace and name of each ConfigMap that a pod must have and that the stack does not make."""
+    found = {
+        (workload.namespace, volume["configMap"]["name"])
         for workload in demand.workloads
         for volume in workload.pod.get("volumes", ())
         if "configMap" in volume and not volume["configMap"].get("optional")
     }
-    return {name for name in names if not demand.makes("ConfigMap", name)}
+    return {(namespace, name) for namespace, name in found if not demand.makes("ConfigMap", name)}
 
 
 def classes(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:

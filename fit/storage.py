@@ -30,9 +30,10 @@ def claims(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
             continue
         found = cluster.get(CLAIMS, name, demand.namespace)
         if found is None:
+            create = how_to_create(demand, cluster, demand.namespace)
             yield misfit(
                 f"{demand.at('site', 'storage')}: claim `{name}` does not exist in namespace `{demand.namespace}`, "
-                f"so no server starts: {how_to_create(demand, cluster)}, correct the name, or write `create: true` "
+                f"so no server starts: {create}, correct the name, or write `create: true` "
                 "beside it"
             )
         else:

@@ -54,6 +54,33 @@ def failing(found: list[Row]) -> list[str]:
     return [f"{row.subject}: {row.detail}" for row in found if row.result is Result.MISFIT]
 
 
+CLIENT_SECRET = {
+    "kind": "Secret",
+    "metadata": {"name": "interlink-client", "namespace": "interlink"},
+    "data": {"tls.crt": "", "tls.key": "", "ca.crt": ""},
+}
+INTERLINK = {"kind": "Namespace", "metadata": {"name": "interlink"}}
+
+
+@pytest.mark.parametrize(
+    ("objects", "told"),
+    [
+        ([INTERLINK, CLIENT_SECRET], None),
+        ([INTERLINK], "no such secret is in namespace `interlink`"),
+        ([CLIENT_SECRET], "namespace `interlink` of a virtual kubelet does not exist"),
+    ],
+)
+def test_a_virtual_node_of_the_stack_need_not_be_there_but_its_namespace_and_secret(
+    objects: list[Any], told: str | None
+) -> None:
+    resolved = resolve("dev-slurm")
+    found = ask(Demand(resolved, manifests(resolved.config)), ClusterStandIn(changed(GOOD, {"with": objects})))
+    assert "1 nodes would hold 20 pods of sonic-slurm-triton-t4" in "".join(row.detail for row in found)
+    misfits = failing(found)
+    assert len(misfits) == (told is not None)
+    assert all(told in misfit for misfit in misfits if told)
+
+
 def test_a_stack_that_fits_passes_every_row() -> None:
     found = rows()
     assert {row.result for row in found} == {Result.OK}

@@ -15,7 +15,7 @@ from access.cluster import DryRun, NotAllowedError, Object, Resource, Right, Ser
 
 _CLUSTER_WIDE = frozenset(
     {"Namespace", "Node", "PersistentVolume", "StorageClass", "CSIDriver", "IngressClass", "GatewayClass"}
-    | {"PriorityClass", "RuntimeClass"}
+    | {"PriorityClass", "RuntimeClass", "ClusterRole", "ClusterRoleBinding"}
 )
 _SERVED_BY_ALL = """
 v1 Namespace namespaces, v1 Node nodes, v1 Pod pods, v1 Service services, v1 Secret secrets, v1 ConfigMap configmaps,
@@ -25,6 +25,8 @@ apps/v1 Deployment deployments, apps/v1 ReplicaSet replicasets,
 networking.k8s.io/v1 NetworkPolicy networkpolicies, networking.k8s.io/v1 Ingress ingresses,
 networking.k8s.io/v1 IngressClass ingressclasses, policy/v1 PodDisruptionBudget poddisruptionbudgets,
 rbac.authorization.k8s.io/v1 Role roles, rbac.authorization.k8s.io/v1 RoleBinding rolebindings,
+rbac.authorization.k8s.io/v1 ClusterRole clusterroles,
+rbac.authorization.k8s.io/v1 ClusterRoleBinding clusterrolebindings,
 storage.k8s.io/v1 StorageClass storageclasses, storage.k8s.io/v1 CSIDriver csidrivers,
 scheduling.k8s.io/v1 PriorityClass priorityclasses, node.k8s.io/v1 RuntimeClass runtimeclasses
 """
