@@ -145,9 +145,10 @@ def virtual_node() -> list[dict[str, Any]]:
 
 def triton() -> list[dict[str, Any]]:
     """Return a Deployment of one virtual pod that runs Triton, its namespace, and the keys of its tunnel."""
-    probe = {"httpGet": {"path": "/v2/health/ready", "port": 8000}, "periodSeconds": 1, "failureThreshold": 60}
+    probe = {"httpGet": {"path": "/v2/health/ready", "port": 8000}, "periodSeconds": 1, "failureThreshold": 600}
     server = (
         "exec tritonserver --model-repository=/models --backend-directory=/opt/tritonserver/backends "
+        "--disable-auto-complete-config "
         '"--http-address=$ADDRESS" "--grpc-address=$ADDRESS" "--metrics-address=$ADDRESS"'
     )
     annotations = {

@@ -1,0 +1,183 @@
+"""The stack `dev-slurm`, whose servers are jobs of a real Slurm: planned ends lose no call of thousands."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from devcluster.credentials import KUBECONFIG
+from devcluster.slurm.bastion import NAMESPACE as INTERLINK
+from devcluster.slurm.folders import COMMANDS, CONFIGURATION
+from tests.support.dev_cluster import Cluster
+from tests.support.dev_stack import Calls, DevStack, eventually
+from tests.support.pulumi_cli import PulumiProject, copy_of_the_program, engine_environment
+
+pytestmark = [pytest.mark.live, pytest.mark.slurm]
+
+STACK = "dev-slurm"
+SERVERS = 2
+ENOUGH_CALLS = 3000
+SUCCESSOR_SECONDS = 240
+"""A drain, a place in the queue, a start, and the probes of a tunnel."""
+POOL = "sonic.fastmachinelearning.org/pool=t4"
+VIRTUAL_KUBELET = "virtual-node-interlink-dev"
+
+
+class SlurmStack(DevStack):
+    """The stack, its jobs and its tunnels."""
+
+    def __init__(self, project: PulumiProject) -> None:
+        super().__init__(STACK)
+        self.project = project
+
+    def tunnels(self) -> set[str]:
+        """Names of the tunnel pods that are ready."""
+        return {pod["metadata"]["name"] for pod in self._pods("tunnel") if _is_ready(pod)}
+
+    def virtual_pods(self) -> list[dict[str, Any]]:
+        """Virtual pods that are not on their way out."""
+        return [pod for pod in self._pods("virtual") if "deletionTimestamp" not in pod["metadata"]]
+
+    def _pods(self, kind: str) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = self.get("pods", f"--selector={POOL}")["items"]
+        return [pod for pod in listed if pod["metadata"]["name"].startswith("wstunnel-") == (kind == "tunnel")]
+
+    def jobs(self) -> dict[str, str]:
+        """State of each job that Slurm has not ended, by its id."""
+        printed = slurm("squeue", "--noheader", "--format=%i %T")
+        return dict(line.split() for line in printed.splitlines())
+
+    def wait_until_whole(self, *, without: frozenset[str] = frozenset()) -> None:
+        """Wait until every server serves through a tunnel, and none of some jobs is left."""
+        eventually(
+            lambda: (
+                len(self.tunnels()) == SERVERS
+                and list(self.jobs().values()) == ["RUNNING"] * SERVERS
+                and without.isdisjoint(self.jobs())
+            ),
+            f"{SERVERS} servers serve",
+            timeout_seconds=SUCCESSOR_SECONDS,
+        )
+
+    def enough(self, calls: Calls) -> None:
+        """Wait until a load is large enough to tell a loss."""
+        eventually(lambda: calls.answered >= ENOUGH_CALLS, f"{ENOUGH_CALLS} calls", timeout_seconds=SUCCESSOR_SECONDS)
+
+
+def _is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def slurm(command: str, *arguments: str) -> str:
+    """Run a command of Slurm and return what it prints."""
+    environment = {**os.environ, "SLURM_CONF": str(CONFIGURATION)}
+    result = subprocess.run(
+        [COMMANDS / command, *arguments], env=environment, capture_output=True, text=True, check=True
+    )
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def deployed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmStack]:
+    """The stack with two servers, by a Pulumi program and its real plugin."""
+    result = cluster.command("up", "--cluster-only", "--slurm")
+    assert result.returncode == 0, result.stderr
+    directory = tmp_path_factory.mktemp("program")
+    copy_of_the_program(directory)
+    file = directory / f"Pulumi.{STACK}.yaml"
+    document = yaml.safe_load(file.read_text())
+    document["config"]["sonic:override"] = {
+        "experiment": {"scaling": {"servers_min": SERVERS, "servers_max": SERVERS}},
+    }
+    file.write_text(yaml.safe_dump(document))
+    project = PulumiProject(directory, engine_environment(KUBECONFIG), STACK)
+    project.up()
+    yield SlurmStack(project)
+    project.run("state", "unprotect", "--all", "--yes")
+    project.destroy()
+
+
+@pytest.fixture
+def stack(deployed: SlurmStack) -> SlurmStack:
+    """The stack with every server, whatever was done to it before."""
+    deployed.wait_until_whole()
+    return deployed
+
+
+def test_the_check_passes_through_envoy_to_servers_in_jobs(stack: SlurmStack) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "acceptance", STACK, f"--endpoint={stack.endpoint}"],
+        env={**os.environ, **engine_environment(KUBECONFIG)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_scale_down_loses_no_call(stack: SlurmStack) -> None:
+    deployment = stack.get("deployments", f"--selector={POOL}")["items"][0]["metadata"]["name"]
+    with stack.load(clients=4, sleep_ms=20) as calls:
+        stack.scale(deployment, 1)
+        eventually(lambda: len(stack.jobs()) == 1, "one job has ended", timeout_seconds=SUCCESSOR_SECONDS)
+        stack.enough(calls)
+    stack.scale(deployment, SERVERS)
+
+
+def test_a_rollout_loses_no_call(stack: SlurmStack) -> None:
+    before = frozenset(stack.jobs())
+    with stack.load(clients=4, sleep_ms=20) as calls:
+        stack.kubectl.run("rollout", "restart", "deployment", f"--selector={POOL}", f"--namespace={stack.namespace}")
+        stack.wait_until_whole(without=before)
+        stack.enough(calls)
+
+
+def test_a_job_that_slurm_asks_to_end_before_its_limit_loses_no_call(stack: SlurmStack) -> None:
+    job = min(stack.jobs())
+    with stack.load(clients=4, sleep_ms=20) as calls:
+        # As Slurm does for --signal=B:TERM@…
+        slurm("scancel", "--batch", "--signal=TERM", job)
+        stack.wait_until_whole(without=frozenset({job}))
+        stack.enough(calls)
+
+
+def test_a_replaced_tunnel_pod_loses_no_call(stack: SlurmStack) -> None:
+    tunnel = min(stack.tunnels())
+    with stack.load(clients=4, sleep_ms=20) as calls:
+        stack.kubectl.run("delete", "pod", tunnel, f"--namespace={stack.namespace}", "--wait=false")
+        eventually(
+            lambda: tunnel not in stack.tunnels() and len(stack.tunnels()) == SERVERS,
+            "another tunnel pod is ready",
+            timeout_seconds=SUCCESSOR_SECONDS,
+        )
+        stack.enough(calls)
+
+
+def test_servers_outlive_their_virtual_kubelet(stack: SlurmStack) -> None:
+    jobs = stack.jobs()
+    place = f"--namespace={INTERLINK}"
+    with stack.load(clients=4, sleep_ms=20) as calls:
+        stack.kubectl.run("scale", f"deployment/{VIRTUAL_KUBELET}", "--replicas=0", place)
+        stack.enough(calls)
+        stack.kubectl.run("scale", f"deployment/{VIRTUAL_KUBELET}", "--replicas=1", place)
+        stack.kubectl.run("rollout", "status", f"deployment/{VIRTUAL_KUBELET}", place, "--timeout=120s")
+    assert stack.jobs() == jobs
+
+
+def test_a_killed_job_costs_no_call_that_may_be_sent_again_and_has_a_successor(stack: SlurmStack) -> None:
+    job = min(stack.jobs())
+    with stack.load(clients=4, sleep_ms=20) as calls:
+        slurm("scancel", "--full", "--signal=KILL", job)
+        stack.wait_until_whole(without=frozenset({job}))
+        stack.enough(calls)
+
+
+def test_nothing_is_left_of_servers_that_ended(stack: SlurmStack) -> None:
+    assert len(stack.virtual_pods()) == len(stack.jobs()) == SERVERS
+    tunnels = stack.get("deployments", "--selector=app.kubernetes.io/managed-by=interlink")["items"]
+    assert len(tunnels) == SERVERS
