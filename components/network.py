@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from stacks.schema.url import endpoint
+from stacks.schema.url import cluster_service, endpoint
 
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 """Label with its name that the API server puts on every namespace."""
@@ -45,6 +45,9 @@ def addresses(cidrs: Sequence[str]) -> list[dict[str, Any]]:
     return [{"ipBlock": {"cidr": cidr}} for cidr in cidrs]
 
 
+OWN_NAMESPACE: Mapping[str, Any] = {"podSelector": {}}
+"""Every pod of the policy's own namespace."""
+
 IN_CLUSTER: Mapping[str, Any] = {"namespaceSelector": {}}
 """Every pod of the cluster."""
 
@@ -64,18 +67,18 @@ def edge_to_url(url: str) -> Edge:
     """Return traffic to the server of a URL. A NetworkPolicy knows addresses and pods, not names.
 
     - An IP address: that address, on its port.
-    - A Service of the cluster (`….svc`, `….svc.<cluster domain>`): each pod of its namespace, on any port, since a
-      policy compares the port of the pod, which the URL does not tell.
+    - A Service of the cluster (`minio`, `minio.models`, `minio.models.svc`): each pod of its namespace, on any port,
+      since a policy compares the port of the pod, which the URL does not tell.
     - Another name: any address, on its port.
     """
     _, host, port = endpoint(url)
     try:
         prefix_length = ip_address(host).max_prefixlen
     except ValueError:
-        service = host.split(".")
-        if service[2:3] == ["svc"]:
-            return Edge(peers=(namespace_pods(service[1]),), ports=())
-        return Edge(peers=(), ports=(port,))
+        service = cluster_service(host)
+        if service is None:
+            return Edge(peers=(), ports=(port,))
+        return Edge(peers=(namespace_pods(service.namespace) if service.namespace else OWN_NAMESPACE,), ports=())
     return Edge(peers=addresses([f"{host}/{prefix_length}"]), ports=(port,))
 
 

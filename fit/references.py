@@ -1,6 +1,5 @@
 """Questions on objects that must be there already: secrets, classes of pods, nodes, namespaces and Services."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,9 +18,9 @@ from fit.demand import Demand, Workload
 from fit.namespace import how_to_create, is_awaited
 from fit.row import Finding, misfit, ok, unknown
 from stacks.origin import leaves
+from stacks.schema.url import cluster_service, endpoint
 
 _PULL_TYPES = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
-_SERVICE_URL = re.compile(r"https?://([a-z0-9-]+)\.([a-z0-9-]+)\.svc[^:/]*(?::(\d+))?")
 
 
 def secrets(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
@@ -159,11 +158,12 @@ def _peers(demand: Demand) -> set[str]:
 def prometheus(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     """Find the Service of the Prometheus that KEDA and admission ask."""
     for url in sorted(_asked_urls(demand)):
-        found = _SERVICE_URL.match(url)
-        if found is None:
+        asked = endpoint(url)
+        called = cluster_service(asked.host)
+        if called is None:
             yield unknown(f"{url} is no Service of the cluster: ask it from a pod")
             continue
-        name, namespace, port = found.groups()
+        name, namespace = called
         if namespace == demand.namespace and demand.makes("Service", name):
             continue
         service = cluster.get(SERVICES, name, namespace)
@@ -171,10 +171,10 @@ def prometheus(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
         where = demand.at("site", "monitoring", "url")
         if service is None:
             yield misfit(f"{where} is {url}, and there is no Service `{name}` in namespace `{namespace}`: correct it")
-        elif int(port or 80) not in ports:
+        elif asked.port not in ports:
             yield misfit(f"{where} is {url}, and that Service has the ports {ports}: correct the port")
         else:
-            yield ok(f"Service `{name}` in namespace `{namespace}` has port {port or 80}")
+            yield ok(f"Service `{name}` in namespace `{namespace}` has port {asked.port}")
 
 
 def _asked_urls(demand: Demand) -> set[str]:

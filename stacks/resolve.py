@@ -9,6 +9,7 @@ from stacks.assemble import Assembler, Resolved
 from stacks.collisions import collisions
 from stacks.errors import ConfigurationError, Problem, Write, choice, found
 from stacks.origin import Json, KeyPath, dotted, leaves
+from stacks.plain_secrets import of_plain_secrets
 from stacks.reference import read_reference_file
 from stacks.schema import StackConfig
 from stacks.stack_file import PROJECT, StackFile
@@ -67,6 +68,7 @@ def _checked(file: StackFile, assembler: Assembler) -> tuple[Resolved | None, li
         *_missing_secrets(file, resolved),
         *_broken_owner(resolved, assembler),
         *_broken_references(resolved, assembler.root),
+        *of_plain_secrets(resolved.tree),
     ]
 
 

@@ -15,6 +15,8 @@ _TOP = ("config", "encryptionsalt", "encryptedkey", "secretsprovider")
 _OVERRIDE: KeyPath = ("config", f"{PROJECT}:override")
 _NONCE_BYTES, _TAG_BYTES = 12, 16
 """AES-256-GCM, with which Pulumi encrypts by a passphrase or a key."""
+_CLOUD_HEAD = bytes([0, 0, 1, 0])
+"""Start of what Pulumi Cloud encrypts, in base64 `AAABA`. Keys of S3 are valid base64 too, but for this."""
 
 
 def of_stack_file(
@@ -182,14 +184,21 @@ class _Checker:
                 sentence = f"{key}: found plain text: a secret must be encrypted: {command}"
                 yield self._problem(path, sentence)
             elif not _is_ciphertext(encrypted["secure"]):
-                rule = "must be as Pulumi encrypted it"
-                yield self._problem(path, f"{key}: found a `secure` that is not encrypted: {rule}: {command}")
-        elif not (namespace == PROJECT and encrypted and self._secrets is None):
+                yield self._not_encrypted(key)
+        elif namespace == PROJECT and encrypted and self._secrets is None:
+            if not _is_ciphertext(encrypted["secure"]):
+                yield self._not_encrypted(key)
+        else:
             advice = self._unknown(key, value, secret=encrypted is not None)
             known = [f"{PROJECT}:{each}" for each in (*KEYS, *(self._secrets or ()))]
             rule = f"must be one of {', '.join(known)}"
             sentence = f"config: found the key `{key}`, which is not known: {rule}: {advice.words}"
             yield self._problem(path, sentence, *advice.edits)
+
+    def _not_encrypted(self, key: str) -> Problem:
+        rule = "must be as Pulumi encrypted it"
+        sentence = f"{key}: found a `secure` that is not encrypted: {rule}: {self._command(key)}"
+        return self._problem(("config", key), sentence)
 
     def _unknown(self, key: str, value: Json, *, secret: bool) -> Advice:
         path: KeyPath = ("config", key)
@@ -279,12 +288,13 @@ def _place(key: str) -> tuple[str, ...] | None:
 
 
 def _is_ciphertext(secure: Json) -> bool:
-    """Tell whether a text can be what Pulumi encrypted: base64, or `v1:`, a nonce and a ciphertext with its tag."""
-    if not isinstance(secure, str) or not secure:
+    """Tell whether a text can be what Pulumi encrypted: by Pulumi Cloud, or as `v1:` with a nonce."""
+    if not isinstance(secure, str):
         return False
-    pieces = [_decoded(piece) for piece in secure.removeprefix("v1:").split(":")]
     if not secure.startswith("v1:"):
-        return len(pieces) == 1 and bool(pieces[0])
+        cloud = _decoded(secure) or b""
+        return cloud.startswith(_CLOUD_HEAD) and len(cloud) >= len(_CLOUD_HEAD) + _NONCE_BYTES + _TAG_BYTES
+    pieces = [_decoded(piece) for piece in secure.removeprefix("v1:").split(":")]
     sizes = [len(piece) for piece in pieces if piece is not None]
     return len(sizes) == len(pieces) == 2 and sizes[0] == _NONCE_BYTES and sizes[1] >= _TAG_BYTES
 

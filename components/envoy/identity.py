@@ -14,7 +14,7 @@ from components.envoy.replies import local_reply
 from components.envoy.routes import HEALTH_CHECK_PATH
 from components.envoy.tls import PUBLIC_AUTHORITIES_SECRET, client_side, public_authorities
 from components.envoy.typed import Config, extension, response_matches, seconds, socket_address
-from components.network import Edge
+from components.network import edge_to_url
 from components.timing import Timing
 from stacks.schema.clients import CertificateClients, Clients, TokenClients, TokenIssuer
 
@@ -66,7 +66,7 @@ def _of_tokens(clients: TokenClients, timing: Timing) -> Feature:
         files=public_authorities(),
         awaited_secrets=[PUBLIC_AUTHORITIES_SECRET],
         # Any peer: the key servers are known by name, and a NetworkPolicy takes addresses only.
-        egress=[Edge(peers=[], ports=sorted({_host_and_port(issuer)[1] for issuer in issuers}))],
+        egress=[edge_to_url(issuer.jwks_url) for issuer in issuers],
     )
 
 

@@ -43,9 +43,32 @@ class Model(BaseModel):
     @model_validator(mode="after")
     def _rules_hold(self) -> Self:
         broken = tuple(self.broken_rules())
+        broken += tuple(self._repeated_items({_first_step(field) for rule in broken for field in rule.fields}))
         if broken:
             raise BrokenRulesError(broken)
         return self
+
+    def _repeated_items(self, told: set[str]) -> Iterator[BrokenRule]:
+        """Yield each item that a list has twice, but for lists of which another rule is broken."""
+        for name, field in type(self).model_fields.items():
+            items = getattr(self, name)
+            if not isinstance(items, tuple) or name in told or _WORDS in field.metadata:
+                continue
+            for index, item in enumerate(items):
+                if (first := items.index(item)) < index:
+                    thing = f"`{item}`" if isinstance(item, str | int) else f"the same as in {name}[{first}]"
+                    yield BrokenRule(
+                        f"{name}[{index}] is {thing}, which the list has already: remove one of the two",
+                        (f"{name}.{index}", f"{name}.{first}"),
+                    )
+
+
+_WORDS = "words of a command line"
+"""Metadata of a list whose items are words, and may repeat."""
+
+
+def _first_step(field: str | KeyPath) -> str:
+    return field.partition(".")[0] if isinstance(field, str) else str(field[0])
 
 
 def twice(names: list[str]) -> list[str]:
@@ -133,6 +156,17 @@ DnsLabel = Annotated[
     ),
 ]
 """A name that Kubernetes takes for a namespace, a Service or a pool: RFC 1123 label."""
+
+
+def _not_of_kubernetes(namespace: str) -> str:
+    if namespace.startswith("kube-"):
+        msg = "namespaces whose names begin with kube- belong to Kubernetes itself: write one of your own"
+        raise ValueError(msg)
+    return namespace
+
+
+OwnNamespace = Annotated[DnsLabel, AfterValidator(_not_of_kubernetes)]
+"""A namespace in which the program makes objects."""
 
 ObjectName = Annotated[
     str,
@@ -334,3 +368,6 @@ Count = Annotated[int, Field(ge=1)]
 
 Text = Annotated[str, Field(min_length=1)]
 """Text that is not empty."""
+
+Words = Annotated[tuple[Text, ...], Field(min_length=1), _WORDS]
+"""Words of a command line, of which one may occur twice."""

@@ -23,6 +23,7 @@ from stacks.schema.base import (
     LabelKey,
     LabelValue,
     Model,
+    OwnNamespace,
     Port,
     SecretName,
     Text,
@@ -54,7 +55,7 @@ class Access(Model):
     """Path of the kubeconfig; by default the files of KUBECONFIG, merged as by kubectl, else ~/.kube/config."""
     kubernetes_version: KubernetesRelease | None = None
     """Minor release of the cluster, such as "1.29", for the checks that need no cluster; none: not known."""
-    namespace: DnsLabel
+    namespace: OwnNamespace
     """Namespace of the stack, such as `sonic-{experiment}`."""
     create_namespace: bool = False
     """true: the stack creates the namespace, with the labels of its pod security level. false: it must exist."""
@@ -72,11 +73,12 @@ class Access(Model):
     the cluster's DNS Service needs that one too: `kubectl get service -n kube-system kube-dns`."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """A family is named once."""
-        for family in twice(list(self.ip_families)):
+        """The namespace `default` is there already, in every cluster."""
+        if self.create_namespace and self.namespace == "default":
             yield BrokenRule(
-                f"ip_families names {family} twice: write the family of the cluster once, or IPv4 and IPv6",
-                ("ip_families",),
+                "create_namespace is true but namespace is `default`, which every cluster has: write a namespace of "
+                "the stack's own, or set create_namespace to false",
+                ("create_namespace", "namespace"),
             )
 
 

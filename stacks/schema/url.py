@@ -28,6 +28,33 @@ def endpoint(url: str) -> Endpoint:
     return Endpoint(parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme])
 
 
+class ClusterService(NamedTuple):
+    """A Service of the cluster that a pod calls by name."""
+
+    name: str
+    namespace: str | None
+    """Its namespace; None: that of the pod that calls."""
+
+
+_PUBLIC_DOMAINS = frozenset({"com", "edu", "gov", "info", "int", "mil", "net", "org"})
+"""Ends of public names. Those of countries have two letters."""
+
+
+def cluster_service(host: str) -> ClusterService | None:
+    """Return the Service that the DNS of a cluster finds for a name, None for another name or an address.
+
+    The names are `minio`, `minio.models`, and `minio.models.svc` with or without the cluster's domain. A name of two
+    words is a Service too, unless it ends as public names do.
+    """
+    if _kind(host) != "DNS name":
+        return None
+    name, *rest = host.split(".")
+    if not rest:
+        return ClusterService(name, None)
+    by_two = len(rest) == 1 and len(rest[0]) != len("ch") and rest[0] not in _PUBLIC_DOMAINS
+    return ClusterService(name, rest[0]) if by_two or rest[1:2] == ["svc"] else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class _UrlRule:
     """A check of every part of a URL. Each refusal is one sentence with its way out."""
@@ -36,6 +63,8 @@ class _UrlRule:
     path: Literal["none", "any", "required"]
     query: bool = False
     hosts: Literal["any", "no IPv6 address", "DNS name"] = "any"
+    asked_by: str | None = None
+    """Pod of another namespace that calls the URL, for which a Service's name alone is another Service."""
     secrets: str = "take out all up to the @"
     """Way out for a URL with a user name and password."""
     example: str
@@ -72,6 +101,13 @@ class _UrlRule:
             raise ValueError(msg)
         if (self.hosts == "DNS name" and kind != "DNS name") or (self.hosts == "no IPv6 address" and kind == "IPv6"):
             msg = f"the host of this URL must be {self._host_rule()}: write one such as {self.example}"
+            raise ValueError(msg)
+
+        if self.asked_by is not None and (service := cluster_service(parts.hostname or "")) and not service.namespace:
+            msg = (
+                f"the host of this URL must have the Service's namespace, since {self.asked_by} is in another one: "
+                f"write {service.name}.NAMESPACE.svc"
+            )
             raise ValueError(msg)
 
     def _host_rule(self) -> str:
@@ -147,6 +183,7 @@ PrometheusUrl = Annotated[
         _UrlRule(
             schemes=("http", "https"),
             path="any",
+            asked_by="KEDA",
             secrets="name the Pulumi secret of a token in token_secret, or that of another header in secret_header, "
             "and take out all up to the @",
             example="http://prometheus.monitoring.svc:9090",

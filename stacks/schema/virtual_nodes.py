@@ -16,6 +16,7 @@ from stacks.schema.base import (
     ImageReference,
     InterLinkRelease,
     Model,
+    OwnNamespace,
     PlainPath,
     Port,
     SecretName,
@@ -23,6 +24,7 @@ from stacks.schema.base import (
     SshPublicKey,
     Text,
     UserName,
+    Words,
     twice,
 )
 from stacks.schema.url import HttpsUrl
@@ -48,7 +50,7 @@ class SocketApi(Model):
     plugin_image: ImageReference
     """Slurm plugin with the Slurm commands of the cluster's release, and munge where the cluster has it. Its root is
     read-only; it may write to /run, /tmp and /var/log."""
-    plugin_command: Annotated[tuple[Text, ...], Field(min_length=1)]
+    plugin_command: Words
     """Command that starts the plugin in the image, and munged before it: a program and its arguments."""
     mounts: tuple[PluginMount, ...] = ()
     """Claims that the plugin needs: the one that holds slurm.data_folder, munge's key, slurm.conf."""
@@ -161,7 +163,7 @@ class SlurmCluster(Model):
     path."""
     runtime_path: AbsolutePath = "/usr/bin/apptainer"
     """apptainer or singularity, on the compute nodes."""
-    runtime_options: Annotated[tuple[Text, ...], Field(min_length=1)] = ("--nv", "--no-eval", "--containall")
+    runtime_options: Words = ("--nv", "--no-eval", "--containall")
     """Options before those of a pool."""
     commands_folder: AbsolutePath = "/usr/bin"
     """Folder of sbatch, squeue, scancel and sinfo, where the plugin runs."""
@@ -190,7 +192,7 @@ class VirtualNode(Model):
     """Name of the node."""
     interlink: InterLinkRelease
     """Release of interLink, of both sides, such as "0.6.1"."""
-    namespace: DnsLabel
+    namespace: OwnNamespace
     """Namespace of the virtual kubelet and its ServiceAccount. It must exist."""
     service_account: DnsLabel | None = None
     """ServiceAccount of the virtual kubelet; by default it has the node's name. Stacks let it make tunnels in their

@@ -82,7 +82,7 @@ def test_an_address_is_reached_alone() -> None:
     }
 
 
-@pytest.mark.parametrize("host", ["minio.storage.svc", "minio.storage.svc.cluster.local"])
+@pytest.mark.parametrize("host", ["minio.storage", "minio.storage.svc", "minio.storage.svc.cluster.local"])
 def test_a_service_of_the_cluster_is_reached_on_the_ports_of_its_pods(host: str) -> None:
     assert edge_to_url(f"http://{host}:80").rule("to") == {
         "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "storage"}}}],
@@ -90,8 +90,13 @@ def test_a_service_of_the_cluster_is_reached_on_the_ports_of_its_pods(host: str)
     }
 
 
-def test_a_name_is_reached_anywhere_on_its_port() -> None:
-    assert edge_to_url("https://s3.example.org").rule("to") == {"ports": [{"port": 443, "protocol": "TCP"}]}
+def test_a_service_of_the_own_namespace_is_reached_on_the_ports_of_its_pods() -> None:
+    assert edge_to_url("http://minio:9000").rule("to") == {"to": [{"podSelector": {}}], "ports": []}
+
+
+@pytest.mark.parametrize("host", ["s3.example.org", "example.org", "cern.ch", "s3.svc.example"])
+def test_a_name_is_reached_anywhere_on_its_port(host: str) -> None:
+    assert edge_to_url(f"https://{host}").rule("to") == {"ports": [{"port": 443, "protocol": "TCP"}]}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,47 @@
+"""Refuses keys and tokens that are written in the files in plain text, where everybody who reads git has them."""
+
+import re
+from collections.abc import Iterator
+
+from stacks.errors import Problem
+from stacks.origin import KeyPath, Tree, dotted, leaves
+
+_KEYS = {
+    "an access key of S3": r"\b(AKIA|ASIA)[A-Z0-9]{16}\b",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    "a JSON Web Token": r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}",
+    "a token of GitHub": r"\b(gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{22})",
+    "a token of GitLab": r"\bglpat-[\w-]{20}",
+    "a token of Hugging Face": r"\bhf_[A-Za-z]{30}",
+}
+"""What a text looks like -> the form of such a text."""
+_VARIABLES: KeyPath = ("experiment", "server", "environment")
+_SECRET_VARIABLE = re.compile(
+    r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|ACCESS_KEY|SECRET_KEY|PRIVATE_KEY)$", re.IGNORECASE
+)
+"""Form of the name of a variable that holds a password or a token."""
+
+
+def of_plain_secrets(tree: Tree) -> Iterator[Problem]:
+    """Yield a problem for each text of site, experiment and override that looks like a key. None of them shows it."""
+    for path, value in leaves(tree.value):
+        kind = _kind(path, value) if isinstance(value, str) else None
+        if kind is None:
+            continue
+        way_out = "name a Pulumi secret by a key that ends in _secret, or leave it out"
+        if path[: len(_VARIABLES)] == _VARIABLES:
+            secret = str(path[-1]).lower().replace("_", "-")
+            way_out = (
+                f"write `{path[-1]}: {secret}` below experiment.server.secret_environment instead, and set that secret"
+            )
+        rule = "which everybody would have who reads git"
+        yield Problem(tree.nearest_origin(path).place, f"{dotted(path)}: found {kind} in plain text, {rule}: {way_out}")
+
+
+def _kind(path: KeyPath, text: str) -> str | None:
+    """Return the kind of key that a text looks like. A variable that names a file of one holds none."""
+    for kind, form in _KEYS.items():
+        if re.search(form, text):
+            return kind
+    named = path[: len(_VARIABLES)] == _VARIABLES and _SECRET_VARIABLE.search(str(path[-1]))
+    return "a password or token" if named and text and not text.startswith("/") else None
