@@ -3,7 +3,7 @@
 import json
 import math
 import os
-import re
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -21,11 +21,11 @@ from access.kubeconfig import find_context
 from stacks.errors import ConfigurationError
 from stacks.schema import StackConfig
 from stacks.schema.site import ExternalPrometheus, OperatorPrometheus, OwnPrometheus, SitePrometheus
+from stacks.schema.url import cluster_service, endpoint
 
 PATIENCE_SECONDS = 60.0
 """Time until the first series are there: twice the slowest scrape interval in use at sites."""
 _CALL_SECONDS = 15
-_SERVICE = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)(\.svc(\..+)?)?")
 
 Ask = Callable[[str], Mapping[str, Any]]
 """Puts a query to Prometheus, and returns its answer. Raises CheckError, or NotAskedError."""
@@ -156,20 +156,22 @@ def asker(config: StackConfig, stack: str, root: Path) -> Ask:
     monitoring = config.site.monitoring
     if isinstance(monitoring, OwnPrometheus):
         return _through_api_server(config, "http", f"{config.name}-prometheus", config.namespace, 9090, "")
-    url = urllib.parse.urlsplit(monitoring.url)
-    service = _SERVICE.fullmatch(url.hostname or "")
-    if service and service[3]:
-        port = url.port or (443 if url.scheme == "https" else 80)
+    server = endpoint(monitoring.url)
+    service = cluster_service(server.host)
+    if service and service.namespace:
         if monitoring.token_secret or monitoring.secret_header:
-            return _not_asked("the API server passes no credentials on", service[1], service[2], port)
-        return _through_api_server(config, url.scheme, service[1], service[2], port, url.path)
-    return _by_http(monitoring.url, _header(monitoring, stack, root))
+            return _not_asked("the API server passes no credentials on", service.name, service.namespace, server.port)
+        path = urllib.parse.urlsplit(monitoring.url).path
+        return _through_api_server(config, server.scheme, service.name, service.namespace, server.port, path)
+    return _by_http(monitoring.url, _header(monitoring, stack, root), monitoring.authorities)
 
 
 def by_url(config: StackConfig, url: str, stack: str, root: Path) -> Ask:
     """Return the way to the Prometheus of a stack at another URL, such as that of a forwarded port."""
     monitoring = config.site.monitoring
-    return _by_http(url, _header(monitoring, stack, root) if isinstance(monitoring, SitePrometheus) else {})
+    if isinstance(monitoring, OwnPrometheus):
+        return _by_http(url, {}, None)
+    return _by_http(url, _header(monitoring, stack, root), monitoring.authorities)
 
 
 def _header(monitoring: SitePrometheus, stack: str, root: Path) -> Mapping[str, str]:
@@ -197,13 +199,15 @@ def _path(base: str, query: str) -> str:
     return f"{base.rstrip('/')}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
 
 
-def _by_http(url: str, header: Mapping[str, str]) -> Ask:
+def _by_http(url: str, header: Mapping[str, str], authorities: str | None) -> Ask:
+    trusted = ssl.create_default_context(cadata=authorities)
+
     def ask(query: str) -> Mapping[str, Any]:
         request = urllib.request.Request(_path(url, query))  # noqa: S310
         for name, value in header.items():
             request.add_unredirected_header(name, value)
         try:
-            with urllib.request.urlopen(request, timeout=_CALL_SECONDS) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=_CALL_SECONDS, context=trusted) as answer:  # noqa: S310
                 return _json(answer.read(), url)
         except urllib.error.HTTPError as error:
             if error.code in (401, 403):
@@ -215,6 +219,12 @@ def _by_http(url: str, header: Mapping[str, str]) -> Ask:
             return _json(error.read(), url)
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
+            if isinstance(reason, ssl.SSLCertVerificationError):
+                msg = (
+                    f"{url} shows a certificate that is not trusted ({reason.verify_message}): write the certificates "
+                    "of its authorities as site.monitoring.authorities"
+                )
+                raise CheckError(msg) from error
             msg = (
                 f"{url} does not answer here ({reason}): see that it runs; if the cluster alone reaches it, forward a "
                 "port and ask that with --prometheus http://127.0.0.1:PORT"

@@ -47,7 +47,7 @@ import pulumi_kubernetes as k8s
 
 from components import queries
 from components.base import Manifest, SonicComponent
-from components.monitoring.credentials import HEADER_KEY, VALUE_KEY, PrometheusCredentials
+from components.monitoring.credentials import AUTHORITIES_KEY, HEADER_KEY, VALUE_KEY, PrometheusCredentials
 from components.server_pool import ScaleTarget, ServerPool
 from stacks.schema.experiment import Scaling
 
@@ -74,7 +74,7 @@ class AutoscalingArgs:
     prometheus_url: str
     """Prometheus as KEDA reaches it, such as `http://sonic-cms-prometheus.sonic-cms.svc.cluster.local:9090`."""
     credentials: PrometheusCredentials | None = None
-    """Header that Prometheus requires; None: none."""
+    """Header that Prometheus requires, and its authorities; None: neither."""
     timeout_ms: int | None = None
     """Time that Prometheus may take to answer; None: KEDA's own."""
 
@@ -150,6 +150,7 @@ def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
 def trigger_authentication_spec(credentials: PrometheusCredentials) -> dict[str, Any]:
     """Return the spec of the TriggerAuthentication. A bearer token is the custom header `Authorization` too."""
     keys = {"customAuthHeader": HEADER_KEY, "customAuthValue": VALUE_KEY}
+    keys |= {"ca": AUTHORITIES_KEY} if credentials.authorities else {}
     return {
         "secretTargetRef": [
             {"parameter": parameter, "name": credentials.secret_name, "key": key} for parameter, key in keys.items()

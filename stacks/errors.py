@@ -10,6 +10,7 @@ from stacks.origin import Json, KeyPath
 
 _FOUND_LENGTH_MAX = 60
 _CREDENTIALS = re.compile(r"//[^@\s]*@")
+_PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*")
 
 
 class Write(NamedTuple):
@@ -80,8 +81,9 @@ class ConfigurationError(Exception):
 
 
 def found(value: Any) -> str:
-    """Return a value as JSON, cut to a length that a sentence can hold, without user name and password of a URL."""
+    """Return a value as JSON, cut to a length that a sentence can hold, without a URL's password and a private key."""
     text = _CREDENTIALS.sub("//…@", json.dumps(value, ensure_ascii=False))
+    text = _PRIVATE_KEY.sub(r"\1…", text)
     return text if len(text) <= _FOUND_LENGTH_MAX else f"{text[: _FOUND_LENGTH_MAX - 1]}…"
 
 

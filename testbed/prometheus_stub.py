@@ -1,12 +1,15 @@
 """Stand-in for Prometheus: it answers every query of the HTTP API with a body that the test or experiment sets."""
 
 import json
+import ssl
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from http.server import ThreadingHTTPServer
 from typing import Self
 
+from testbed.authority import Credentials
 from testbed.loopback import QuietHandler
 
 CLOSED = b""
@@ -25,10 +28,10 @@ def vector(*values: str, at_seconds: float | None = None) -> bytes:
 class PrometheusStub:
     """Answers every query with `answer` on a free port of loopback until closed; use as a context manager.
 
-    With `CLOSED` it hangs up, and with None it never answers.
+    With credentials it speaks TLS. With `CLOSED` it hangs up, and with None it never answers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, credentials: Credentials | None = None) -> None:
         self.answer: bytes | None = vector("0")
         self.asked = 0
         """Queries so far."""
@@ -48,6 +51,15 @@ class PrometheusStub:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._scheme = "http"
+        if credentials is not None:
+            self._scheme = "https"
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            with tempfile.NamedTemporaryFile("w") as pem:
+                pem.write(credentials.key + credentials.certificate)
+                pem.flush()
+                context.load_cert_chain(pem.name)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     @property
     def port(self) -> int:
@@ -57,7 +69,7 @@ class PrometheusStub:
     @property
     def url(self) -> str:
         """Base URL of the API."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, name="prometheus-stub", daemon=True).start()

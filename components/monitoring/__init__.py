@@ -17,7 +17,7 @@ from components.base import Manifest, SonicComponent
 from components.labels import version_label
 from components.monitoring.args import MonitoringArgs
 from components.monitoring.configuration import configuration
-from components.monitoring.credentials import PrometheusCredentials, secret_data
+from components.monitoring.credentials import AUTHORITIES_KEY, PrometheusCredentials, secret_data
 from components.monitoring.deployment import CONFIG_FILE, PORT, START_SECONDS, deployment_spec, service_spec
 from components.monitoring.discovery import MONITOR_API_VERSION, monitors, services
 from components.rollout import SMALL_IMAGE_PULL_SECONDS, Promise, RolledOut, not_awaited, revision_of
@@ -37,7 +37,7 @@ class Monitoring(SonicComponent):
     rolled_out: RolledOut | None
     """The own Prometheus that an update promises; None: the site's is read."""
     credentials: PrometheusCredentials | None
-    """Header that Prometheus requires of readers; None: none."""
+    """Header that Prometheus requires of readers, and its authorities; None: neither."""
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -61,7 +61,9 @@ class Monitoring(SonicComponent):
         secret: k8s.core.v1.Secret = k8s.core.v1.Secret(
             self.child("credentials"), metadata=metadata, string_data=data, immutable=True, opts=self.options()
         )
-        return PrometheusCredentials(secret_name=secret.metadata.apply(lambda metadata: str(metadata.name)))
+        return PrometheusCredentials(
+            secret_name=secret.metadata.apply(lambda metadata: str(metadata.name)), authorities=AUTHORITIES_KEY in data
+        )
 
     def _announce(self, args: MonitoringArgs) -> None:
         """Make the objects by which the site's Prometheus finds the pods."""

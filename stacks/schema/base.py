@@ -1,6 +1,7 @@
 """The base class of the configuration models, rules over several fields, and named kinds of text."""
 
 import ipaddress
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, NamedTuple, Self
 
@@ -101,6 +102,32 @@ def _network(cidr: str) -> str:
         msg = f"must be a range of IP addresses ({error}): write one such as 10.0.0.0/8"
         raise ValueError(msg) from error
     return cidr
+
+
+_A_CERTIFICATE = (
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBMDCB46ADAgECAhRy78YKY+FT/qs/4x42sTWe0tYqMjAFBgMrZXAwDTELMAkG\n"
+    "A1UEAwwCY2EwIBcNMjYxMTI3MjEyOTExWhgPMjEyNjExMDMyMTI5MTFaMA0xCzAJ\n"
+    "BgNVBAMMAmNhMCowBQYDK2VwAyEALXRvaNrJdiISudCFJfcEOiot1DdO9I4PdeQu\n"
+    "evfC+4yjUzBRMB0GA1UdDgQWBBQh30noLGUaEgX33NbPjPHasiQJuzAfBgNVHSME\n"
+    "GDAWgBQh30noLGUaEgX33NbPjPHasiQJuzAPBgNVHRMBAf8EBTADAQH/MAUGAytl\n"
+    "cANBAAfvvK2SgE61/k4fwVP+MAkX2RqucT+HBbHpHJgAmNRpwZSSjTfvCBAUNyE7\n"
+    "lTsysVV3cSxQ7VS36vJyjVvpewc=\n"
+    "-----END CERTIFICATE-----\n"
+)
+
+
+def _certificates(text: str) -> str:
+    way_out = "write them in PEM, from BEGIN CERTIFICATE to END CERTIFICATE, below `|`"
+    if "PRIVATE KEY" in text:
+        msg = "there is a private key in it, which must not be in git: take the key out and make a new one"
+        raise ValueError(msg)
+    try:
+        ssl.create_default_context(cadata=text)
+    except ssl.SSLError as error:
+        msg = f"must be certificates of authorities: {way_out}"
+        raise ValueError(msg) from error
+    return text
 
 
 def _supported(product: str, oldest: str, *, upgraded: str) -> AfterValidator:
@@ -359,6 +386,13 @@ UserName = Annotated[
     _text("a user name (lower-case letters, digits, dashes)", r"^[a-z_][a-z0-9_-]*$", example="sonic", length_max=32),
 ]
 """The name of a user of Linux."""
+
+Certificates = Annotated[
+    str,
+    Field(title="certificates in PEM", min_length=1, examples=[_A_CERTIFICATE]),
+    AfterValidator(_certificates),
+]
+"""Certificates of authorities, which are no secrets."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 """A TCP port."""

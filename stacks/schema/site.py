@@ -11,6 +11,7 @@ from stacks.releases import KEDA_OLDEST, parts
 from stacks.schema.base import (
     AbsolutePath,
     BrokenRule,
+    Certificates,
     Cidr,
     Count,
     DnsLabel,
@@ -37,7 +38,7 @@ from stacks.schema.patches import Patch, PatchTarget
 from stacks.schema.pod_settings import PodSettings
 from stacks.schema.pools import InterLinkPool, Pool
 from stacks.schema.storage import CvmfsHostPath, DataHostPath, Storage
-from stacks.schema.url import PrometheusUrl
+from stacks.schema.url import PrometheusUrl, endpoint
 from stacks.schema.virtual_nodes import VirtualNode
 
 
@@ -175,9 +176,18 @@ class SitePrometheus(Model):
     """Pulumi secret with the bearer token that Prometheus requires of whoever queries it."""
     secret_header: SecretHeader | None = None
     """Header that Prometheus requires instead of a bearer token."""
+    authorities: Certificates | None = None
+    """Certificates of the authorities, in PEM, with which KEDA, the admission controller and the acceptance check check
+    that of Prometheus; by default the public ones. The key of no authority belongs here."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """KEDA sends a token or a header."""
+        """KEDA sends a token or a header, and a certificate is shown by https alone."""
+        if self.authorities is not None and endpoint(self.url).scheme != "https":
+            yield BrokenRule(
+                "authorities is set but url begins with http://, where no certificate is shown: begin it with "
+                "https://, or remove authorities",
+                ("authorities", "url"),
+            )
         if self.token_secret is not None and self.secret_header is not None:
             yield BrokenRule(
                 "token_secret and secret_header are both set, but KEDA sends one secret header: remove one",

@@ -12,6 +12,7 @@ from acceptance.handshake import Result, Row
 from acceptance.metrics import Ask, MetricQuery, ask_prometheus, asker, by_url, queries_of
 from stacks.resolve import ROOT
 from stacks.schema import StackConfig
+from testbed.authority import Authority
 from testbed.loopback import free_port
 from testbed.prometheus_stub import PrometheusStub, vector
 from tests.support.configs import stack_config
@@ -159,6 +160,17 @@ def test_the_required_header_comes_from_the_pulumi_secret(tmp_path: Path, monkey
         config = external(url=stub.url, token_secret="prometheus-token")  # noqa: S106
         assert only_row(config, asker(config, "case", ROOT)).result is Result.OK
         assert stub.headers["authorization"] == "Bearer value-of-sonic:prometheus-token"
+
+
+def test_the_certificate_of_prometheus_is_checked_with_the_authorities_of_the_site() -> None:
+    authority = Authority("site")
+    with PrometheusStub(authority.sign_host("localhost")) as stub:
+        known = external(url=stub.url, authorities=authority.certificate)
+        assert only_row(known, asker(known, "case", ROOT)).result is Result.OK
+        unknown = external(url=stub.url)
+        row = only_row(unknown, asker(unknown, "case", ROOT))
+    assert row.result is Result.FAILED
+    assert "write the certificates of its authorities as site.monitoring.authorities" in row.detail
 
 
 @pytest.mark.parametrize("stack", STACKS)

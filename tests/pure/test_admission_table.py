@@ -16,6 +16,7 @@ from components.envoy.admission.controller.limits import Decision, Load, decide,
 from components.envoy.admission.controller.policy import CLUSTER, NEXT_CLUSTER, Policy
 from components.envoy.admission.controller.prometheus import Prometheus, queue_ms_of
 from stacks.schema.experiment import Admission
+from testbed.authority import Authority
 from testbed.polling import eventually
 from testbed.prometheus_stub import PrometheusStub, vector
 from tests.support.prometheus import NO_ANSWERS, answers
@@ -66,6 +67,18 @@ def test_prometheus_gets_the_header_that_it_requires(tmp_path: Path) -> None:
         asking.start()
         eventually(lambda: asking.queue_ms() == 5, "the controller reads the answer")
         assert stub.headers["authorization"] == "Bearer token"
+
+
+def test_prometheus_is_known_by_the_authorities_of_the_site(tmp_path: Path) -> None:
+    authority = Authority("site")
+    (tmp_path / "header").write_text("Accept")
+    (tmp_path / "value").write_text("application/json")
+    (tmp_path / "ca.crt").write_text(authority.certificate)
+    with PrometheusStub(authority.sign_host("localhost")) as stub:
+        stub.answer = vector("5")
+        asking = Prometheus(replace(POLICY, prometheus_url=stub.url, credentials_folder=str(tmp_path)))
+        asking.start()
+        eventually(lambda: asking.queue_ms() == 5, "the controller reads the answer")
 
 
 def test_requests_in_progress_decide_when_the_wait_is_unknown() -> None:

@@ -29,8 +29,8 @@ class Policy:
     query: str
     """PromQL of the wait in the servers' queues, in milliseconds."""
     credentials_folder: str | None
-    """Folder with the name and the value of a header that Prometheus requires, in the files `header` and `value`; None:
-    it requires none."""
+    """Folder with the name and the value of a header for Prometheus, in the files `header` and `value`, and with its
+    authorities in `ca.crt` where they are not public; None: it requires no header, and they are."""
     admin_port: int
     """Port of Envoy's admin interface on loopback."""
     weights: Mapping[str, float]

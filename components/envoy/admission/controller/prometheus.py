@@ -3,6 +3,7 @@
 import http.client
 import json
 import math
+import ssl
 import threading
 import time
 import urllib.parse
@@ -39,10 +40,13 @@ class Prometheus(threading.Thread):
         words = urllib.parse.urlencode({"query": policy.query})
         url = f"{policy.prometheus_url.rstrip('/')}/api/v1/query?{words}"
         self._request = urllib.request.Request(url)  # noqa: S310
+        authorities: Path | None = None
         if policy.credentials_folder is not None:
             folder = Path(policy.credentials_folder)
             # A server that Prometheus redirects to does not get the header.
             self._request.add_unredirected_header((folder / "header").read_text(), (folder / "value").read_text())
+            authorities = folder / "ca.crt" if (folder / "ca.crt").exists() else None
+        self._trusted = ssl.create_default_context(cafile=authorities)
         self._last: tuple[float, float | None] = (-math.inf, None)
 
     def queue_ms(self) -> float | None:
@@ -54,7 +58,9 @@ class Prometheus(threading.Thread):
         """Query for ever."""
         while True:
             try:
-                with urllib.request.urlopen(self._request, timeout=PROMETHEUS_TIMEOUT_SECONDS) as answer:  # noqa: S310
+                with urllib.request.urlopen(  # noqa: S310
+                    self._request, timeout=PROMETHEUS_TIMEOUT_SECONDS, context=self._trusted
+                ) as answer:
                     queue_ms = queue_ms_of(answer.read(ANSWER_BYTES_MAX), now_seconds=time.time())
             except (OSError, http.client.HTTPException, ValueError, TypeError, KeyError, AttributeError):
                 queue_ms = None
