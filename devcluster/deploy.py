@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from devcluster import environment, pulumi_recovery
 from devcluster.addresses import API_HEALTH_URL, KUBELET_HEALTH_URL
@@ -106,16 +107,20 @@ def destroy(toolchain: Toolchain, progress: Progress) -> None:
 
 
 class Pulumi:
-    """Runs Pulumi on this checkout.
+    """Runs Pulumi on a checkout.
 
     Args:
         variables: environment variables that name the cluster.
         waiting: called once a second with the present step.
+        directory: folder of the program.
     """
 
-    def __init__(self, variables: Mapping[str, str], waiting: Callable[[str], None]) -> None:
+    def __init__(
+        self, variables: Mapping[str, str], waiting: Callable[[str], None], *, directory: Path = CHECKOUT
+    ) -> None:
         self._environment = {**os.environ, **variables}
         self._waiting = waiting
+        self._directory = directory
 
     def recover(self, kubectl: Kubectl) -> None:
         """Remove locks and half-created objects that a killed update left."""
@@ -132,7 +137,7 @@ class Pulumi:
         """
         result = subprocess.run(
             ["pulumi", *arguments, *QUIETLY],
-            cwd=CHECKOUT,
+            cwd=self._directory,
             env=self._environment,
             capture_output=True,
             text=True,
@@ -158,7 +163,7 @@ class Pulumi:
                 waiting=self._waiting,
                 environment=self._environment,
                 interruptible=False,  # a Pulumi that is killed leaves what `recover` is for
-                directory=CHECKOUT,
+                directory=self._directory,
             )
         except DevClusterError as error:
             said = errors_in(log.read_text())
