@@ -2,19 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-_HEADER = ("measure", "SuperSONIC 0.3.1", "ours", "ratio [95 %]", "aim", "")
+SIDES = ("SuperSONIC 0.3.1", "ours")
+BASELINE = ("baseline", "measured")
+"""Headings of rows whose baseline the measure names."""
+
 _NO = "-"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One measure of both sides."""
+    """One measure of both sides, or of a part and its baseline."""
 
     benchmark: str
     """Such as B1."""
     measure: str
     """Name of the measure, with its unit."""
+    compared: tuple[str, str] = SIDES
+    """Headings of `theirs` and `ours`."""
     theirs: str = _NO
     ours: str = _NO
     ratio: str = _NO
@@ -34,13 +40,21 @@ class Row:
 
 
 def render(rows: Sequence[Row]) -> str:
-    """Return the rows as an aligned Markdown table, and below it the reasons of rejected rows."""
-    cells = [_HEADER, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADER))]
+    """Return the rows as aligned Markdown tables, one for each pair of headings, and the reasons of rejected rows."""
+    tables = [_table(compared, list(some)) for compared, some in groupby(rows, key=lambda row: row.compared)]
+    reasons = list(dict.fromkeys(f"{row.benchmark}: {row.rejected}" for row in rows if row.rejected))
+    return "\n\n".join([*tables, *(["\n".join(reasons)] if reasons else [])])
+
+
+def markdown(cells: Sequence[Sequence[str]]) -> str:
+    """Return an aligned Markdown table; the first line is its header."""
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     lines = [_line(cells[0], widths), "|" + "|".join("-" * (width + 2) for width in widths) + "|"]
-    lines += [_line(line, widths) for line in cells[1:]]
-    reasons = dict.fromkeys(f"{row.benchmark}: {row.rejected}" for row in rows if row.rejected)
-    return "\n".join([*lines, *(["", *reasons] if reasons else [])])
+    return "\n".join(lines + [_line(line, widths) for line in cells[1:]])
+
+
+def _table(compared: tuple[str, str], rows: Sequence[Row]) -> str:
+    return markdown([("measure", *compared, "ratio [95 %]", "aim", ""), *map(_cells, rows)])
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -84,6 +84,10 @@ class Results:
         """Path for the single requests of one client. `.gitignore` names its folder."""
         return self._requests / f"{name}.csv.gz"
 
+    def file(self, name: str) -> Path:
+        """Path for another file of the run, such as a plot."""
+        return self.directory / name
+
     def add(self, block: BlockResult) -> None:
         """Keep a block's figures."""
         new = not self._blocks.exists()

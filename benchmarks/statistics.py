@@ -108,11 +108,11 @@ def rule_of_three(trials: int) -> float:
     return 3 / trials
 
 
-def drift(first_ms: float, last_ms: float, tolerance: float = 0.10) -> str:
-    """Return the reason to reject figures, empty if the direct leg's median moved by no more than the tolerance."""
+def drift(first_ms: float, last_ms: float, tolerance: float = 0.10, *, what: str = "direct p50") -> str:
+    """Return the reason to reject figures, empty if the reference moved by no more than the tolerance."""
     if abs(last_ms / first_ms - 1) <= tolerance:
         return ""
-    return f"the direct p50 moved from {first_ms:.2f} to {last_ms:.2f} ms between the first and the last block"
+    return f"the {what} moved from {first_ms:.2f} to {last_ms:.2f} ms between the first and the last block"
 
 
 def significant(value: float, digits: int = 3) -> str:

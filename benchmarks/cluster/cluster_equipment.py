@@ -1,15 +1,15 @@
 """Brings the cluster up with both sides in it, and removes what it added also after an error."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from benchmarks import peer
 from benchmarks.bench import Cores
+from benchmarks.cluster.autoscaler import paused
 from benchmarks.cluster.cluster_lab import ClusterLab
 from benchmarks.cluster.deployed_sides import Side, ours, peer_values, supersonic
 from benchmarks.cluster.release import Release
@@ -20,15 +20,12 @@ from devcluster.kubectl import Kubectl
 from devcluster.progress import Progress
 from devcluster.supervisor import Supervisor
 from devcluster.toolchain import Toolchain
-from devcluster.wait import wait_until
 from stacks.resolve import config_digest, resolve
 
 SECONDS = 150.0
 """About how long it takes to bring everything up, once it is built, and to take it away."""
 
 _OWN_STEPS = 2
-_PAUSED = "autoscaling.keda.sh/paused"
-_PAUSE_PATIENCE_SECONDS = 60.0
 
 
 def steps() -> int:
@@ -50,7 +47,7 @@ def open_cluster(progress: Progress, results: Results, seed: int) -> Iterator[Cl
     toolchain = Toolchain()
     with ExitStack() as stack:
         if not Supervisor().is_running():
-            stack.callback(_down, progress, toolchain)
+            stack.callback(take_down, progress, toolchain)
         with lifecycle.alone(progress):
             lifecycle.start(progress, toolchain, with_slurm=False)
             deploy.deploy(toolchain, progress)
@@ -61,8 +58,7 @@ def open_cluster(progress: Progress, results: Results, seed: int) -> Iterator[Cl
         values = peer_values(config)
         own, theirs = ours(config), supersonic(values)
         with progress.step("pause the autoscaler"):
-            stack.callback(_resume, kubectl, own)
-            _pause(kubectl, own, progress)
+            stack.enter_context(paused(kubectl, own.namespace, own.servers, progress))
         stack.callback(_remove, kubectl, theirs)
         lab = ClusterLab(
             scratch=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sonic-benchmark-"))),
@@ -94,27 +90,6 @@ def facts(lab: ClusterLab) -> dict[str, object]:
     }
 
 
-def _pause(kubectl: Kubectl, side: Side, progress: Progress) -> None:
-    kubectl.run("annotate", "scaledobject", side.servers, f"{_PAUSED}=true", "--overwrite", f"-n={side.namespace}")
-    wait_until(
-        lambda: _is_paused(kubectl.get("scaledobject", side.servers, f"--namespace={side.namespace}")),
-        f"KEDA to pause {side.namespace}/{side.servers}",
-        timeout_seconds=_PAUSE_PATIENCE_SECONDS,
-        interval_seconds=1,
-        waiting=progress.waiting,
-        hint="see `python -m devcluster logs keda-operator`",
-    )
-
-
-def _is_paused(scaled_object: Mapping[str, Any]) -> bool:
-    conditions = scaled_object.get("status", {}).get("conditions", [])
-    return any(condition["type"] == "Paused" and condition["status"] == "True" for condition in conditions)
-
-
-def _resume(kubectl: Kubectl, side: Side) -> None:
-    kubectl.run("annotate", "scaledobject", side.servers, f"{_PAUSED}-", f"--namespace={side.namespace}")
-
-
 def _remove(kubectl: Kubectl, side: Side) -> None:
     place = f"--namespace={side.namespace}"
     # Its servers take 60 s to end, so their pods are deleted with a grace of 1 s once no controller replaces them.
@@ -123,6 +98,7 @@ def _remove(kubectl: Kubectl, side: Side) -> None:
     kubectl.run("delete", "namespace", side.namespace, "--ignore-not-found")
 
 
-def _down(progress: Progress, toolchain: Toolchain) -> None:
+def take_down(progress: Progress, toolchain: Toolchain) -> None:
+    """Take the cluster down, alone."""
     with lifecycle.alone(progress):
         lifecycle.down(progress, toolchain)

@@ -1,5 +1,6 @@
 """Inference requests as bytes, made once, so that the client's own work is small beside what it measures."""
 
+import math
 import struct
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -14,6 +15,17 @@ REPOSITORY_INDEX = f"/{SERVICE}/RepositoryIndex"
 STATISTICS = f"/{SERVICE}/ModelStatistics"
 
 Unary: TypeAlias = "grpc.UnaryUnaryMultiCallable[bytes, bytes]"
+
+PARTICLENET = "particlenet_AK4_PT_numpy"
+JET_SHAPES = {
+    "pf_points": (2, 100),
+    "pf_features": (20, 100),
+    "pf_mask": (1, 100),
+    "sv_points": (2, 10),
+    "sv_features": (11, 10),
+    "sv_mask": (1, 10),
+}
+"""Its inputs without the batch."""
 
 _FP32_BYTES = 4
 
@@ -31,6 +43,13 @@ def sleep_identity(sleep_ms: float, body_bytes: int) -> bytes:
 def paced(body_bytes: int) -> bytes:
     """A ModelInferRequest for `paced`."""
     return _request("paced", [_data(body_bytes, [])])
+
+
+def particlenet(jets: int) -> bytes:
+    """A ModelInferRequest for `particlenet_AK4_PT_numpy`. Its time does not depend on the values."""
+    one = struct.pack("<f", 1.0)
+    tensors = ((name, [jets, *shape], one * (jets * math.prod(shape))) for name, shape in JET_SHAPES.items())
+    return _request(PARTICLENET, list(tensors))
 
 
 def statistics_request(model: str) -> bytes:

@@ -85,11 +85,21 @@ class Plan:
         return cls(**{**fields, "load": load})
 
 
-def request_body(load: Load) -> bytes:
-    """Return the body of every request."""
-    if load.model == "paced":
-        return grpc_messages.paced(load.body_bytes)
-    return grpc_messages.sleep_identity(load.sleep_ms, load.body_bytes)
+def request_body(model: str, *, body_bytes: int, sleep_ms: float = 0, batch: int = 1) -> bytes:
+    """Return the body of every request.
+
+    Args:
+        model: `sleep_identity`, `paced` or `particlenet_AK4_PT_numpy`.
+        body_bytes: size of the tensor of the first two.
+        sleep_ms: for `sleep_identity`.
+        batch: jets, for `particlenet_AK4_PT_numpy`.
+    """
+    match model:
+        case grpc_messages.PARTICLENET:
+            return grpc_messages.particlenet(batch)
+        case "paced":
+            return grpc_messages.paced(body_bytes)
+    return grpc_messages.sleep_identity(sleep_ms, body_bytes)
 
 
 def _exchange(channel: grpc.aio.Channel, body: bytes, load: Load) -> Callable[[], Awaitable[object]]:
@@ -114,7 +124,7 @@ def _exchange(channel: grpc.aio.Channel, body: bytes, load: Load) -> Callable[[]
 
 async def _send(plan: Plan) -> list[Sample]:
     load = plan.load
-    body = request_body(load)
+    body = request_body(load.model, body_bytes=load.body_bytes, sleep_ms=load.sleep_ms)
     channels = [
         grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
         for _ in range(load.connections)

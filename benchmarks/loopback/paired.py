@@ -17,7 +17,7 @@ from pathlib import Path
 import grpc
 
 from benchmarks.loopback.grpc_messages import INFER, Unary, unary
-from benchmarks.loopback.load import CHANNEL_OPTIONS, Load, request_body
+from benchmarks.loopback.load import CHANNEL_OPTIONS, request_body
 
 _WARM_UP_REQUESTS = 10
 _TIMEOUT_SECONDS = 60
@@ -30,26 +30,24 @@ class PairedPlan:
     legs: Mapping[str, str]
     """Name of a leg -> `host:port`."""
     model: str
-    body_bytes: int
+    body_bytes: int = 4
+    batch: int = 1
+    """Jets of a request, for `particlenet_AK4_PT_numpy`."""
     rounds: int
     """In each, every leg has one turn: one request."""
     seed: int
-    output: str
-    """CSV that gets each turn: its round, leg and seconds."""
 
 
-def run_turns(plan: PairedPlan) -> None:
-    """Send all rounds, and write how long each turn took."""
-    body = request_body(
-        Load(targets=(), rate_per_second=0, duration_seconds=0, seed=0, model=plan.model, body_bytes=plan.body_bytes)
-    )
+def run_turns(plan: PairedPlan, output: Path) -> None:
+    """Send all rounds, and write each turn as CSV: its round, leg and seconds."""
+    body = request_body(plan.model, body_bytes=plan.body_bytes, batch=plan.batch)
     channels = {leg: grpc.insecure_channel(target, options=CHANNEL_OPTIONS) for leg, target in plan.legs.items()}
     calls = {leg: unary(channel, INFER) for leg, channel in channels.items()}
     draw = random.Random(plan.seed)  # noqa: S311  no secret
     for call in calls.values():
         for _ in range(_WARM_UP_REQUESTS):
             _turn(call, body)
-    with gzip.open(plan.output, "wt", newline="") as file:
+    with gzip.open(output, "wt", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["round", "leg", "seconds"])
         for number in range(plan.rounds):
@@ -76,7 +74,9 @@ def _turn(call: Unary, body: bytes) -> float:
 
 def main() -> None:
     """Send the plan's requests, and write the turns."""
-    run_turns(PairedPlan(**json.loads(Path(sys.argv[1]).read_text())))
+    written = json.loads(Path(sys.argv[1]).read_text())
+    output = Path(written.pop("output"))
+    run_turns(PairedPlan(**written), output)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,11 @@ def supersonic(policy: peer.Policy = "LEAST_REQUEST") -> Side:
 
 
 def ours(
-    dns_ttl_seconds: int = DNS_TTL_SECONDS, *, clients: Clients = _ANYONE, admission: AdmissionArgs | None = None
+    dns_ttl_seconds: int = DNS_TTL_SECONDS,
+    *,
+    clients: Clients = _ANYONE,
+    admission: AdmissionArgs | None = None,
+    server_port: int = TRITON_GRPC_PORT,
 ) -> Side:
     """This program's proxy, with every default, as `EnvoyProxy` deploys it.
 
@@ -88,12 +92,13 @@ def ours(
         dns_ttl_seconds: how old an answer of DNS may be, as the site declares it.
         clients: clients that Envoy accepts.
         admission: limits of the admission controller, which `controlled_envoy.controlled` starts.
+        server_port: gRPC port of the servers.
     """
     traffic = Traffic()
     pool = ServerPool(
         name="loopback",
         host=SERVICE_NAME,
-        port=TRITON_GRPC_PORT,
+        port=server_port,
         priority=0,
         peers=(),
         metrics=MetricTarget(

@@ -1,23 +1,18 @@
 """Blocks in which the same request goes directly, through their Envoy and through ours, in turn."""
 
-import json
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 
 from benchmarks.loopback.fleet import Work
 from benchmarks.loopback.lab import Lab
-from benchmarks.loopback.paired import PairedPlan, read_turns
+from benchmarks.loopback.paired import PairedPlan
 from benchmarks.loopback.side_envoy import Envoy
 from benchmarks.loopback.sides import ours, supersonic
 from benchmarks.statistics import drift, percentile
-from testbed.child_process import Process
 
 DIRECT, THEIRS, OURS = "direct", "theirs", "ours"
 """The legs."""
-
-_TIMEOUT_SECONDS = 600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,26 +62,14 @@ def rejected(blocks: Sequence[Block]) -> str:
 
 
 def _run_block(lab: Lab, name: str, exchange: Exchange, envoys: Mapping[str, Envoy], number: int) -> Block:
-    output = lab.results.requests_file(name)
     plan = PairedPlan(
         legs={DIRECT: lab.fleet[1].target, **{leg: envoy.target for leg, envoy in envoys.items()}},
         model=exchange.work.model,
         body_bytes=exchange.body_bytes,
         rounds=exchange.rounds,
         seed=lab.seed + number,
-        output=str(output),
     )
-    path = lab.scratch / f"{name}.plan.json"
-    path.write_text(json.dumps(asdict(plan)))
     before = {leg: envoy.process.usage().cpu_seconds for leg, envoy in envoys.items()}
-    client = Process(
-        [sys.executable, "-m", "benchmarks.loopback.paired", str(path)],
-        log=lab.scratch / f"{name}.log",
-        core=lab.cores.client,
-    )
-    try:
-        client.await_success(f"the client of {name}", _TIMEOUT_SECONDS)
-    finally:
-        client.kill()
+    turns = lab.take_turns(plan, name)
     used = {leg: envoy.process.usage().cpu_seconds - before[leg] for leg, envoy in envoys.items()}
-    return Block(turns_seconds=read_turns(output), cpu_seconds=used)
+    return Block(turns_seconds=turns, cpu_seconds=used)

@@ -16,12 +16,12 @@ KEY = "B2"
 
 _THROUGHPUT_MIN = 0.95
 _MEGABYTE = 1_000_000
-_PACE_MS = 30.0
+PACE_MS = 30.0
 """Time of an average model on a GPU."""
-_UNLOADED_RATE_PER_SECOND = 10.0
+UNLOADED_RATE_PER_SECOND = 10.0
 _SECONDS = 4.0
 """Of each attempt: some 120 requests."""
-_LATENCY_FACTOR_MAX = 2.0
+LATENCY_FACTOR_MAX = 2.0
 _SHARES = tuple(share / 100 for share in range(70, 101, 2))
 """Rates to try, as fractions of the rate of a server that only runs its model."""
 
@@ -59,7 +59,7 @@ class Throughput:
         return [
             Row(
                 benchmark=KEY,
-                measure=f"1 MB, server works {_PACE_MS:g} ms: highest rate with p99 ≤ twice the unloaded, / direct's "
+                measure=f"1 MB, server works {PACE_MS:g} ms: highest rate with p99 ≤ twice the unloaded, / direct's "
                 f"({significant(direct.median)} per s)",
                 theirs=relative(THEIRS, DIRECT),
                 ours=str(reached),
@@ -73,32 +73,33 @@ class Throughput:
         """Requests per second of each leg."""
         name = f"throughput-{number}"
         with lab.progress.step(f"throughput: block {number + 1} of {self.blocks}"):
-            lab.serve({1: Work(model=PACED, pace_ms=_PACE_MS)})
+            lab.serve({1: Work(model=PACED, pace_ms=PACE_MS)})
             with lab.envoy(supersonic(), 1) as theirs, lab.envoy(ours(), 1) as own:
                 targets = {DIRECT: lab.fleet[1].target, THEIRS: theirs.target, OURS: own.target}
 
                 def p99_seconds(leg: str, rate_per_second: float) -> float:
-                    load = _load(targets[leg], rate_per_second)
+                    load = paced_load(targets[leg], rate_per_second)
                     samples = lab.send(load, f"{name}-{leg}-{rate_per_second:.1f}")
                     return percentile([sample.latency_seconds for sample in samples], 99)
 
-                bar = _LATENCY_FACTOR_MAX * p99_seconds(DIRECT, _UNLOADED_RATE_PER_SECOND)
+                bar = LATENCY_FACTOR_MAX * p99_seconds(DIRECT, UNLOADED_RATE_PER_SECOND)
                 # One leg after the other, in another order each time.
                 order = [*targets][number % 3 :] + [*targets][: number % 3]
-                return {leg: _highest_rate(partial(p99_seconds, leg), bar) for leg in order}
+                return {leg: highest_rate(partial(p99_seconds, leg), bar) for leg in order}
 
 
-def _highest_rate(p99_seconds: Callable[[float], float], bar_seconds: float) -> float:
+def highest_rate(p99_seconds: Callable[[float], float], bar_seconds: float) -> float:
     """Return the highest rate whose p99 is within the limit, by bisection; 0 if none is."""
     low, high = -1, len(_SHARES)
     while high - low > 1:
         middle = (low + high) // 2
-        borne = p99_seconds(_SHARES[middle] * 1000 / _PACE_MS) <= bar_seconds
+        borne = p99_seconds(_SHARES[middle] * 1000 / PACE_MS) <= bar_seconds
         low, high = (middle, high) if borne else (low, middle)
-    return _SHARES[low] * 1000 / _PACE_MS if low >= 0 else 0.0
+    return _SHARES[low] * 1000 / PACE_MS if low >= 0 else 0.0
 
 
-def _load(target: str, rate_per_second: float) -> Load:
+def paced_load(target: str, rate_per_second: float) -> Load:
+    """Return evenly spaced requests of 1 MB for one attempt."""
     return Load(
         targets=(target,),
         rate_per_second=rate_per_second,

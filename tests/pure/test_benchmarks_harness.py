@@ -9,7 +9,7 @@ from benchmarks.loopback.load import Load, Plan
 from benchmarks.loopback.samples import Sample, causes, failed, in_flight_max, read_samples, write_samples
 from benchmarks.loopback.side_envoy import digest
 from benchmarks.loopback.sides import Side, ours, own_timing, supersonic
-from benchmarks.result_table import Row, render
+from benchmarks.result_table import BASELINE, Row, render
 from benchmarks.results import block_result
 from benchmarks.traffic import overload, server_events
 from benchmarks.traffic.limiter_decisions import CASES
@@ -123,6 +123,16 @@ class TestTable:
         assert len({len(line) for line in (header, rule, first, second)}) == 1
         assert first.endswith("reached |")
         assert "MISSED" in second
+
+    def test_rows_with_another_baseline_have_a_table_of_their_own(self) -> None:
+        rows = [
+            Row(benchmark="B1", measure="lost", ours="0"),
+            Row(benchmark="path", measure="p50, ms, / direct", compared=BASELINE, ours="1.2"),
+        ]
+        first, second = render(rows).split("\n\n")
+        assert "SuperSONIC" in first.splitlines()[0]
+        assert "SuperSONIC" not in second
+        assert "baseline" in second.splitlines()[0]
 
     def test_a_rejected_row_shows_the_reason_and_no_verdict(self) -> None:
         text = render([Row(benchmark="B2", measure="CPU", aim="1", reached=True, rejected="the machine changed")])
