@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install tools up down status logs shell test test-slurm lint quick cluster lock chaos bench-traffic
+.PHONY: help install tools up down status logs shell test test-slurm lint quick cluster lock chaos bench-traffic bench-offload
 
 BIN := .venv/bin
 PROGRAM := .venv/.program
@@ -81,6 +81,9 @@ chaos: $(TOOLS)  ## every fault of docs/chaos.md, and a table; takes over the de
 
 bench-traffic: $(TOOLS)  ## latency and losses against SuperSONIC's configuration; over an hour, alone on the machine
 	@$(BIN)/python -m benchmarks all
+
+bench-offload: $(TOOLS)  ## latency and starts of servers in Slurm jobs; over half an hour, alone on the machine
+	@$(BIN)/python -m benchmarks offload
 
 lock: $(TOOLS)  ## write the locks after a change of pyproject.toml; LOCK=--upgrade takes newer versions
 	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(COMPILE) -o requirements-bootstrap.lock -

@@ -8,6 +8,8 @@ from typing import Any
 
 from benchmarks.cluster.pod_suite import KEYS as POD_KEYS
 from benchmarks.cluster.pod_suite import suite as pod_suite
+from benchmarks.offload.offload_suite import KEYS as OFFLOAD_KEYS
+from benchmarks.offload.offload_suite import suites as offload_suites
 from benchmarks.suite import Suite, run_suites
 from benchmarks.traffic.deadly_request import suite as deadly_suite
 from benchmarks.traffic.loopback_suite import KEYS
@@ -31,7 +33,11 @@ def parser() -> argparse.ArgumentParser:
     add("deadly", help="what one request and one crash cost, before stand-ins for Triton", parents=[always])
     pods = add("cluster", help="what clients see of pods, in the development cluster", parents=[always])
     pods.add_argument("--only", default=",".join(POD_KEYS), metavar="KEY", help="these benchmarks (default: all)")
-    add("all", help="all of them, one after the other, in one table", parents=[always])
+    offload = add("offload", help="servers in Slurm jobs, in the development cluster with Slurm", parents=[always])
+    offload.add_argument(
+        "--only", default=",".join(OFFLOAD_KEYS), metavar="KEY", help="these benchmarks (default: all)"
+    )
+    add("all", help="all against SuperSONIC, one after the other, in one table", parents=[always])
     return found
 
 
@@ -39,6 +45,8 @@ def _suites(arguments: argparse.Namespace) -> list[Suite[Any]]:
     quick = arguments.quick
     if arguments.command == "cluster":
         return [pod_suite(quick=quick, only=arguments.only.split(","))]
+    if arguments.command == "offload":
+        return offload_suites(only=arguments.only.split(","), quick=quick)
     if arguments.command == "deadly":
         return [deadly_suite(quick=quick)]
     if arguments.command == "all":
@@ -50,7 +58,7 @@ def main() -> int:
     """Run the command line; return 1 after an error, 130 after an interrupt."""
     commands = parser()
     arguments = commands.parse_args()
-    keys = {"traffic": KEYS, "cluster": POD_KEYS}.get(arguments.command)
+    keys = {"traffic": KEYS, "cluster": POD_KEYS, "offload": OFFLOAD_KEYS}.get(arguments.command)
     if keys and (unknown := sorted(set(arguments.only.split(",")) - set(keys))):
         commands.error(f"--only names {', '.join(unknown)}: the benchmarks are {', '.join(keys)}")
     signal.signal(signal.SIGTERM, _interrupt)
