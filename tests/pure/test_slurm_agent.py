@@ -1,28 +1,32 @@
 """The agent of a Slurm cluster, before stand-ins for Slurm's commands and for the API server."""
 
 import json
+import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
 from components import labels
 from components.virtual_node.agent import cluster, slurm
+from components.virtual_node.agent.__main__ import serve
 from components.virtual_node.agent.cluster import Pod, Tunnel
 from components.virtual_node.agent.janitor import Memory, findings
 from components.virtual_node.agent.look import Agent
 from components.virtual_node.agent.renewal import due
-from components.virtual_node.agent.settings import Pool, Settings, read
+from components.virtual_node.agent.settings import Pool, Settings, Tls, read
 from components.virtual_node.agent.slurm import Job, SlurmError, parsed, wait_seconds
-from testbed.authority import Authority
+from testbed.authority import Authority, Credentials
 from testbed.loopback import LOOPBACK, QuietHandler
 from tests.support.tools import tool
 
@@ -158,6 +162,7 @@ class Site:
         self.folder = folder
         self.pods: list[Mapping[str, Any]] = []
         self.tunnels: list[Mapping[str, Any]] = []
+        self.conditions = {"Ready": "True", "InterlinkConnectivity": "True"}
         self.deployment = a_deployment()
         self.asked: list[str] = []
         self.settings = Settings(
@@ -196,6 +201,10 @@ class Site:
             return {}
         if path.endswith(f"/{POOL.deployment}"):
             return self.deployment
+        if path == f"/api/v1/nodes/{self.settings.node}":
+            return {
+                "status": {"conditions": [{"type": key, "status": self.conditions[key]} for key in self.conditions]}
+            }
         return {"items": self.pods if "/pods" in path else self.tunnels, "metadata": {}}
 
 
@@ -274,8 +283,8 @@ def test_a_look_does_no_more_than_its_bound(site: Site) -> None:
     assert len(site.cancelled) == 3
 
 
-@pytest.mark.parametrize("broken", ["squeue", "token"])
-def test_nothing_is_done_on_half_of_the_facts(site: Site, broken: str) -> None:
+@pytest.mark.parametrize(("broken", "source"), [("squeue", "slurm"), ("token", "kubernetes")])
+def test_nothing_is_done_on_half_of_the_facts(site: Site, broken: str, source: str) -> None:
     site.queue(line())
     if broken == "squeue":
         site.command("squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1")
@@ -287,6 +296,137 @@ def test_nothing_is_done_on_half_of_the_facts(site: Site, broken: str) -> None:
     assert site.cancelled == []
     assert not any(each.startswith("DELETE") for each in site.asked)
     assert "sonic_agent_last_look_timestamp_seconds" not in agent.metrics.text()
+    assert f'sonic_agent_answered{{source="{source}"}} 0.0' in agent.metrics.text()
+
+
+@pytest.mark.parametrize(
+    ("conditions", "ready", "connected"),
+    [
+        ({"Ready": "True", "InterlinkConnectivity": "True"}, 1, 1),
+        ({"Ready": "Unknown", "InterlinkConnectivity": "True"}, 0, 1),
+        ({"Ready": "False", "InterlinkConnectivity": "False"}, 0, 0),
+        ({}, 0, 0),
+    ],
+)
+def test_the_virtual_node_is_as_its_conditions_say(
+    site: Site, conditions: dict[str, str], ready: int, connected: int
+) -> None:
+    site.conditions = conditions
+    agent = Agent(site.settings)
+    agent.look()
+    text = agent.metrics.text()
+    assert f'sonic_virtual_node_condition{{condition="Ready"}} {ready}.0' in text
+    assert f'sonic_virtual_node_condition{{condition="InterlinkConnectivity"}} {connected}.0' in text
+
+
+ENDED = 'sonic_slurm_ended_jobs_total{end="%s",pool="hammer",sonic_instance="sonic-cms"} %s'
+
+
+@pytest.mark.parametrize(
+    ("state", "planned", "early"),
+    [
+        ("RUNNING", "0.0", "0.0"),
+        ("COMPLETED", "1.0", "0.0"),
+        ("CANCELLED", "1.0", "0.0"),
+        ("NODE_FAIL", "0.0", "1.0"),
+        ("OUT_OF_MEMORY", "0.0", "1.0"),
+        ("TIMEOUT", "0.0", "1.0"),
+    ],
+)
+def test_a_job_that_ends_counts_once_for_its_pool(site: Site, state: str, planned: str, early: str) -> None:
+    site.pods = [a_pod("u1", "triton-a")]
+    agent = Agent(site.settings)
+    site.queue(line(ends=ending(1e6)))
+    agent.look()
+    site.queue(line(state=state, ends=ending(1e6)))
+    site.pods = []
+    agent.look()
+    agent.look()
+    assert ENDED % ("planned", planned) in agent.metrics.text()
+    assert ENDED % ("early", early) in agent.metrics.text()
+
+
+def test_a_job_that_begins_and_ends_between_two_looks_counts(site: Site) -> None:
+    site.queue(line(id="6", name="u0", state="FAILED"))
+    site.pods = [a_pod("u0", "triton-old"), a_pod("u1", "triton-a")]
+    agent = Agent(site.settings)
+    agent.look()
+    assert ENDED % ("early", "0.0") in agent.metrics.text(), "it ended before the agent began"
+    site.queue(line(id="6", name="u0", state="FAILED"), line(state="FAILED"))
+    agent.look()
+    assert ENDED % ("early", "1.0") in agent.metrics.text()
+
+
+def test_a_pool_without_a_running_job_shows_zero(site: Site) -> None:
+    agent = Agent(site.settings)
+    agent.look()
+    assert 'sonic_slurm_jobs{pool="hammer",sonic_instance="sonic-cms",state="RUNNING"} 0.0' in agent.metrics.text()
+
+
+def test_a_disagreement_is_overdue_after_the_grace_period(site: Site) -> None:
+    site.queue(line())
+    for grace, overdue in ((0, "1.0"), (600, "0.0")):
+        agent = Agent(replace(site.settings, grace_seconds=grace))
+        agent.look()
+        assert 'sonic_janitor_findings{finding="orphan-job"} 1.0' in agent.metrics.text()
+        assert f'sonic_janitor_overdue{{finding="orphan-job"}} {overdue}' in agent.metrics.text()
+
+
+@contextmanager
+def metrics_of(settings: Settings) -> Iterator[int]:
+    """Serve the metrics of an agent on a free port."""
+    server = serve(Agent(settings), replace(settings, port=0))
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+def test_without_certificates_only_its_own_host_reads_the_metrics(site: Site) -> None:
+    with metrics_of(site.settings) as port:
+        assert urlopen(f"http://{LOOPBACK}:{port}/metrics").status == 200
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.2", port), timeout=1)
+
+
+def write(folder: Path, name: str, credentials: Credentials) -> tuple[str, str]:
+    """Write a certificate and its key; return their paths."""
+    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
+    certificate.write_text(credentials.certificate)
+    key.write_text(credentials.key)
+    return str(certificate), str(key)
+
+
+def test_with_certificates_prometheus_alone_reads_the_metrics(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    hosts, readers, others = Authority("hosts"), Authority("readers"), Authority("others")
+    folder = site.folder
+    certificate_file, key_file = write(folder, "host", hosts.sign_host("localhost"))
+    (folder / "prometheus.crt").write_text(readers.certificate)
+    tls = Tls(certificate_file, key_file, str(folder / "prometheus.crt"))
+
+    def status(*client: str) -> int:
+        context = ssl.create_default_context(cadata=hosts.certificate)
+        if client:
+            context.load_cert_chain(*client)
+        with urlopen(f"https://localhost:{port}/metrics", context=context) as answer:
+            found: int = answer.status
+            return found
+
+    with metrics_of(replace(site.settings, tls=tls)) as port:
+        with socket.create_connection((LOOPBACK, port)):
+            assert status(*write(folder, "reader", readers.sign("prometheus"))) == 200, "one that says nothing waits"
+        for client in ((), write(folder, "other", others.sign("prometheus"))):
+            with pytest.raises(OSError, match=r"certificate required|unknown ca|reset|EOF"):
+                status(*client)
+        hosts = Authority("renewed")
+        write(folder, "host", hosts.sign_host("localhost"))
+        assert status(*write(folder, "reader", readers.sign("prometheus"))) == 200
+    assert "refused a caller" in capfd.readouterr().err
+
+
+def test_a_certificate_that_is_missing_is_told_at_the_start(site: Site) -> None:
+    tls = Tls(str(site.folder / "none"), str(site.folder / "none"), str(site.folder / "none"))
+    with pytest.raises(OSError, match="No such file"):
+        serve(Agent(site.settings), replace(site.settings, tls=tls, port=0))
 
 
 def test_the_forecast_is_the_time_until_the_start(site: Site) -> None:
@@ -306,7 +446,7 @@ def test_a_job_that_slurm_would_refuse_is_no_forecast(site: Site) -> None:
         wait_seconds(site.settings, POOL.flags)
     agent = Agent(site.settings)
     agent.look()
-    assert 'sonic_slurm_forecast_success{instance="sonic-cms",pool="hammer"} 0.0' in agent.metrics.text()
+    assert 'sonic_slurm_forecast_success{pool="hammer",sonic_instance="sonic-cms"} 0.0' in agent.metrics.text()
 
 
 def test_prometheus_takes_the_metrics(site: Site) -> None:
@@ -316,18 +456,22 @@ def test_prometheus_takes_the_metrics(site: Site) -> None:
     agent.look()
     agent.look()
     text = agent.metrics.text()
-    assert 'sonic_slurm_jobs{instance="sonic-cms",pool="hammer",state="PENDING"} 1.0' in text
+    assert 'sonic_slurm_jobs{pool="hammer",sonic_instance="sonic-cms",state="PENDING"} 1.0' in text
     check = [str(tool("promtool")), "check", "metrics"]
     checked = subprocess.run(check, input=text, capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
-def test_300_pods_and_jobs_are_one_call_each_of_slurm_and_two_of_kubernetes(site: Site) -> None:
+def test_300_pods_and_jobs_are_one_call_each_of_slurm_and_three_of_kubernetes(site: Site) -> None:
     site.queue(*(line(id=str(number), name=f"u{number}", ends=ending(1e6)) for number in range(300)))
     site.pods = [a_pod(f"u{number}", f"triton-{number}", annotations={"JobID": str(number)}) for number in range(300)]
     agent = Agent(site.settings)
     agent.look()
-    assert site.asked == ["GET /api/v1/pods", "GET /apis/apps/v1/namespaces/cms/deployments"]
+    assert site.asked == [
+        "GET /api/v1/nodes/interlink-hammer",
+        "GET /api/v1/pods",
+        "GET /apis/apps/v1/namespaces/cms/deployments",
+    ]
     assert 'state="RUNNING"} 300.0' in agent.metrics.text()
 
 
@@ -348,9 +492,10 @@ def test_the_program_runs_from_its_folder_and_tells_a_broken_file(tmp_path: Path
 
 
 def test_the_settings_are_read_back(tmp_path: Path) -> None:
-    settings = Settings("node", FOLDER, "/usr/bin", "https://api", "/token", "/ca.crt", (POOL,), act=True)
+    tls = Tls("/tls.crt", "/tls.key", "/prometheus.crt")
+    settings = Settings("node", FOLDER, "/usr/bin", "https://api", "/token", "/ca.crt", (POOL,), tls=tls, act=True)
     file = tmp_path / "agent.json"
-    file.write_text(json.dumps({**settings.__dict__, "pools": [POOL.__dict__]}))
+    file.write_text(json.dumps(asdict(settings)))
     assert read(file) == settings
 
 

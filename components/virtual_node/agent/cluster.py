@@ -85,6 +85,18 @@ class Cluster:
         query = {"fieldSelector": f"spec.nodeName={self._settings.node}"}
         return [pod(found) for found in self._list("/api/v1/pods", query)]
 
+    def conditions(self) -> dict[str, bool]:
+        """Return the conditions of the virtual node: by name, True if it is so. A node that is gone has none.
+
+        Raises:
+            ClusterError: the API server does not answer.
+        """
+        try:
+            found = self._ask("GET", f"/api/v1/nodes/{self._settings.node}")
+        except FileNotFoundError:
+            return {}
+        return {each["type"]: each["status"] == "True" for each in found.get("status", {}).get("conditions", ())}
+
     def tunnels(self) -> list[Tunnel]:
         """Return the tunnels in the namespaces of the pools.
 

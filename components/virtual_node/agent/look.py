@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from . import renewal, slurm
 from .cluster import Cluster, ClusterError
@@ -16,11 +16,16 @@ from .metrics import Metrics
 from .slurm import SlurmError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from .cluster import Pod
+    from .cluster import Pod, Tunnel
     from .settings import Pool, Settings
     from .slurm import Job
+
+CONDITIONS = ("Ready", "InterlinkConnectivity")
+"""Conditions of the virtual node that are exported."""
+
+T = TypeVar("T")
 
 
 class Agent:
@@ -32,16 +37,17 @@ class Agent:
         self._cluster = Cluster(settings)
         self._memory = Memory()
         self._looked: float | None = None
+        self._ended: set[str] = set()
+        self._pool_of: Mapping[str, tuple[str, str]] = {}
 
     def look(self) -> None:
         """Look once. What cannot be asked is logged, and nothing is done on half of the facts."""
         waits = {pool: self._forecast(pool) for pool in self._settings.pools}
-        try:
-            jobs = slurm.jobs(self._settings)
-            pods, tunnels = self._cluster.pods(), self._cluster.tunnels()
-        except (SlurmError, ClusterError, OSError) as error:
-            say("not looked", reason=str(error))
+        jobs = self._asked("slurm", lambda: slurm.jobs(self._settings))
+        objects = self._asked("kubernetes", self._objects)
+        if jobs is None or objects is None:
             return
+        pods, tunnels = objects
         now = time.time()
         self._count(jobs, pods, now)
         found = list(findings(jobs, pods, tunnels, now=now))
@@ -50,6 +56,8 @@ class Agent:
         for pool, wait in waits.items():
             self._renew(pool, jobs, pods, now, wait_seconds=wait)
         due = self._memory.due(found, now=now, grace_seconds=self._settings.grace_seconds)
+        for kind in FINDINGS:
+            self.metrics.set("sonic_janitor_overdue", sum(each.kind == kind for each in due), finding=kind)
         for finding in due[: self._settings.actions_max]:
             self._act(finding)
         if len(due) > self._settings.actions_max:
@@ -57,9 +65,27 @@ class Agent:
         self.metrics.set("sonic_agent_last_look_timestamp_seconds", now)
         self._looked = now
 
+    def _asked(self, source: str, ask: Callable[[], T]) -> T | None:
+        """Return an answer; None, logged and exported, if there is none."""
+        answer: T | None
+        try:
+            answer = ask()
+        except (SlurmError, ClusterError, OSError) as error:
+            say("no answer", source=source, reason=str(error))
+            answer = None
+        self.metrics.set("sonic_agent_answered", 0 if answer is None else 1, source=source)
+        return answer
+
+    def _objects(self) -> tuple[list[Pod], list[Tunnel]]:
+        """Return the pods and tunnels of the node, and export its conditions."""
+        conditions = self._cluster.conditions()
+        for name in CONDITIONS:
+            self.metrics.set("sonic_virtual_node_condition", int(conditions.get(name, False)), condition=name)
+        return self._cluster.pods(), self._cluster.tunnels()
+
     def _forecast(self, pool: Pool) -> float:
         """Return the time until a job of the pool would start, in seconds; NaN if Slurm forecasts none."""
-        labels = {"instance": pool.instance, "pool": pool.pool}
+        labels = labels_of(pool)
         try:
             wait = slurm.wait_seconds(self._settings, pool.flags)
         except SlurmError as error:
@@ -77,10 +103,31 @@ class Agent:
         for pool in self._settings.pools:
             own = [job for job in jobs if pool_of.get(job.pod_uid) == (pool.instance, pool.pool)]
             self._count_pool(pool, own, passed)
+            for end in ("planned", "early"):
+                self.metrics.add("sonic_slurm_ended_jobs_total", 0, **labels_of(pool), end=end)
+        self._count_ends(jobs, pool_of)
+
+    def _count_ends(self, jobs: Sequence[Job], pool_of: Mapping[str, tuple[str, str]]) -> None:
+        """Count the jobs that ended since the last look; one may have begun since, too."""
+        pools = {**pool_of, **self._pool_of}
+        for job in jobs:
+            is_new = self._looked is not None and job.id not in self._ended
+            if is_new and not job.active and job.pod_uid in pools:
+                self._count_end(job, *pools[job.pod_uid])
+        self._ended = {job.id for job in jobs if not job.active}
+        self._pool_of = pool_of
+
+    def _count_end(self, job: Job, instance: str, pool: str) -> None:
+        end = "planned" if job.state in slurm.PLANNED_ENDS else "early"
+        self.metrics.add("sonic_slurm_ended_jobs_total", 1, sonic_instance=instance, pool=pool, end=end)
+        if end == "early":
+            say("job ended early", job=job.id, state=job.state, instance=instance, pool=pool)
 
     def _count_pool(self, pool: Pool, jobs: Sequence[Job], passed_seconds: float) -> None:
-        labels = {"instance": pool.instance, "pool": pool.pool}
-        states = Counter(job.state for job in jobs if job.active)
+        labels = labels_of(pool)
+        # A state without jobs is 0 and not away: an alert on "none runs" needs a number.
+        states = Counter({"PENDING": 0, "RUNNING": 0})
+        states.update(job.state for job in jobs if job.active)
         for state, number in states.items():
             self.metrics.set("sonic_slurm_jobs", number, **labels, state=state)
         ends = [job.ends for job in jobs if job.state == "RUNNING" and job.ends is not None]
@@ -110,7 +157,7 @@ class Agent:
             say("not renewed", deployment=pool.deployment, reason=str(error))
             return
         outcome = "done" if self._settings.act else "dry-run"
-        self.metrics.add("sonic_agent_renewals_total", 1, instance=pool.instance, pool=pool.pool, outcome=outcome)
+        self.metrics.add("sonic_agent_renewals_total", 1, **labels_of(pool), outcome=outcome)
         say(outcome, kind="renewal", namespace=pool.namespace, name=pool.deployment, reason="servers reach their limit")
 
     def _act(self, finding: Finding) -> None:
@@ -132,6 +179,11 @@ class Agent:
         else:
             at_once = 0 if finding.kind == "stuck-pod" else None
             self._cluster.delete_pod(finding.namespace, finding.name, grace_seconds=at_once)
+
+
+def labels_of(pool: Pool) -> dict[str, str]:
+    """Return the labels of a pool's series. Prometheus itself sets a label `instance`, to the agent's address."""
+    return {"sonic_instance": pool.instance, "pool": pool.pool}
 
 
 def say(what: str, **facts: object) -> None:

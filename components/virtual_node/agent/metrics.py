@@ -19,9 +19,13 @@ HELP = {
     ),
     "sonic_slurm_gpu_seconds_total": ("counter", "GPU time of the running jobs of the pool"),
     "sonic_slurm_queue_seconds_total": ("counter", "Time that jobs of the pool have waited"),
+    "sonic_slurm_ended_jobs_total": ("counter", "Jobs of the pool that ended, as Slurm was told or early"),
+    "sonic_virtual_node_condition": ("gauge", "1 if a condition of the virtual node is true"),
     "sonic_janitor_findings": ("gauge", "Disagreements between Slurm and Kubernetes"),
+    "sonic_janitor_overdue": ("gauge", "Disagreements older than the grace period"),
     "sonic_janitor_actions_total": ("counter", "Actions on disagreements by outcome: done, failed, dry-run"),
     "sonic_agent_renewals_total": ("counter", "Restarts of a pool whose jobs reach their limit, by outcome"),
+    "sonic_agent_answered": ("gauge", "1 if Slurm, or Kubernetes, answered the last look"),
     "sonic_agent_last_look_timestamp_seconds": ("gauge", "Time of the last complete look"),
 }
 

@@ -32,6 +32,18 @@ class Pool:
 
 
 @dataclass(frozen=True)
+class Tls:
+    """Certificates of the metrics' port."""
+
+    certificate_file: str
+    """The agent's certificate (PEM)."""
+    key_file: str
+    """Its private key."""
+    authorities_file: str
+    """Authorities of the certificates that may read the metrics (PEM). A self-signed one is its own authority."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """The whole file."""
 
@@ -51,6 +63,8 @@ class Settings:
     """Pools on the node."""
     port: int = 9910
     """Port of the metrics."""
+    tls: Tls | None = None
+    """Certificates of the port, which is then open on every address. None: plain HTTP on the loopback address alone."""
     period_seconds: int = 60
     """From one look to the next."""
     grace_seconds: int = 600
@@ -69,4 +83,5 @@ def read(file: Path) -> Settings:
     """
     written = json.loads(file.read_text())
     pools = tuple(Pool(**{**pool, "flags": tuple(pool["flags"])}) for pool in written.pop("pools"))
-    return Settings(pools=pools, **written)
+    tls = written.pop("tls", None)
+    return Settings(pools=pools, tls=None if tls is None else Tls(**tls), **written)

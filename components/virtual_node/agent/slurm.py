@@ -18,6 +18,8 @@ _COLUMNS = ("id=%i", "name=%j", "state=%T", "submitted=%V", "started=%S", "ends=
 _SEPARATOR = "\x1f"
 ACTIVE = frozenset({"PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "REQUEUED", "REQUEUE_HOLD", "RESIZING"})
 """States of a job that has, or waits for, its resources (`man squeue`, JOB STATE CODES)."""
+PLANNED_ENDS = frozenset({"COMPLETED", "CANCELLED"})
+"""States of a job that ended by itself, after its drain too, or that somebody cancelled."""
 _FORECAST = re.compile(r"Job \d+ to start at (\S+)")
 
 
