@@ -1,4 +1,4 @@
-"""Every PromQL query of the program.
+"""Every PromQL query that KEDA and the admission controller put; those of rules are in `monitoring.rules`.
 
 A query selects a pool's servers by `namespace` and `pod`, the two labels that both the stack's own Prometheus and a
 site's (annotation discovery, PodMonitors) put on every series. Labels of the pod itself are spelt differently

@@ -52,6 +52,18 @@ class ScaleTarget:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Queue:
+    """The batch queue in which the servers of a pool wait."""
+
+    virtual_node: str
+    """Virtual node of the batch system, whose agent tells the state of the queue."""
+    wait_seconds: int
+    """Usual wait, as the site's file has it."""
+    start_seconds: int
+    """Longest time from there until the server is ready."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServerPool:
     """Address, pods, metrics and scale of one pool's servers."""
 
@@ -73,3 +85,5 @@ class ServerPool:
     """What KEDA scales; None: the number of servers is fixed."""
     timing: ServerTiming
     """Times of the servers' checks, and of their stop."""
+    queue: Queue | None = None
+    """Batch queue of the servers; None: they wait in none."""

@@ -17,7 +17,7 @@ from components.gpu_nodes import GpuNodes, GpuNodesArgs
 from components.images import in_a_job, mirrored
 from components.labels import INFORMATION, instance_selector
 from components.model_repository import ModelRepository, ModelRepositoryArgs
-from components.monitoring import Monitoring, MonitoringArgs
+from components.monitoring import AgentTarget, Monitoring, MonitoringArgs, rules
 from components.naming import Naming
 from components.network import IN_CLUSTER, namespace_pods, pods, policy_spec
 from components.patches import transformation
@@ -186,17 +186,35 @@ class SiteStack(SonicComponent):
             port=STATS_PORT,
             path=METRICS_PATH,
         )
+        agents = self._agents(pools)
+        facts = rules.RuleFacts(
+            instance=self._config.name,
+            experiment=self._config.experiment_name,
+            pools=tuple(pools),
+            agents=frozenset(agent.virtual_node for agent in agents),
+        )
         args = MonitoringArgs(
             naming=self._naming,
             prometheus=site.monitoring,
             servers=_distinct([pool.metrics for pool in pools]),
             proxies=proxies,
             secrets=secrets,
+            agents=agents,
+            rule_groups=rules.groups(facts),
             image=self._image(site.images.prometheus or versions.PROMETHEUS_IMAGE),
             api_server_port=site.access.api_server_port,
             keda_namespace=site.keda.namespace if site.keda else None,
         )
         return Monitoring(self.child("monitoring"), args, self.options(depends_on=after))
+
+    def _agents(self, pools: Sequence[ServerPool]) -> tuple[AgentTarget, ...]:
+        """Return the agents of the virtual nodes that the pools use."""
+        used = {pool.queue.virtual_node for pool in pools if pool.queue}
+        return tuple(
+            AgentTarget(virtual_node=node.name, url=node.agent.url, certificate_secret=node.agent.certificate_secret)
+            for node in self._config.site.virtual_nodes
+            if node.agent and node.name in used
+        )
 
     def _triton_pool(
         self,

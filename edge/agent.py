@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from components import names
 from components.images import in_a_job
@@ -12,9 +13,11 @@ from components.triton.pool import AT_ONCE
 from components.triton.slurm_pod import flags
 from components.triton.slurm_pool import start_seconds
 from components.virtual_node.agent import settings
+from components.virtual_node.slurm_side import CERTIFICATE_FOLDER
 from edge.units import FOLDER, unit
 from stacks.schema import StackConfig
 from stacks.schema.pools import InterLinkPool
+from stacks.schema.url import endpoint
 from stacks.schema.virtual_nodes import VirtualNode
 
 PACKAGE = "agent"
@@ -39,6 +42,7 @@ def agent_files(configs: Sequence[StackConfig], node: VirtualNode) -> dict[str, 
         api_server_file=f"{FOLDER}/agent-server",
         token_file=f"{FOLDER}/agent-token",
         authorities_file=f"{FOLDER}/agent-ca.crt",
+        **_metrics(node),
     )
     modules = sorted(Path(settings.__file__).parent.glob("*.py"))
     return {
@@ -50,6 +54,19 @@ def agent_files(configs: Sequence[StackConfig], node: VirtualNode) -> dict[str, 
         ),
         **{f"{PACKAGE}/{module.name}": module.read_text() for module in modules},
     }
+
+
+def _metrics(node: VirtualNode) -> dict[str, Any]:
+    """Return the settings of the metrics' port: that of the site's file, else the agent's own on loopback."""
+    if node.agent is None:
+        return {}
+    tls = settings.Tls(
+        certificate_file=f"{CERTIFICATE_FOLDER}/tls.crt",
+        key_file=f"{CERTIFICATE_FOLDER}/tls.key",
+        # Not ca.crt: whoever has a certificate of that authority can submit jobs.
+        authorities_file=f"{CERTIFICATE_FOLDER}/prometheus.crt",
+    )
+    return {"port": endpoint(node.agent.url).port, "tls": tls}
 
 
 def _pools(config: StackConfig, node: VirtualNode) -> Iterator[settings.Pool]:

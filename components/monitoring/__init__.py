@@ -1,8 +1,9 @@
 """The stack's metrics: a Prometheus of its own, or one of the site's that is told where they are.
 
-The own Prometheus sees the pods of this stack and nothing else. A Role lets it list pods in the namespaces of its
-targets, its scrape configuration keeps the pods of one instance, and its NetworkPolicy lets it reach their metrics
-ports. Its samples live on the pod's disk. A site that keeps samples longer scrapes the same pods by annotation.
+The own Prometheus sees the pods of this stack, the agents of its Slurm clusters, and nothing else. A Role lets it list
+pods in the namespaces of its targets, its scrape configuration keeps the pods of one instance, and its NetworkPolicy
+lets it reach their metrics ports. Its samples live on the pod's disk. A site that keeps samples longer scrapes the same
+pods by annotation.
 """
 
 import json
@@ -15,16 +16,17 @@ import pulumi_kubernetes as k8s
 from components import network
 from components.base import Manifest, SonicComponent
 from components.labels import version_label
+from components.monitoring.agents import SCRAPE_CONFIG_API_VERSION, AgentTarget, operator_scrape_config
 from components.monitoring.args import MonitoringArgs
-from components.monitoring.configuration import configuration
+from components.monitoring.configuration import RULES_FILE, configuration
 from components.monitoring.credentials import AUTHORITIES_KEY, PrometheusCredentials, secret_data
 from components.monitoring.deployment import CONFIG_FILE, PORT, START_SECONDS, deployment_spec, service_spec
 from components.monitoring.discovery import MONITOR_API_VERSION, monitors, services
 from components.rollout import SMALL_IMAGE_PULL_SECONDS, Promise, RolledOut, not_awaited, revision_of
 from components.server_pool import MetricTarget
-from stacks.schema.site import OwnPrometheus, SitePrometheus
+from stacks.schema.site import OperatorPrometheus, OwnPrometheus, SitePrometheus
 
-__all__ = ["Monitoring", "MonitoringArgs", "PrometheusCredentials"]
+__all__ = ["AgentTarget", "Monitoring", "MonitoringArgs", "PrometheusCredentials"]
 
 _POD_READER: Manifest = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
 
@@ -78,6 +80,33 @@ class Monitoring(SonicComponent):
             k8s.apiextensions.CustomResource(
                 self._child_of("monitor", monitor), api_version=MONITOR_API_VERSION, **monitor, opts=self.options()
             )
+        if isinstance(args.prometheus, OperatorPrometheus):
+            self._tell_operator(args, args.prometheus)
+
+    def _tell_operator(self, args: MonitoringArgs, site: OperatorPrometheus) -> None:
+        """Make the objects with scrapes outside the cluster, and with rules."""
+        for agent in args.agents:
+            scrape = operator_scrape_config(agent, args.naming, site)
+            k8s.apiextensions.CustomResource(
+                self._child_of("scrape", scrape),
+                api_version=SCRAPE_CONFIG_API_VERSION,
+                kind="ScrapeConfig",
+                **scrape,
+                opts=self.options(),
+            )
+        metadata: Manifest = {
+            "name": args.name,
+            "namespace": args.naming.namespace,
+            "labels": {**args.labels.all, **site.monitor_labels},
+        }
+        k8s.apiextensions.CustomResource(
+            self.child("rules"),
+            api_version=MONITOR_API_VERSION,
+            kind="PrometheusRule",
+            metadata=metadata,
+            spec={"groups": args.rule_groups},
+            opts=self.options(),
+        )
 
     def _child_of(self, role: str, manifest: Manifest) -> str:
         """Return the Pulumi name of one of several objects of a role, whose names may be equal across namespaces."""
@@ -94,7 +123,7 @@ class Monitoring(SonicComponent):
         config = k8s.core.v1.ConfigMap(
             self.child("config"),
             metadata=anonymous,  # Pulumi names it anew when it changes, which rolls the pod
-            data={CONFIG_FILE: json.dumps(configuration(args, prometheus), indent=2)},
+            data=config_files(args, prometheus),
             immutable=True,
             opts=self.options(),
         )
@@ -136,10 +165,16 @@ class Monitoring(SonicComponent):
         return binding
 
 
+def config_files(args: MonitoringArgs, prometheus: OwnPrometheus) -> dict[str, str]:
+    """Return the files of the ConfigMap, by name: JSON, which is YAML too."""
+    files = {CONFIG_FILE: configuration(args, prometheus), RULES_FILE: {"groups": args.rule_groups}}
+    return {name: json.dumps(content, indent=2) for name, content in files.items()}
+
+
 def network_policy_spec(args: MonitoringArgs) -> Manifest:
     """Return the spec of the NetworkPolicy.
 
-    Ingress: KEDA and the stack's namespace. Egress: metrics ports of the targets, API server, DNS.
+    Ingress: KEDA and the stack's namespace. Egress: metrics ports of the targets, agents, API server, DNS.
     """
     clients = [network.pods({}), *([network.namespace_pods(args.keda_namespace)] if args.keda_namespace else [])]
     return network.policy_spec(
@@ -147,6 +182,7 @@ def network_policy_spec(args: MonitoringArgs) -> Manifest:
         ingress=[network.Edge(peers=clients, ports=[PORT])],
         egress=[
             *(network.Edge(peers=[_peer(args, target)], ports=[target.port]) for target in args.targets),
+            *(network.edge_to_url(agent.url) for agent in args.agents),
             # The API servers run on nodes or outside the cluster: no selector names them.
             network.Edge(peers=[], ports=[args.api_server_port]),
             network.dns(args.naming.dns_cidrs),

@@ -1,11 +1,13 @@
 """Arguments of a stack's metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 
+from components.base import Manifest
 from components.labels import Labels
+from components.monitoring.agents import AgentTarget
 from components.naming import Naming
 from components.server_pool import MetricTarget
 from stacks.schema.site import ExternalPrometheus, OperatorPrometheus, OwnPrometheus
@@ -25,6 +27,10 @@ class MonitoringArgs:
     """Envoys whose metrics it has."""
     secrets: Mapping[str, pulumi.Output[str]]
     """Pulumi secrets by name: those that `prometheus` names, at least."""
+    agents: tuple[AgentTarget, ...]
+    """Agents of Slurm clusters whose metrics it has. A Prometheus of kind `external` is told of none."""
+    rule_groups: Sequence[Manifest]
+    """Rule groups that it evaluates. One of kind `external` gets none."""
     image: str
     """Image of the own Prometheus."""
     api_server_port: int

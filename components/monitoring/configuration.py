@@ -1,13 +1,17 @@
-"""Configuration of the own Prometheus: which pods it scrapes, and how long it keeps their samples."""
+"""Configuration of the own Prometheus: its targets, its rules, and how long it keeps samples."""
 
 from typing import Any
 
 from components.labels import POOL_LABEL
+from components.monitoring.agents import scrape_config
 from components.monitoring.args import MonitoringArgs
 from stacks.schema.site import OwnPrometheus
 
 RETENTION_GIB = 3
 """Size of the stored blocks. The block that is being written comes on top."""
+
+RULES_FILE = "rules.yml"
+"""File with the rule groups, beside the configuration."""
 
 _SCRAPE_TIMEOUT_MAX_SECONDS = 10
 
@@ -24,7 +28,9 @@ def configuration(args: MonitoringArgs, prometheus: OwnPrometheus) -> dict[str, 
         "storage": {
             "tsdb": {"retention": {"time": f"{prometheus.retention_hours}h", "size": f"{RETENTION_GIB}GB"}},
         },
+        "rule_files": [RULES_FILE],
         "scrape_configs": [
+            *(scrape_config(agent, args.naming.instance) for agent in args.agents),
             {
                 "job_name": "sonic",
                 "kubernetes_sd_configs": [
@@ -35,7 +41,7 @@ def configuration(args: MonitoringArgs, prometheus: OwnPrometheus) -> dict[str, 
                     }
                 ],
                 "relabel_configs": _relabeling(),
-            }
+            },
         ],
     }
 

@@ -5,6 +5,7 @@ import math
 import pulumi
 
 from components.base import Manifest
+from components.monitoring.agents import volume_mounts, volumes
 from components.monitoring.args import MonitoringArgs
 from components.monitoring.configuration import RETENTION_GIB
 from components.network import dual_stack
@@ -56,6 +57,7 @@ def deployment_spec(args: MonitoringArgs, prometheus: OwnPrometheus, *, config_m
                 "volumes": [
                     {"name": "config", "configMap": {"name": config_map_name}},
                     {"name": "data", "emptyDir": {"sizeLimit": f"{_STORAGE_GIB}Gi"}},
+                    *volumes(args.agents),
                 ],
             },
         },
@@ -86,6 +88,7 @@ def _container(args: MonitoringArgs, prometheus: OwnPrometheus) -> Manifest:
         "volumeMounts": [
             {"name": "config", "mountPath": _CONFIG_FOLDER, "readOnly": True},
             {"name": "data", "mountPath": _DATA_FOLDER},
+            *volume_mounts(args.agents),
         ],
     }
 

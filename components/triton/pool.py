@@ -9,7 +9,7 @@ from components.base import Manifest, SonicComponent
 from components.labels import version_label
 from components.network import Edge, dual_stack, pods, policy_spec
 from components.rollout import Promise, RolledOut, not_awaited, revision_of
-from components.server_pool import MetricTarget, ScaleTarget, ServerPool
+from components.server_pool import MetricTarget, Queue, ScaleTarget, ServerPool
 from components.triton.args import ServersArgs
 from components.triton.server import GRPC_PORT, HTTP_PORT, METRICS_PATH, METRICS_PORT
 
@@ -104,7 +104,9 @@ def metadata(args: ServersArgs) -> Manifest:
     return {"name": args.name, "namespace": args.naming.namespace, "labels": args.labels.all}
 
 
-def server_pool(args: ServersArgs, *, servers: Mapping[str, str], metrics: str, pod_pattern: str) -> ServerPool:
+def server_pool(
+    args: ServersArgs, *, servers: Mapping[str, str], metrics: str, pod_pattern: str, queue: Queue | None = None
+) -> ServerPool:
     """Return the pool as the other parts of the stack see it: pods behind a headless Service.
 
     Args:
@@ -112,6 +114,7 @@ def server_pool(args: ServersArgs, *, servers: Mapping[str, str], metrics: str, 
         servers: labels of the pods, without the pool's: one edge of a policy then allows all pools of a kind.
         metrics: last part of the name of the Service or monitor that leads Prometheus to these pods.
         pod_pattern: regular expression of the whole names of the pool's pods.
+        queue: batch queue of the servers; None: they wait in none.
     """
     scale_target = ScaleTarget(
         namespace=args.naming.namespace,
@@ -138,6 +141,7 @@ def server_pool(args: ServersArgs, *, servers: Mapping[str, str], metrics: str, 
         pod_pattern=pod_pattern,
         scale_target=scale_target if args.share.autoscaled else None,
         timing=args.timing,
+        queue=queue,
     )
 
 

@@ -8,7 +8,7 @@ from components.labels import tunnel_selector
 from components.network import Edge, addresses, namespace_pods
 from components.pod import pod_guards
 from components.rollout import Promise
-from components.server_pool import ServerPool
+from components.server_pool import Queue, ServerPool
 from components.triton import pool
 from components.triton.args import SlurmPoolArgs
 from components.triton.slurm_pod import pod_template
@@ -81,6 +81,11 @@ def server_pool(args: SlurmPoolArgs) -> ServerPool:
         servers=tunnel_selector(args.naming.instance),
         metrics="tunnel-metrics",
         pod_pattern=tunnel_pod_pattern(args.name, args.naming.namespace),
+        queue=Queue(
+            virtual_node=args.node.name,
+            wait_seconds=args.pool.queue_wait_seconds,
+            start_seconds=start_seconds(args.server, args.image),
+        ),
     )
 
 

@@ -161,7 +161,7 @@ PROTECTED: tuple[Protected, ...] = (
         Protected(kinds="Deployment", path=(*_POD, "volumes", volume), way_out="give your volume a name of its own")
         for volume in (
             *("models", "shared-memory", "liveness", "config", "data", "data-*"),
-            *("s3-authorities", "tls", "authorities", "prometheus-credentials"),
+            *("s3-authorities", "tls", "authorities", "prometheus-credentials", "slurm-agent-*"),
         )
     ),
     Protected(kinds="Deployment", path=(*_POD, "volumes", "scratch"), way_out="write experiment.server.scratch_gib"),

@@ -27,7 +27,9 @@ from stacks.schema.base import (
     Words,
     twice,
 )
-from stacks.schema.url import HttpsUrl
+from stacks.schema.url import HttpsUrl, endpoint
+
+_FREE_PORT_MIN = 1024
 
 
 class PluginMount(Model):
@@ -174,6 +176,28 @@ class SlurmCluster(Model):
     drain and no SIGKILL, so a drain may take longer than kill_wait_seconds."""
 
 
+class SlurmAgent(Model):
+    """The agent of the Slurm cluster, as Prometheus reaches it. Both sides prove who they are by certificates. A
+    Prometheus of kind `external` is told by its administrator: docs/install-edge.md."""
+
+    url: HttpsUrl
+    """URL of the agent with its port, such as https://slurm.example.org:9910. Its metrics are at /metrics."""
+    certificate_secret: DnsLabel
+    """Secret with the certificate that the agent takes from Prometheus: `tls.crt`, `tls.key`, and `ca.crt`, the
+    authorities by which Prometheus knows the agent. It is in the stack's namespace, or in
+    monitoring.monitor_namespace."""
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """The agent is no root, who alone may listen on a port below 1024."""
+        port = endpoint(self.url).port
+        if port < _FREE_PORT_MIN:
+            yield BrokenRule(
+                f"url has port {port}, where root alone can listen: write a port from {_FREE_PORT_MIN} on, such as "
+                "9910",
+                ("url",),
+            )
+
+
 class Capacity(Model):
     """The resources that a virtual node offers to the scheduler, all pods together."""
 
@@ -211,6 +235,8 @@ class VirtualNode(Model):
     """The Slurm cluster."""
     capacity: Capacity
     """Resources that the node offers."""
+    agent: SlurmAgent | None = None
+    """Address of the agent, for alerts and accounts of the Slurm cluster. None: its metrics stay on its own host."""
 
     @property
     def account(self) -> str:

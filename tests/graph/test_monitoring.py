@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.monitoring import Monitoring, MonitoringArgs
+from components.monitoring import AgentTarget, Monitoring, MonitoringArgs
 from components.naming import Naming
 from components.server_pool import MetricTarget
 from rendering.manifests import manifests, placeholder
@@ -22,6 +22,12 @@ ELSEWHERE = MetricTarget(
     path="/metrics",
 )
 
+AGENT = AgentTarget(
+    virtual_node="interlink-hammer",
+    url="https://slurm.example.org:9910",
+    certificate_secret="slurm-agent",  # noqa: S106
+)
+RULES = [{"name": "sonic-cms-slurm", "rules": [{"record": "one", "expr": "1"}]}]
 
 PROXIES = MetricTarget(
     name="envoy-metrics", namespace="cms", labels={"app": "envoy"}, port=9902, path="/stats/prometheus"
@@ -38,6 +44,8 @@ def deploy(
         servers=servers or (HERE,),
         proxies=PROXIES,
         secrets={},
+        agents=(AGENT,),
+        rule_groups=RULES,
         api_server_port=6443,
         keda_namespace="keda",
     )
@@ -127,6 +135,34 @@ def test_monitors_of_several_namespaces_have_different_names_in_one(recorder: Re
     assert len({each["name"] for each in monitors}) == len(monitors)
 
 
+def test_the_operator_is_told_of_agents_by_scrape_configs(recorder: Recorder) -> None:
+    deploy(recorder, operator(monitor_namespace="monitoring"))
+    scrape = recorder.manifest("ScrapeConfig")
+    assert scrape["apiVersion"] == "monitoring.coreos.com/v1alpha1"
+    assert scrape["metadata"]["namespace"] == "monitoring"
+    assert scrape["metadata"]["labels"]["release"] == "prometheus"
+    spec = scrape["spec"]
+    assert spec["scheme"] == "HTTPS"
+    assert spec["staticConfigs"][0]["targets"] == ["slurm.example.org:9910"]
+    assert spec["tlsConfig"] == {
+        "ca": {"secret": {"name": "slurm-agent", "key": "ca.crt"}},
+        "cert": {"secret": {"name": "slurm-agent", "key": "tls.crt"}},
+        "keySecret": {"name": "slurm-agent", "key": "tls.key"},
+    }
+
+
+def test_the_own_prometheus_reads_the_rules_beside_its_configuration(own: Recorder) -> None:
+    assert json.loads(own.manifest("ConfigMap")["data"]["rules.yml"]) == {"groups": RULES}
+    assert json.loads(own.manifest("ConfigMap")["data"]["prometheus.yml"])["rule_files"] == ["rules.yml"]
+
+
+def test_the_operator_gets_the_rules_as_an_object(recorder: Recorder) -> None:
+    deploy(recorder, operator())
+    rules = recorder.manifest("PrometheusRule")
+    assert rules["metadata"]["labels"]["release"] == "prometheus"
+    assert rules["spec"] == {"groups": RULES}
+
+
 @pytest.mark.parametrize(
     ("facts", "header"),
     [
@@ -175,7 +211,7 @@ def test_pods_of_another_namespace_are_listed_found_and_reached(recorder: Record
     assert {role["metadata"]["namespace"] for role in roles} == {"cms", "cms-tunnels"}
     assert {binding["metadata"]["namespace"] for binding in bindings} == {"cms", "cms-tunnels"}
     assert {subject["namespace"] for binding in bindings for subject in binding["subjects"]} == {"cms"}
-    (job,) = json.loads(recorder.manifest("ConfigMap")["data"]["prometheus.yml"])["scrape_configs"]
+    *_, job = json.loads(recorder.manifest("ConfigMap")["data"]["prometheus.yml"])["scrape_configs"]
     assert job["kubernetes_sd_configs"][0]["namespaces"] == {"names": ["cms", "cms-tunnels"]}
     here, elsewhere, *_ = recorder.manifest("NetworkPolicy")["spec"]["egress"]
     assert here["to"] == [{"podSelector": {"matchLabels": {"app": "triton"}}}]

@@ -63,9 +63,18 @@ def test_the_agent_runs_with_the_settings_that_are_written(tmp_path: Path) -> No
     assert (pool.deployment, pool.queue_wait_seconds) == (f"{pool.instance}-triton-{pool.pool}", 600)
     assert [flag for flag in pool.flags if flag.startswith(("--partition=", "--signal=B:TERM@"))]
     assert not made.act
+    assert made.tls is None
     run = [sys.executable, "-m", "agent"]
     told = subprocess.run(run, cwd=tmp_path / "edge", capture_output=True, text=True, check=False)
     assert told.stderr == "usage: python3 -m agent SETTINGS_FILE\n"
+
+
+def test_the_metrics_are_open_to_prometheus_alone_where_the_site_has_an_address_for_them(tmp_path: Path) -> None:
+    lay_out_happy("slurm-agent", tmp_path)
+    assert main([STACK, "", str(tmp_path / "edge")], tmp_path) == 0
+    made = read(tmp_path / "edge/agent.json")
+    assert made.tls is not None
+    assert (made.port, made.tls.authorities_file) == (9911, "/etc/interlink/certificate/prometheus.crt")
 
 
 @pytest.mark.parametrize(
