@@ -34,6 +34,9 @@ ScaledObject says `Ready: False`, TriggerError. The HPA stores no recommendation
 KEDA 2.16 would set at the first error: docs/adr, "An autoscaler without a metric does nothing". The HPA raises a
 Deployment to servers_min before it looks at a metric, so a fresh stack does not wait for one.
 
+A batch queue. A server that waits in one is given back only after the load was low for as long as the next one would
+wait: docs/adr, "A server is kept as long as the next one waits".
+
 `pollingInterval` and `cooldownPeriod` are left out. With at least one server the HPA takes every decision, and each
 time that it asks KEDA for the metric, KEDA queries Prometheus.
 """
@@ -48,13 +51,16 @@ import pulumi_kubernetes as k8s
 from components import queries
 from components.base import Manifest, SonicComponent
 from components.monitoring.credentials import AUTHORITIES_KEY, HEADER_KEY, VALUE_KEY, PrometheusCredentials
-from components.server_pool import ScaleTarget, ServerPool
+from components.server_pool import Queue, ScaleTarget, ServerPool
 from stacks.schema.experiment import Scaling
 
 _API_VERSION = "keda.sh/v1alpha1"
 
 _SERVERS_PER_STEP = 4
 """Servers that a decision of the HPA adds, or as many as there are if that is more."""
+
+_WINDOW_MAX_SECONDS = 3600
+"""Longest stabilization window that the API server takes."""
 
 _THRESHOLD_MIN = 0.001  # a Kubernetes quantity of thousandths holds nothing finer, and the HPA refuses 0
 
@@ -127,7 +133,7 @@ def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
         "scaleTargetRef": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
         "minReplicaCount": target.servers_min,
         "maxReplicaCount": target.servers_max,
-        "advanced": {"horizontalPodAutoscalerConfig": {"behavior": _behavior(args.scaling)}},
+        "advanced": {"horizontalPodAutoscalerConfig": {"behavior": _behavior(args.scaling, args.pool.queue)}},
         "triggers": [
             {
                 "type": "prometheus",
@@ -167,7 +173,12 @@ def load_per_server(scaling: Scaling) -> float:
     return max(round(load, 3), _THRESHOLD_MIN)
 
 
-def _behavior(scaling: Scaling) -> Mapping[str, Any]:
+def scale_down_wait_seconds(scaling: Scaling, queue: Queue | None) -> int:
+    """Return the time that the load of a pool must stay low before it loses a server."""
+    return max(scaling.scale_down_wait_seconds, min(queue.wait_seconds, _WINDOW_MAX_SECONDS) if queue else 0)
+
+
+def _behavior(scaling: Scaling, queue: Queue | None) -> Mapping[str, Any]:
     return {
         "scaleUp": {
             "stabilizationWindowSeconds": scaling.scale_up_wait_seconds,
@@ -178,7 +189,7 @@ def _behavior(scaling: Scaling) -> Mapping[str, Any]:
             ],
         },
         "scaleDown": {
-            "stabilizationWindowSeconds": scaling.scale_down_wait_seconds,
+            "stabilizationWindowSeconds": scale_down_wait_seconds(scaling, queue),
             "selectPolicy": "Max",
             "policies": [
                 {

@@ -246,7 +246,8 @@ class Scaling(Model):
     scale_up_period_seconds: Annotated[int, Field(ge=1, le=1800)] = 15
     """Period of scale_up_servers, in seconds. The HPA decides every 15 s."""
     scale_down_wait_seconds: Annotated[int, Field(ge=0, le=3600)] = 600
-    """Time that the load must stay low before servers are removed, in seconds."""
+    """Time that the load must stay low before servers are removed, in seconds. In a pool of jobs it is at least the
+    pool's queue_wait_seconds, up to 3600."""
     scale_down_servers: Count = 1
     """Most servers that are removed in one period."""
     scale_down_period_seconds: Annotated[int, Field(ge=1, le=1800)] = 60

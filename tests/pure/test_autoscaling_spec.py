@@ -1,6 +1,7 @@
 """Spec of the ScaledObject, checked against KEDA's own CRD."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from components.autoscaling import AutoscalingArgs, load_per_server, scaled_object_spec
+from components.server_pool import Queue
 from components.triton import server_pool
 from stacks.schema.experiment import Scaling
 from tests.support.configs import stack_config
@@ -63,6 +65,15 @@ def test_up_at_once_and_down_one_by_one_after_the_wait() -> None:
     assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 0
     assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 300
     assert behavior["scaleDown"]["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 60}]
+
+
+@pytest.mark.parametrize(("wait_seconds", "kept_seconds"), [(30, 300), (600, 600), (7200, 3600)])
+def test_a_server_of_a_queue_is_kept_as_long_as_the_next_one_waits(wait_seconds: int, kept_seconds: int) -> None:
+    plain = args(scale_down_wait_seconds=300)
+    queue = Queue(virtual_node="interlink-hammer", wait_seconds=wait_seconds, start_seconds=120)
+    spec = scaled_object_spec(replace(plain, pool=replace(plain.pool, queue=queue)))
+    scale_down = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]
+    assert scale_down["stabilizationWindowSeconds"] == kept_seconds
 
 
 def test_a_site_that_lends_gpus_adds_servers_one_by_one() -> None:
