@@ -21,7 +21,7 @@ from components.monitoring.args import MonitoringArgs
 from components.monitoring.configuration import RULES_FILE, configuration
 from components.monitoring.credentials import AUTHORITIES_KEY, PrometheusCredentials, secret_data
 from components.monitoring.deployment import CONFIG_FILE, PORT, START_SECONDS, deployment_spec, service_spec
-from components.monitoring.discovery import MONITOR_API_VERSION, monitors, services
+from components.monitoring.discovery import MONITOR_API_VERSION, monitors, operator_metadata, services
 from components.rollout import SMALL_IMAGE_PULL_SECONDS, Promise, RolledOut, not_awaited, revision_of
 from components.server_pool import MetricTarget
 from stacks.schema.site import OperatorPrometheus, OwnPrometheus, SitePrometheus
@@ -85,25 +85,22 @@ class Monitoring(SonicComponent):
 
     def _tell_operator(self, args: MonitoringArgs, site: OperatorPrometheus) -> None:
         """Make the objects with scrapes outside the cluster, and with rules."""
+        of_stack: Manifest = {"namespace": args.naming.namespace, "labels": args.labels.all}
         for agent in args.agents:
-            scrape = operator_scrape_config(agent, args.naming, site)
+            name = (args.naming.instance, "slurm-agent", agent.virtual_node)
             k8s.apiextensions.CustomResource(
-                self._child_of("scrape", scrape),
+                self.child(f"scrape-{agent.virtual_node}"),
                 api_version=SCRAPE_CONFIG_API_VERSION,
                 kind="ScrapeConfig",
-                **scrape,
+                metadata=operator_metadata(site, *name, **of_stack),
+                spec=operator_scrape_config(agent, args.naming.instance),
                 opts=self.options(),
             )
-        metadata: Manifest = {
-            "name": args.name,
-            "namespace": args.naming.namespace,
-            "labels": {**args.labels.all, **site.monitor_labels},
-        }
         k8s.apiextensions.CustomResource(
             self.child("rules"),
             api_version=MONITOR_API_VERSION,
             kind="PrometheusRule",
-            metadata=metadata,
+            metadata=operator_metadata(site, args.name, **of_stack),
             spec={"groups": args.rule_groups},
             opts=self.options(),
         )

@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from components import names
 from components.base import Manifest
-from components.naming import Naming
-from stacks.schema.site import OperatorPrometheus
 
 SCRAPE_CONFIG_API_VERSION = "monitoring.coreos.com/v1alpha1"
 CERTIFICATES_FOLDER = "/etc/sonic-agents"
@@ -56,34 +53,27 @@ def scrape_config(agent: AgentTarget, instance: str) -> dict[str, Any]:
     }
 
 
-def operator_scrape_config(agent: AgentTarget, naming: Naming, site: OperatorPrometheus) -> Manifest:
-    """Return the metadata and spec of a ScrapeConfig, which the Prometheus Operator knows from 0.65 on."""
-    namespace = site.monitor_namespace or naming.namespace
-    # Another namespace holds those of several stacks' namespaces.
-    stack = (naming.namespace, naming.instance) if namespace != naming.namespace else (naming.instance,)
+def operator_scrape_config(agent: AgentTarget, instance: str) -> Manifest:
+    """Return the spec of a ScrapeConfig, which the Prometheus Operator knows from 0.65 on.
+
+    Args:
+        agent: the agent.
+        instance: as for `scrape_config`.
+    """
 
     def file(key: str) -> dict[str, str]:
         return {"name": agent.certificate_secret, "key": key}
 
     return {
-        "metadata": {
-            "name": names.join(*stack, "slurm-agent", agent.virtual_node, length_max=names.SUBDOMAIN_LENGTH_MAX),
-            "namespace": namespace,
-            "labels": {**naming.labels("prometheus").all, **site.monitor_labels},
+        "scheme": "HTTPS",
+        "scrapeInterval": f"{_INTERVAL_SECONDS}s",
+        "tlsConfig": {
+            "ca": {"secret": file("ca.crt")},
+            "cert": {"secret": file("tls.crt")},
+            "keySecret": file("tls.key"),
         },
-        "spec": {
-            "scheme": "HTTPS",
-            "scrapeInterval": f"{_INTERVAL_SECONDS}s",
-            "tlsConfig": {
-                "ca": {"secret": file("ca.crt")},
-                "cert": {"secret": file("tls.crt")},
-                "keySecret": file("tls.key"),
-            },
-            "staticConfigs": [{"targets": [agent.address], "labels": _labels(agent)}],
-            "metricRelabelings": [
-                {"action": "keep", "sourceLabels": ["sonic_instance"], "regex": _own_or_none(naming.instance)}
-            ],
-        },
+        "staticConfigs": [{"targets": [agent.address], "labels": _labels(agent)}],
+        "metricRelabelings": [{"action": "keep", "sourceLabels": ["sonic_instance"], "regex": _own_or_none(instance)}],
     }
 
 

@@ -62,12 +62,27 @@ def _service(
     }
 
 
+def operator_metadata(site: OperatorPrometheus, *name: str, namespace: str, labels: Mapping[str, str]) -> Manifest:
+    """Return the metadata of an object for the Prometheus Operator, in the namespace where its Prometheus looks.
+
+    Args:
+        site: the site's Prometheus.
+        name: parts of the name.
+        namespace: namespace of the stack. Where Prometheus looks in another one, the name begins with it, since that
+            one holds the objects of several stacks.
+        labels: labels besides those that Prometheus selects by.
+    """
+    looked_in = site.monitor_namespace or namespace
+    owner = (namespace,) if looked_in != namespace else ()
+    return {
+        "name": names.join(*owner, *name, length_max=names.SUBDOMAIN_LENGTH_MAX),
+        "namespace": looked_in,
+        "labels": {**labels, **site.monitor_labels},
+    }
+
+
 def _monitor(args: MonitoringArgs, site: OperatorPrometheus, target: MetricTarget) -> Manifest:
     kind, endpoints = _MONITORS[site.monitor]
-    name = args.naming.name(target.name)
-    namespace = site.monitor_namespace or target.namespace
-    # Another namespace holds the monitors of several stacks' namespaces.
-    elsewhere = namespace != target.namespace
     endpoint: dict[str, Any] = {
         "port": METRICS_PORT_NAME,
         "path": target.path,
@@ -75,11 +90,13 @@ def _monitor(args: MonitoringArgs, site: OperatorPrometheus, target: MetricTarge
     }
     return {
         "kind": kind,
-        "metadata": {
-            "name": names.join(target.namespace, name, length_max=names.SUBDOMAIN_LENGTH_MAX) if elsewhere else name,
-            "namespace": namespace,
-            "labels": {**args.labels.all, **target.labels, **site.monitor_labels},
-        },
+        "metadata": operator_metadata(
+            site,
+            args.naming.instance,
+            target.name,
+            namespace=target.namespace,
+            labels={**args.labels.all, **target.labels},
+        ),
         "spec": {
             # Of Services: those of the pods. The port keeps the one with metrics.
             "selector": {"matchLabels": target.labels},

@@ -157,8 +157,10 @@ def test_the_own_prometheus_reads_the_rules_beside_its_configuration(own: Record
 
 
 def test_the_operator_gets_the_rules_as_an_object(recorder: Recorder) -> None:
-    deploy(recorder, operator())
+    deploy(recorder, operator(monitor_namespace="monitoring"))
     rules = recorder.manifest("PrometheusRule")
+    assert rules["metadata"]["namespace"] == "monitoring"
+    assert rules["metadata"]["name"] == "cms-sonic-cms-prometheus", "several stacks have theirs there"
     assert rules["metadata"]["labels"]["release"] == "prometheus"
     assert rules["spec"] == {"groups": RULES}
 
