@@ -36,7 +36,7 @@ class ClusterService(NamedTuple):
     """Its namespace; None: that of the pod that calls."""
 
 
-_PUBLIC_DOMAINS = frozenset({"com", "edu", "gov", "info", "int", "mil", "net", "org"})
+_PUBLIC_DOMAINS = frozenset({"cern", "com", "edu", "example", "gov", "info", "int", "mil", "net", "org"})
 """Ends of public names. Those of countries have two letters."""
 
 

@@ -1,0 +1,52 @@
+"""A `kind` that is missing or unknown, which decides what other keys there are."""
+
+from collections.abc import Iterable
+
+from stacks.errors import Problem, Remove, Write, found
+from stacks.json_schema import Node, one_of
+from stacks.origin import KeyPath, Origin
+from stacks.problems.written import Written
+from stacks.suggestions import suggestions
+
+
+def wrong_kind(stack: Written, path: KeyPath) -> Problem:
+    """Return the problem of a mapping whose `kind` is missing or unknown."""
+    node, value = stack.schema.at(path, stack.tree.value), stack.tree.value_at(path)
+    kinds = stack.schema.kinds(node)
+    at: KeyPath = (*path, "kind")
+    origin = stack.tree.nearest_origin(at)
+    thing, rule = f"{stack.thing(path)}.kind", f"must be {one_of(kinds)}"
+    file, place = stack.location(at, origin)
+    if isinstance(value, dict) and "kind" in value:
+        rule = f": found {found(value['kind'])}: {rule}"
+        word = stack.raw(at, value["kind"])
+        node = {"type": "string", "enum": kinds}
+        for meant in suggestions(stack.schema, node, value["kind"], word, "kind"):
+            if stack.accepts(at, edit := Write(file, place, meant)):
+                return Problem(origin.place, f"{thing}{rule}: did you mean `{meant}`?", (edit,))
+        return Problem(origin.place, f"{thing}{rule}: write one of them", _first(stack, at, origin, kinds))
+    keys = value if isinstance(value, dict) else {}
+    for key, word in keys.items():
+        for meant in suggestions(stack.schema, {"type": "string", "enum": kinds}, word, word, "kind"):
+            edits = (Remove(*stack.location((*path, key), origin)), Write(file, place, meant))
+            if key not in _keys_of_kinds(stack, node, kinds) and stack.accepts(at, *edits):
+                place_of_key = stack.tree.nearest_origin((*path, key)).place
+                way_out = f"write `kind: {meant}` instead of `{key}`"
+                return Problem(place_of_key, f"{thing} is missing: {rule}: {way_out}", edits)
+    removed = at in stack.tree.origins
+    if removed and stack.accepts(at, edit_out := Remove(file, place)):
+        return Problem(origin.place, f"{thing} is removed by the override: {rule}: take it out of it", (edit_out,))
+    known = {kind: len(set(keys) & set(stack.schema.keys(stack.schema.alternative(node, kind)))) for kind in kinds}
+    fitting = [kind for kind in kinds if known[kind] and known[kind] == max(known.values())]
+    edits_in = _first(stack, at, origin, fitting or kinds)
+    meant = edits_in[0].value if edits_in and len(fitting) == 1 else None
+    return Problem(origin.place, f"{thing} is missing: {rule}: add `kind{f': {meant}' if meant else ''}`", edits_in)
+
+
+def _keys_of_kinds(stack: Written, node: Node, kinds: Iterable[str]) -> set[str]:
+    return {key for kind in kinds for key in stack.schema.keys(stack.schema.alternative(node, kind))}
+
+
+def _first(stack: Written, at: KeyPath, origin: Origin, kinds: Iterable[str]) -> tuple[Write, ...]:
+    edits = (Write(*stack.location(at, origin), kind) for kind in kinds)
+    return next(((edit,) for edit in edits if stack.accepts(at, edit)), ())
