@@ -1,6 +1,6 @@
 """Keys that are not known where they are: misspelt, of another kind, or of another place (`elsewhere`)."""
 
-from stacks.errors import Advice, Edit, Problem, Remove, Write
+from stacks.errors import Advice, Edit, Problem, Remove, Write, near
 from stacks.key_guesses import has_words_of, nested_key, sibling_keys
 from stacks.origin import KeyPath, Origin, dotted
 from stacks.problems.elsewhere import AT_TOP, elsewhere, is_of_the_other_part
@@ -75,7 +75,7 @@ def _sibling(stack: Written, path: KeyPath, origin: Origin) -> Advice | None:
     for name, moved in options:
         target: KeyPath = (*path[:-1], name)
         node, raw = stack.schema.resolved(mapping["properties"][name]), stack.raw(path, value)
-        if "the name of a secret" in node.get("title", "") and "secret" not in key.lower():
+        if "the name of a secret" in node.get("title", "") and not _says_secret(key):
             secret = key.replace("_", "-").lower()
             edits = (Remove(file, at), Write(file, (*at[:-1], name), secret))
             return Advice(f"write it as `{name}: {secret}`, the name of the Pulumi secret that holds it", edits)
@@ -88,3 +88,8 @@ def _sibling(stack: Written, path: KeyPath, origin: Origin) -> Advice | None:
                 words = f"did you mean `{name}`?" if same else f"write it as `{name}: {written(meant)}`"
                 return Advice(words, edits)
     return None
+
+
+def _says_secret(key: str) -> bool:
+    """Tell whether a key, perhaps misspelt, says that its value is the name of a secret and not the secret."""
+    return "secret" in key.lower() or near(key.rpartition("_")[2], ["secret"]) is not None
