@@ -4,14 +4,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from devcluster.credentials import KUBECONFIG
+from components.virtual_node.agent.look import Agent
+from components.virtual_node.agent.settings import read
+from devcluster.addresses import API_PORT, LOOPBACK
+from devcluster.credentials import CLUSTER_AUTHORITY, KUBECONFIG
 from devcluster.slurm.bastion import NAMESPACE as INTERLINK
 from devcluster.slurm.folders import COMMANDS, CONFIGURATION, EDGE
+from edge.agent import SETTINGS_FILE, agent_files
+from edge.units import FOLDER
 from tests.support.dev_cluster import Cluster
 from tests.support.dev_stack import Calls, DevStack, eventually
 from tests.support.pulumi_cli import PulumiProject, copy_of_the_program, engine_environment
@@ -47,6 +54,10 @@ class SlurmStack(DevStack):
     def _pods(self, kind: str) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = self.get("pods", f"--selector={POOL}")["items"]
         return [pod for pod in listed if pod["metadata"]["name"].startswith("wstunnel-") == (kind == "tunnel")]
+
+    def tunnel_deployments(self) -> int:
+        """Number of tunnels, whether they serve or not."""
+        return len(self.get("deployments", "--selector=app.kubernetes.io/managed-by=interlink")["items"])
 
     def jobs(self) -> dict[str, str]:
         """State of each job that Slurm has not ended, by its id."""
@@ -181,7 +192,27 @@ def test_a_killed_job_costs_no_call_that_may_be_sent_again_and_has_a_successor(s
         stack.enough(calls)
 
 
-def test_nothing_is_left_of_servers_that_ended(stack: SlurmStack) -> None:
-    assert len(stack.virtual_pods()) == len(stack.jobs()) == SERVERS
-    tunnels = stack.get("deployments", "--selector=app.kubernetes.io/managed-by=interlink")["items"]
-    assert len(tunnels) == SERVERS
+def test_the_janitor_leaves_nothing_of_servers_that_ended(
+    stack: SlurmStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_CONF", str(CONFIGURATION))
+    agent = an_agent(stack, tmp_path)
+    agent.look()
+    eventually(lambda: len(stack.virtual_pods()) == len(stack.jobs()) == SERVERS, "only pods of jobs are left")
+    eventually(lambda: stack.tunnel_deployments() == SERVERS, "only tunnels of jobs are left")
+    agent.look()
+    found = [line for line in agent.metrics.text().splitlines() if line.startswith("sonic_janitor_findings{")]
+    assert found
+    assert [line for line in found if float(line.split()[-1])] == []
+
+
+def an_agent(stack: SlurmStack, folder: Path) -> Agent:
+    """Return the agent of the edge, as `python -m stacks edge` writes its settings, which acts at once."""
+    (node,) = stack.config.site.virtual_nodes
+    token = stack.kubectl.run("create", "token", node.account, f"--namespace={node.namespace}")
+    (folder / "agent-server").write_text(f"https://{LOOPBACK}:{API_PORT}")
+    (folder / "agent-token").write_text(token)
+    (folder / "agent-ca.crt").write_text(CLUSTER_AUTHORITY.certificate.read_text())
+    file = folder / SETTINGS_FILE
+    file.write_text(agent_files([stack.config], node)[SETTINGS_FILE].replace(FOLDER, str(folder)))
+    return Agent(replace(read(file), act=True, grace_seconds=0))

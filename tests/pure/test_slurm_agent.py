@@ -440,6 +440,18 @@ def test_the_forecast_is_the_time_until_the_start(site: Site) -> None:
     ]
 
 
+def test_a_forecast_as_long_as_the_life_of_the_pools_own_servers_restarts_none(site: Site) -> None:
+    """In a partition that the pool fills, a further job would start when the first server ends."""
+    site.queue(line(ends=ending(7200)))
+    site.pods = [a_pod("u1", "triton-a")]
+    start = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 7200))
+    site.command("sbatch", f'echo "sbatch: Job 11 to start at {start} using 1 processors" >&2')
+    agent = Agent(site.settings)
+    agent.look()
+    assert "sonic_slurm_queue_wait_seconds" in agent.metrics.text()
+    assert "sonic_agent_renewals_total" not in agent.metrics.text()
+
+
 def test_a_job_that_slurm_would_refuse_is_no_forecast(site: Site) -> None:
     site.command("sbatch", "echo 'allocation failure: Requested node configuration is not available' >&2; exit 1")
     with pytest.raises(SlurmError, match="Requested node configuration is not available"):

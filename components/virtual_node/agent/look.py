@@ -140,7 +140,9 @@ class Agent:
         """Tell Kubernetes which server ends first, and restart the pool's Deployment before that."""
         ends = {job.id: job.ends for job in jobs if job.state == "RUNNING" and job.ends is not None}
         own = [pod for pod in pods if (pod.instance, pod.pool) == (pool.instance, pool.pool) and pod.job in ends]
-        wait = pool.queue_wait_seconds if math.isnan(wait_seconds) else wait_seconds
+        # A forecast longer than usual may be the end of the pool's own servers, if they fill the partition.
+        usual = pool.queue_wait_seconds
+        wait = usual if math.isnan(wait_seconds) else min(usual, wait_seconds)
         step = wait + pool.start_seconds
         try:
             for pod in own:
