@@ -152,9 +152,11 @@ def _of_queue(facts: RuleFacts, pool: ServerPool, queue: Queue) -> Iterator[Rule
     )
     yield alert(
         "SonicSlurmQueueLong",
-        f"{most(series('sonic_slurm_queue_wait_seconds'))} > {queue.wait_seconds}",
+        # Without a waiting job the forecast may be the end of the pool's own servers, if they fill the partition.
+        f"{most(series('sonic_slurm_queue_wait_seconds'))} > {queue.wait_seconds} "
+        f"and {most(series('sonic_slurm_jobs', state='PENDING'))} > 0",
         600,
-        f"a job of pool {pool.name} would wait {{{{ $value | humanizeDuration }}}}, more than queue_wait_seconds",
+        f"jobs of pool {pool.name} wait {{{{ $value | humanizeDuration }}}} in the queue: more than queue_wait_seconds",
     )
     yield alert(
         "SonicSlurmJobEndedEarly",

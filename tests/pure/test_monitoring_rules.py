@@ -48,6 +48,7 @@ HEALTHY = {
     f"sonic_slurm_queue_wait_seconds{{{OF_POOL}}}": "500x90",
     f'sonic_slurm_ended_jobs_total{{end="early",{OF_POOL}}}': "0x90",
     f'sonic_slurm_jobs{{state="RUNNING",{OF_POOL}}}': "2x90",
+    f'sonic_slurm_jobs{{state="PENDING",{OF_POOL}}}': "1x90",
     'nv_inference_request_success{namespace="sonic-demo",pod="tunnel-a",model="m",version="1"}': "0x90",
 }
 """Series in samples of one minute, as promtool writes them: value x number of further samples."""
@@ -95,7 +96,7 @@ CAUSES: tuple[tuple[str, str, set[str]], ...] = (
     (find("sonic_slurm_forecast_success"), "0x90", {"SonicSlurmRefusesJobs"}),
     (find("sonic_slurm_queue_wait_seconds"), "601x90", {"SonicSlurmQueueLong"}),
     (find("sonic_slurm_ended_jobs_total"), "0x50 1x40", {"SonicSlurmJobEndedEarly"}),
-    (find("sonic_slurm_jobs"), "0x90", {"SonicSlurmPoolEmpty"}),
+    (find("sonic_slurm_jobs", "RUNNING"), "0x90", {"SonicSlurmPoolEmpty"}),
     (find("nv_inference_request_success"), "_x90", {"SonicSlurmJobsUnreachable"}),
 )
 
@@ -103,6 +104,12 @@ CAUSES: tuple[tuple[str, str, set[str]], ...] = (
 @pytest.mark.parametrize(("series", "values", "alerts"), CAUSES, ids=[f"{name} {values}" for name, values, _ in CAUSES])
 def test_one_cause_raises_one_alert(series: str, values: str, alerts: set[str], tmp_path: Path) -> None:
     run(tmp_path, HEALTHY | {series: values}, [firing(alerts, "60m")])
+
+
+def test_a_pool_that_fills_its_partition_raises_none(tmp_path: Path) -> None:
+    """A further job would start when one of its servers ends, and none waits."""
+    full = {find("sonic_slurm_queue_wait_seconds"): "7200x90", find("sonic_slurm_jobs", "PENDING"): "0x90"}
+    run(tmp_path, HEALTHY | full, [firing(set(), "60m")])
 
 
 def test_a_healthy_pool_raises_none(tmp_path: Path) -> None:
