@@ -15,7 +15,7 @@ pytestmark = pytest.mark.engine
 NAMESPACE = "sonic-failing"
 IN_THE_WAY = "in-the-way"
 SHORT_START = {"start_timeout_seconds": 20}
-"""Of the servers: another revision, with less time than the demo gives: an update that cannot succeed waits for it."""
+"""Less time than the demo gives its servers: an update that cannot succeed waits for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +26,8 @@ class Fault:
     """Words of the cause."""
     site: Mapping[str, Any] = field(default_factory=dict)
     """Changes of the site."""
-    experiment: Mapping[str, Any] = field(default_factory=dict)
-    """Changes of the experiment."""
+    experiment: Mapping[str, Any] = field(default_factory=lambda: {"server": SHORT_START})
+    """Changes of the experiment; by default another revision of the servers."""
     objects: Sequence[Mapping[str, Any]] = ()
     """Objects in the way, without their name."""
 
@@ -73,21 +73,21 @@ CLAIM = {
 FAULTS = {
     "image": Fault(
         told="its image localhost/sonic-dev/triton:0.0 cannot be pulled",
-        experiment={"server": {"image": "localhost/sonic-dev/triton:0.0"}},
+        experiment={"server": {**SHORT_START, "image": "localhost/sonic-dev/triton:0.0"}},
     ),
     "crash": Fault(
         told="it ends with exit code 1: unrecognized option '--no-such-flag'",
-        experiment={"server": {"extra_flags": ["--no-such-flag"]}},
+        experiment={"server": {**SHORT_START, "extra_flags": ["--no-such-flag"]}},
     ),
     "model": Fault(
         told="model `no_such_model` does not load: model not found in any model repository",
-        experiment={"models": {"expected": [{"name": "no_such_model"}]}},
+        experiment={"server": SHORT_START, "models": {"expected": [{"name": "no_such_model"}]}},
     ),
     "node": Fault(told="no node takes it", site={"pools": [{**POOL, "node_selector": {"no": "such-node"}}]}),
     "claim": Fault(
         told='it is Pending, without a volume, so no pod that mounts it starts: storageclass.storage.k8s.io "none"',
         site={"storage": {"data": {"geometry": {"kind": "pvc", "claim": IN_THE_WAY}}}},
-        experiment={"server": {"data": [{"volume": "geometry", "path": "/geometry"}]}},
+        experiment={"server": {**SHORT_START, "data": [{"volume": "geometry", "path": "/geometry"}]}},
         objects=[CLAIM],
     ),
     "secret": Fault(
@@ -100,6 +100,7 @@ FAULTS = {
     "Envoy's configuration": Fault(
         told="Envoy refuses its configuration: Failed to load certificate chain",
         site={"exposure": {**EXPOSURE, "tls_secret": IN_THE_WAY}},
+        experiment={},
         objects=[BROKEN_CERTIFICATE],
     ),
 }
@@ -126,8 +127,7 @@ def test_an_update_that_cannot_succeed_names_its_cause(stack: SecondStack, name:
     before = stack.available()
     for each in objects:
         stack.apply(each)
-    server = {**SHORT_START, **fault.experiment.get("server", {})}
-    stack.configure(fault.site, {**fault.experiment, "server": server})
+    stack.configure(fault.site, fault.experiment)
     try:
         told = stack.project.up(fails=True).output
         asked = stack.why()
