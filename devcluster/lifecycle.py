@@ -161,7 +161,7 @@ def start_slurm(progress: Progress, toolchain: Toolchain) -> None:
         supervisor.apply(processes.every(toolchain.path))
     with progress.step("start Slurm and interLink's API"):
         _start(processes.slurm(toolchain.path), supervisor, progress)
-        machine.wait_for_nodes(toolchain.path("sinfo"), progress)
+        machine.wait_for_nodes(progress)
     with progress.step("build and import the images of the virtual node and of the tunnels"):
         image_folders.ensure_triton_folder(toolchain, progress)
         import_missing(toolchain.path("ctr"), ensure_images(toolchain, progress, SLURM_IMAGES), progress)

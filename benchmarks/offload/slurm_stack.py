@@ -1,7 +1,5 @@
 """The stack `dev-slurm` as the benchmarks see it: its servers, their jobs and tunnel pods."""
 
-import os
-import subprocess
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +13,11 @@ from components.envoy.cluster import CLUSTER
 from components.envoy.ports import STATS_PORT
 from components.labels import JOB_COMPONENT, POOL_LABEL, Labels, instance_selector
 from devcluster.kubectl import Kubectl
-from devcluster.slurm.folders import COMMANDS, CONFIGURATION, JOBS
+from devcluster.slurm import commands
+from devcluster.slurm.folders import JOBS
 from stacks.schema import StackConfig
 from stacks.schema.exposure import NodePortExposure
+from testbed.pods import is_ready
 
 Manifest = Mapping[str, Any]
 
@@ -93,9 +93,7 @@ class SlurmStack:
         Raises:
             BenchmarkError: squeue failed.
         """
-        command = [str(COMMANDS / "squeue"), "--noheader", "--format=%i %j %T"]
-        environment = {**os.environ, "SLURM_CONF": str(CONFIGURATION)}
-        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        run = commands.run("squeue", "--noheader", "--format=%i %j %T")
         if run.returncode != 0:
             msg = f"`squeue` failed: {run.stderr.strip()}; see `python -m devcluster logs slurmctld`"
             raise BenchmarkError(msg)
@@ -144,7 +142,7 @@ def jobs_of(printed: str) -> list[Job]:
 def paired(pods: Sequence[Manifest], jobs: Sequence[Job]) -> list[JobServer]:
     """Return the servers whose virtual pod is not being deleted, whose job runs, and whose tunnel pod is ready."""
     running = {job.pod_uid: job for job in jobs if job.state == "RUNNING"}
-    ready = [pod for pod in pods if is_tunnel(pod["metadata"]["name"]) and _is_ready(pod)]
+    ready = [pod for pod in pods if is_tunnel(pod["metadata"]["name"]) and is_ready(pod)]
     servers = []
     for pod in pods:
         metadata = pod["metadata"]
@@ -160,11 +158,6 @@ def paired(pods: Sequence[Manifest], jobs: Sequence[Job]) -> list[JobServer]:
 def is_tunnel(pod_name: str) -> bool:
     """Return True for the name of a tunnel pod."""
     return pod_name.startswith(TUNNEL_PREFIX)
-
-
-def _is_ready(pod: Manifest) -> bool:
-    conditions = pod["status"].get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def _selector(labels: Mapping[str, str]) -> str:

@@ -1,12 +1,11 @@
 """Slurm's needs of this machine, and the wait for its nodes."""
 
-import os
-import subprocess
 from pathlib import Path
 
 from devcluster.addresses import SLURM_NODES
 from devcluster.errors import DevClusterError
 from devcluster.progress import Progress
+from devcluster.slurm import commands
 from devcluster.slurm.folders import CONFIGURATION
 from devcluster.wait import wait_while
 
@@ -33,7 +32,7 @@ def check_machine() -> None:
         raise DevClusterError(msg)
 
 
-def wait_for_nodes(sinfo: Path, progress: Progress) -> None:
+def wait_for_nodes(progress: Progress) -> None:
     """Return when every node takes jobs.
 
     Raises:
@@ -41,9 +40,7 @@ def wait_for_nodes(sinfo: Path, progress: Progress) -> None:
     """
 
     def missing() -> str:
-        command = [str(sinfo), "--noheader", "--Node", "--format=%N %T"]
-        environment = {**os.environ, "SLURM_CONF": str(CONFIGURATION)}
-        printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
+        printed = commands.run("sinfo", "--noheader", "--Node", "--format=%N %T").stdout
         states = dict(line.split() for line in printed.splitlines())
         return next(
             (f"Slurm's node {name}: {states.get(name)}" for name in SLURM_NODES if not _takes_jobs(states, name)), ""

@@ -14,9 +14,11 @@ import pytest
 import yaml
 
 from devcluster.errors import DevClusterError
+from devcluster.slurm import commands
 from devcluster.slurm.bastion import NAMESPACE
-from devcluster.slurm.folders import CONFIGURATION, EDGE, JOBS
+from devcluster.slurm.folders import EDGE, JOBS
 from devcluster.toolchain.programs import TOOLS_DIRECTORY
+from testbed.pods import is_ready
 from testbed.polling import eventually
 from tests.support.dev_cluster import Cluster
 from tests.support.slurm_manifests import NODE, POD, POD_NAMESPACE, triton, virtual_node
@@ -61,10 +63,9 @@ class Site:
 
     def jobs(self) -> dict[str, str]:
         """User of each job by its name."""
-        command = ["squeue", "--noheader", "--format=%j %u"]
-        environment = {**os.environ, "SLURM_CONF": str(CONFIGURATION)}
-        printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-        return dict(line.split() for line in printed.splitlines())
+        asked = commands.run("squeue", "--noheader", "--format=%j %u")
+        asked.check_returncode()
+        return dict(line.split() for line in asked.stdout.splitlines())
 
     def fault(self, **faults: Any) -> None:
         (EDGE / "faults.yaml").write_text(yaml.safe_dump(faults))
@@ -81,11 +82,6 @@ class Site:
         for file in sorted(JOBS.glob(f"{POD_NAMESPACE}-*/*.out")):
             yield f"{file.parent.name}/{file.name}:"
             yield from file.read_text(errors="replace").splitlines()[-LAST_LINES:]
-
-
-def is_ready(pod: dict[str, Any]) -> bool:
-    conditions = pod.get("status", {}).get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def serves(address: str) -> bool:

@@ -15,10 +15,12 @@ from components.virtual_node.agent.look import Agent
 from components.virtual_node.agent.settings import read
 from devcluster.addresses import API_PORT, LOOPBACK
 from devcluster.credentials import CLUSTER_AUTHORITY, KUBECONFIG
+from devcluster.slurm import commands
 from devcluster.slurm.bastion import NAMESPACE as INTERLINK
-from devcluster.slurm.folders import COMMANDS, CONFIGURATION, EDGE
+from devcluster.slurm.folders import CONFIGURATION, EDGE
 from edge.agent import SETTINGS_FILE, agent_files
 from edge.units import FOLDER
+from testbed.pods import is_ready
 from tests.support.dev_cluster import Cluster
 from tests.support.dev_stack import Calls, DevStack, eventually
 from tests.support.pulumi_cli import PulumiProject, copy_of_the_program, engine_environment
@@ -45,7 +47,7 @@ class SlurmStack(DevStack):
 
     def tunnels(self) -> set[str]:
         """Names of the tunnel pods that are ready."""
-        return {pod["metadata"]["name"] for pod in self._pods("tunnel") if _is_ready(pod)}
+        return {pod["metadata"]["name"] for pod in self._pods("tunnel") if is_ready(pod)}
 
     def virtual_pods(self) -> list[dict[str, Any]]:
         """Virtual pods that are not on their way out."""
@@ -81,17 +83,10 @@ class SlurmStack(DevStack):
         eventually(lambda: calls.answered >= ENOUGH_CALLS, f"{ENOUGH_CALLS} calls", timeout_seconds=SUCCESSOR_SECONDS)
 
 
-def _is_ready(pod: dict[str, Any]) -> bool:
-    conditions = pod["status"].get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-
-
 def slurm(command: str, *arguments: str) -> str:
     """Run a command of Slurm and return what it prints."""
-    environment = {**os.environ, "SLURM_CONF": str(CONFIGURATION)}
-    result = subprocess.run(
-        [COMMANDS / command, *arguments], env=environment, capture_output=True, text=True, check=True
-    )
+    result = commands.run(command, *arguments)
+    result.check_returncode()
     return result.stdout
 
 
