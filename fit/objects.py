@@ -130,7 +130,7 @@ def _other_owner(found: Object, demand: Demand) -> str | None:
 def dry_run(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     """Have each object validated and admitted, with unknown fields refused and dropped ones found."""
     found = served(demand, cluster)
-    places = {
+    places: dict[str | None, str] = {
         name: _FALLBACK_NAMESPACE if is_missing(cluster, name) else name
         for name in {demand.namespace, *(namespace for _, _, namespace in found if namespace)}
     }
@@ -144,9 +144,8 @@ def dry_run(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
             return error
 
     entries = [
-        (_moved(manifest, place_of_its_own), resource, place_of_its_own)
+        (_moved(manifest, places.get(namespace)), resource, places.get(namespace))
         for manifest, resource, namespace in found
-        for place_of_its_own in [namespace and places[namespace]]
     ]
     passed = 0
     denied = []

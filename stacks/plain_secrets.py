@@ -14,7 +14,7 @@ _KEYS = {
     "a token of GitLab": r"\bglpat-[\w-]{20}",
     "a token of Hugging Face": r"\bhf_[A-Za-z]{30}",
 }
-"""What a text looks like -> the form of such a text."""
+"""Kind of key -> regular expression of its texts."""
 _VARIABLES: KeyPath = ("experiment", "server", "environment")
 _SECRET_VARIABLE = re.compile(
     r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|ACCESS_KEY|SECRET_KEY|PRIVATE_KEY)$", re.IGNORECASE

@@ -22,7 +22,7 @@ def unknown_key(stack: Written, path: KeyPath) -> Problem:
 
 
 def meant_sibling(stack: Written, path: KeyPath) -> KeyPath | None:
-    """Return the sibling that an unknown key stands for."""
+    """Return the path of the known key that an unknown one misspells; None if there is none."""
     advice = _sibling(stack, path, stack.tree.nearest_origin(path))
     moved = [edit for edit in advice.edits if isinstance(edit, Write)] if advice else []
     return (*path[:-1], moved[0].path[-1]) if moved else None

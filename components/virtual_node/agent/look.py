@@ -51,19 +51,21 @@ class Agent:
         now = time.time()
         self._count(jobs, pods, now)
         found = list(findings(jobs, pods, tunnels, now=now))
-        for kind in FINDINGS:
-            self.metrics.set("sonic_janitor_findings", sum(each.kind == kind for each in found), finding=kind)
+        self._count_kinds("sonic_janitor_findings", found)
         for pool, wait in waits.items():
             self._renew(pool, jobs, pods, now, wait_seconds=wait)
         due = self._memory.due(found, now=now, grace_seconds=self._settings.grace_seconds)
-        for kind in FINDINGS:
-            self.metrics.set("sonic_janitor_overdue", sum(each.kind == kind for each in due), finding=kind)
+        self._count_kinds("sonic_janitor_overdue", due)
         for finding in due[: self._settings.actions_max]:
             self._act(finding)
         if len(due) > self._settings.actions_max:
             say("more to do", left=len(due) - self._settings.actions_max)
         self.metrics.set("sonic_agent_last_look_timestamp_seconds", now)
         self._looked = now
+
+    def _count_kinds(self, metric: str, found: Sequence[Finding]) -> None:
+        for kind in FINDINGS:
+            self.metrics.set(metric, sum(each.kind == kind for each in found), finding=kind)
 
     def _asked(self, source: str, ask: Callable[[], T]) -> T | None:
         """Return an answer; None, logged and exported, if there is none."""
