@@ -63,8 +63,9 @@ lint: $(TOOLS)  ## ruff and mypy, both at zero
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
 
-quick: lint  ## lint and the tests that need no cluster
-	$(BIN)/pytest -m "not engine and not live"
+quick: lint  ## lint and the tests that need no cluster; those of Envoy on loopback get the machine for themselves
+	$(BIN)/pytest -m "not engine and not live" -n auto --ignore=tests/loopback
+	$(BIN)/pytest tests/loopback
 
 test: quick  ## every test; takes over the dev cluster and removes it at the end
 	$(BIN)/python -m devcluster up --slurm
