@@ -80,8 +80,8 @@ class _Answer(NamedTuple):
 class _Connection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT_SECONDS)
+    def __init__(self, path: Path, timeout_seconds: int) -> None:
+        super().__init__("localhost", timeout=timeout_seconds)
         self._path = path
 
     def connect(self) -> None:
@@ -105,6 +105,10 @@ class ApiServer:
     def fresh(self) -> "ApiServer":
         """Return a view that has asked nothing yet."""
         return ApiServer(self._path)
+
+    def raw(self, path: str, *, timeout_seconds: int = _TIMEOUT_SECONDS) -> tuple[int, str]:
+        """Ask for a path, such as one behind the proxy of a Service; return the status and the body."""
+        return self._exchange("GET", path, None, timeout_seconds)
 
     def log(self, namespace: str, pod: str, container: str, *, lines: int) -> Sequence[str]:
         """Return the last lines of a container's log, of its previous run if it had one; empty without any."""
@@ -175,8 +179,10 @@ class ApiServer:
     def _send(self, method: str, path: str, body: Object | None) -> _Answer:
         return _answer(*self._exchange(method, path, body))
 
-    def _exchange(self, method: str, path: str, body: Object | None) -> tuple[int, str]:
-        connection = _Connection(self._path)
+    def _exchange(
+        self, method: str, path: str, body: Object | None, timeout_seconds: int = _TIMEOUT_SECONDS
+    ) -> tuple[int, str]:
+        connection = _Connection(self._path, timeout_seconds)
         try:
             text = None if body is None else json.dumps(body)
             connection.request(method, path, text, {"Content-Type": "application/json", "Accept": "application/json"})

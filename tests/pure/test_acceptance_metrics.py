@@ -1,7 +1,6 @@
 """The acceptance check's questions to Prometheus, each answer with its sentence."""
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,8 @@ from typing import Any
 import pytest
 
 from acceptance.handshake import Result, Row
-from acceptance.metrics import Ask, MetricQuery, ask_prometheus, asker, by_url, queries_of
+from acceptance.metrics import MetricQuery, ask_prometheus, queries_of
+from access.prometheus import Ask, asker, by_url
 from stacks.resolve import ROOT
 from stacks.schema import StackConfig
 from testbed.authority import Authority
@@ -17,17 +17,20 @@ from testbed.loopback import free_port
 from testbed.prometheus_stub import PrometheusStub, vector
 from tests.support.configs import stack_config
 from tests.support.kubeconfigs import write_kubeconfig
+from tests.support.kubectl_stand_in import KubectlStandIn, kubectl
 from tests.support.stacks import STACKS, config_of, recorded
 
 QUERIES = [MetricQuery("autoscaling of pool gpu", "sum(waiting)")]
 
-_KUBECTL = f"""#!{sys.executable}
-import os, sys
-folder = os.path.dirname(os.path.abspath(__file__))
-open(os.path.join(folder, "path"), "w").write(sys.argv[-1])
-answer = open(os.path.join(folder, "answer")).read()
-sys.exit(answer) if answer.startswith("Error") else print(answer)
-"""
+_PROXY = "GET /api/v1/namespaces/monitoring/services"
+_QUERY = "api/v1/query?query=sum%28waiting%29"
+
+__all__ = ["kubectl"]
+
+
+def refusal(message: str) -> Mapping[str, Any]:
+    """The answer of an API server that does not pass a question on."""
+    return {"kind": "Status", "status": "Failure", "message": message}
 
 
 def external(**facts: Any) -> StackConfig:
@@ -104,48 +107,51 @@ def test_a_prometheus_that_nobody_reaches_from_here_is_told_how_to_be() -> None:
 
 
 @pytest.fixture
-def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def api(kubectl: KubectlStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KubectlStandIn:
     """A program in kubectl's place, alone on PATH, and the kubeconfig of the test stack."""
-    (tmp_path / "kubectl").write_text(_KUBECTL)
-    (tmp_path / "kubectl").chmod(0o755)
     write_kubeconfig(tmp_path / "kubeconfig", "test")
-    monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     monkeypatch.delenv("SONIC_KUBE_CONTEXT", raising=False)
-    return tmp_path
+    return kubectl
 
 
-def test_a_service_is_asked_through_the_api_server(kubectl: Path) -> None:
-    (kubectl / "answer").write_text(vector("5").decode())
+def test_a_service_is_asked_through_the_api_server(api: KubectlStandIn) -> None:
+    api.answers(**{f"{_PROXY}/http:prometheus:9090/proxy/base/{_QUERY}": [200, json.loads(vector("5"))]})
     config = external(url="http://prometheus.monitoring.svc.cluster.local:9090/base")
     row = only_row(config, asker(config, "case", ROOT))
     assert (row.result, row.detail) == (Result.OK, "autoscaling of pool gpu: 5")
-    assert (kubectl / "path").read_text() == (
-        "/api/v1/namespaces/monitoring/services/http:prometheus:9090/proxy/base/api/v1/query?query=sum%28waiting%29"
-    )
 
 
 @pytest.mark.parametrize(
-    ("error", "result", "words"),
+    ("status", "body", "result", "words"),
     [
-        (
-            "Error from server (Forbidden): services is forbidden",
-            Result.NOT_TRIED,
-            "--prometheus http://127.0.0.1:9090",
-        ),
-        ("Error from server (NotFound): not found", Result.FAILED, "get service,endpoints prometheus"),
+        (403, refusal("services is forbidden"), Result.NOT_TRIED, "--prometheus http://127.0.0.1:9090"),
+        (404, refusal('services "prometheus" not found'), Result.FAILED, "get service,endpoints prometheus"),
+        (503, refusal("no endpoints available"), Result.FAILED, "get service,endpoints prometheus"),
+        (503, "error trying to reach service: dial tcp: connect refused", Result.FAILED, "dial tcp"),
+        (400, {"status": "error", "error": "parse error"}, Result.FAILED, "refuses the query `sum(waiting)` (parse"),
+        (200, "<html>log in</html>", Result.FAILED, "does not answer as Prometheus"),
     ],
 )
-def test_a_service_that_the_api_server_does_not_reach(kubectl: Path, error: str, result: Result, words: str) -> None:
-    (kubectl / "answer").write_text(error)
+def test_a_service_that_gives_no_value_through_the_api_server(
+    api: KubectlStandIn, status: int, body: Any, result: Result, words: str
+) -> None:
+    api.answers(**{f"{_PROXY}/http:prometheus:9090/proxy/{_QUERY}": [status, body]})
     config = external(url="http://prometheus.monitoring.svc:9090")
     row = only_row(config, asker(config, "case", ROOT))
     assert row.result is result
     assert words in row.detail
 
 
-def test_credentials_do_not_pass_the_api_server(kubectl: Path) -> None:
-    (kubectl / "answer").write_text(vector("5").decode())
+def test_a_kubectl_that_does_not_start_leaves_prometheus_unasked(api: KubectlStandIn) -> None:
+    api.answers(error="error: no credentials")
+    config = external(url="http://prometheus.monitoring.svc:9090")
+    row = only_row(config, asker(config, "case", ROOT))
+    assert row.result is Result.NOT_TRIED
+    assert "no credentials" in row.detail
+
+
+def test_credentials_do_not_pass_the_api_server() -> None:
     config = external(url="https://thanos.monitoring.svc:9091", token_secret="prometheus-token")  # noqa: S106
     row = only_row(config, asker(config, "case", ROOT))
     assert row.result is Result.NOT_TRIED
