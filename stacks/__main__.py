@@ -1,4 +1,4 @@
-"""`python -m stacks`: read and check the stacks. Only `why` asks a cluster."""
+"""`python -m stacks`: read and check the stacks. Only `fit`, `why`, `watch` and `report` ask a cluster."""
 
 import argparse
 import signal
@@ -21,7 +21,8 @@ from stacks.stack_file import known_stacks, load_stack_file
 def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     """Run one command and return its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m stacks", description="Read and check the stacks; only `why` asks a cluster."
+        prog="python -m stacks",
+        description="Read and check the stacks; only `fit`, `why`, `watch` and `report` ask a cluster.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("list", help="every stack: its site, experiment, pools, servers and address")
@@ -44,6 +45,15 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     fit.add_argument("--offline", action="store_true", help="ask no cluster; say what is not looked at")
     why = commands.add_parser("why", help="tell what is wrong with a deployed stack, and the way out; asks its cluster")
     why.add_argument("stack", metavar="STACK")
+    watch = commands.add_parser("watch", help="show a deployed stack: servers, load, refusals, autoscaler, events")
+    watch.add_argument("stack", metavar="STACK")
+    watch.add_argument("--once", action="store_true", help="print one frame and end, as without a terminal")
+    watch.add_argument("--prometheus", metavar="URL", help="Prometheus to ask instead, such as a forwarded port's")
+    report = commands.add_parser("report", help="write the last hours of a deployed stack to an HTML file, with plots")
+    report.add_argument("stack", metavar="STACK")
+    report.add_argument("--last", metavar="TIME", default="24h", help="such as 30m, 24h or 7d; by default 24h")
+    report.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="it is replaced")
+    report.add_argument("--prometheus", metavar="URL", help="as for watch")
     schema = commands.add_parser("schema", help="the JSON Schema of the configuration")
     schema.add_argument("--write", action="store_true", help="write the generated files instead: schemas, reference")
     chosen = parser.parse_args(arguments)
@@ -62,6 +72,8 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
             return _fit(chosen.stack, root, offline=chosen.offline)
         case "why":
             return subprocess.run([sys.executable, "-m", "diagnosis", chosen.stack], cwd=root, check=False).returncode
+        case "watch" | "report":
+            return _observe(chosen, root)
         case _:
             return _schema(root, write=chosen.write)
 
@@ -155,6 +167,15 @@ def _fit(stack: str, root: Path, *, offline: bool) -> int:
     from fit.command import fit
 
     return fit(stack, root, offline=offline)
+
+
+def _observe(chosen: argparse.Namespace, root: Path) -> int:
+    """Ask the cluster and its Prometheus. It is imported here: no other command needs them, nor its packages."""
+    from observation import command
+
+    if chosen.command == "watch":
+        return command.watch(chosen.stack, root, url=chosen.prometheus, once=chosen.once)
+    return command.report(chosen.stack, root, last=chosen.last, file=chosen.output, url=chosen.prometheus)
 
 
 def _schema(root: Path, *, write: bool) -> int:

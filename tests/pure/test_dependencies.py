@@ -18,7 +18,7 @@ from devcluster.images.catalog import ENVOY
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
-PROGRAM = ("__main__.py", "components", "stacks", "access", "rendering", "fit", "acceptance")
+PROGRAM = ("__main__.py", "components", "stacks", "access", "rendering", "fit", "acceptance", "observation")
 CLUSTER = (*PROGRAM, "devcluster")
 EVERYTHING = (*CLUSTER, "testbed", "benchmarks", "tests")
 
@@ -27,6 +27,7 @@ USED_WITHOUT_AN_IMPORT = {
     "flask": "imported by moto",
     "flask-cors": "imported by moto",
     "mypy": "the program",
+    "pytest-xdist": "the option -n of pytest",
     "ruff": "the program",
     "uv": "the program",
 }

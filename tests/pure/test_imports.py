@@ -40,6 +40,7 @@ def of(module: str, *packages: str) -> bool:
         ("fit", ("pulumi", "pulumi_kubernetes", "yaml", "diagnosis", "acceptance", "devcluster")),
         ("diagnosis", ("yaml", "devcluster", "acceptance", "pulumi_kubernetes")),
         ("acceptance", ("devcluster",)),
+        ("observation", ("yaml", "devcluster", "acceptance", "pulumi_kubernetes")),
         ("__main__.py", ("yaml", "devcluster", "acceptance")),
     ],
 )
@@ -49,7 +50,18 @@ def test_a_place_does_not_import_what_it_must_not_know(place: str, forbidden: tu
     assert [(file, module) for file, module in found if of(module, *forbidden)] == []
 
 
-PROGRAM = ("stacks", "components", "access", "rendering", "edge", "fit", "acceptance", "diagnosis", "__main__.py")
+PROGRAM = (
+    "stacks",
+    "components",
+    "access",
+    "rendering",
+    "edge",
+    "fit",
+    "acceptance",
+    "diagnosis",
+    "observation",
+    "__main__.py",
+)
 
 
 @pytest.mark.parametrize(

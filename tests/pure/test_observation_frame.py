@@ -1,0 +1,172 @@
+"""The view of a stack, from facts to the lines that a terminal shows."""
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from observation.facts import Unknown
+from observation.frame import Frame, frame
+from observation.live import fitted
+from observation.screen import EVENTS_SHOWN, screen
+from observation.servers import State
+from tests.support.observed import (
+    DEPLOYMENT,
+    FIRST,
+    NAMES,
+    SECOND,
+    autoscaler,
+    condition,
+    event,
+    facts,
+    sample,
+    server,
+)
+from tests.support.snapshots import moment
+
+
+def lines(shown: Frame, *, width: int = 160) -> list[str]:
+    """Return the lines of a frame, as a file would get them."""
+    target = Console(width=width, force_terminal=False)
+    with target.capture() as captured:
+        target.print(screen(shown))
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def find(shown: list[str], start: str) -> list[str]:
+    """Return the words of the line that begins with a text."""
+    (found,) = [line for line in shown if line.startswith(start)]
+    return found.split()
+
+
+def framed(**changed: Any) -> Frame:
+    return frame(facts(**changed), NAMES)
+
+
+def test_a_pool_has_its_servers_its_limits_and_its_load() -> None:
+    (pool,) = framed().pools
+    assert pool.counts[State.READY] == 2
+    assert pool.load.requests == 40
+    assert pool.load.latency_ms == pytest.approx(50)  # 2 requests inside, 40 a second
+    assert pool.load.queue_ms == pytest.approx(10)
+    assert pool.load.gpu == pytest.approx(0.6)
+    assert find(lines(framed()), "gpu  ") == [
+        "gpu", "2", "0", "0", "0", "0", "2", "2", "4", "40", "1", "4", "50", "10", "60%",
+    ]  # fmt: skip
+
+
+def test_each_server_has_its_state_and_its_own_load() -> None:
+    shown = lines(framed())
+    assert find(shown, FIRST) == [FIRST, "ready", "10m", "0", "10", "3", "50", "0.4", "40%"]
+    assert find(shown, SECOND) == [SECOND, "ready", "10m", "0", "30", "1", "50", "1", "80%"]
+
+
+def test_each_model_has_its_load_in_its_pool() -> None:
+    shown = lines(framed())
+    assert find(shown, "particlenet") == ["particlenet", "gpu", "40", "1", "4", "50", "10", "1.4"]
+
+
+def test_the_autoscaler_tells_its_decision_its_metric_and_its_reason() -> None:
+    limited = condition("ScalingLimited", "True", "TooManyReplicas")
+    shown = lines(framed(autoscalers=[autoscaler(limited, wants=4, present="2500m")]))
+    at = shown.index("gpu: wants 4, has 2, may have 2 to 4; waiting-work 2.5 of 1 a server")
+    assert shown[at + 1] == "  at its ceiling: the load asks for more than the most servers (TooManyReplicas)"
+
+
+def test_clients_are_told_by_envoy() -> None:
+    shown = lines(framed())
+    assert "41 calls/s, 2 in progress; half answered within 48.2 ms, 99 % within 130 ms" in shown
+    assert "no refusal in the last 10 minutes" in shown
+
+
+def test_refusals_are_told_by_cause() -> None:
+    counted = [sample("no healthy server", 12.2), sample("Envoy's memory full", 0.0)]
+    shown = lines(framed(envoys=counted))
+    assert "12 refused in the last 10 minutes: no healthy server" in shown
+    assert not any("memory full" in line for line in shown)
+
+
+def test_events_of_the_stack_are_shown_the_latest_first() -> None:
+    events = [
+        event(FIRST, "Started", "Started container triton", seconds_ago=90),
+        event(f"keda-hpa-{DEPLOYMENT}", "SuccessfulRescale", "New size: 3", seconds_ago=10),
+        event(f"{DEPLOYMENT}-7d4b9c6f5", "FailedCreate", "exceeded\n quota", seconds_ago=30, count=4, type="Warning"),
+        event("sonic-demo-large-triton-gpu-7d4b9c6f5-x2lqp", "Started", "another stack", seconds_ago=5),
+    ]  # fmt: skip
+    found = framed(events=events).happenings
+    assert not isinstance(found, Unknown)
+    assert [(each.reason, each.times, each.warning) for each in found] == [
+        ("SuccessfulRescale", 1, False),
+        ("FailedCreate", 4, True),
+        ("Started", 1, False),
+    ]
+    shown = lines(framed(events=events))
+    assert "exceeded quota (4 times)" in next(line for line in shown if "FailedCreate" in line)
+
+
+def test_no_more_events_are_shown_than_a_glance_takes() -> None:
+    events = [event(FIRST, "Pulled", f"number {n}", seconds_ago=n) for n in range(EVENTS_SHOWN + 5)]
+    assert sum("Pulled" in line for line in lines(framed(events=events))) == EVENTS_SHOWN
+
+
+def test_without_prometheus_the_cluster_is_still_shown() -> None:
+    away = Unknown("Prometheus: not asked (forbidden): run `kubectl port-forward`")
+    shown = lines(framed(servers=away, envoys=away))
+    assert shown.count(away.sentence) == 2
+    assert find(shown, FIRST) == [
+        FIRST,
+        "ready",
+        "10m",
+        "0",
+        "\N{EN DASH}",
+        "\N{EN DASH}",
+        "\N{EN DASH}",
+        "\N{EN DASH}",
+        "\N{EN DASH}",
+    ]
+    assert "gpu: wants 2, has 2, may have 2 to 4; waiting-work 0.3 of 1 a server" in shown
+
+
+def test_without_a_right_each_part_says_so_in_its_place() -> None:
+    parts = ("pods", "deployments", "scaled_objects", "autoscalers", "events")
+    shown = lines(framed(**{part: Unknown(f"{part} cannot be read: get the right") for part in parts}))
+    assert "pods cannot be read: get the right" in shown
+    assert "deployments cannot be read: get the right" in shown
+    assert "events cannot be read: get the right" in shown
+    assert find(shown, "gpu  ")[:9] == ["gpu", *["\N{EN DASH}"] * 8]
+    assert find(shown, "particlenet")[2] == "40"
+
+
+def test_servers_that_prometheus_does_not_know_are_told() -> None:
+    shown = lines(framed(servers=[]))
+    assert "Prometheus has no series of the servers: python -m acceptance says what to compare" in shown
+
+
+def test_brackets_of_a_message_are_no_markup() -> None:
+    events = [event(FIRST, "Failed", "Error: [bold]not found[/bold]", seconds_ago=1)]
+    assert any("[bold]not found[/bold]" in line for line in lines(framed(events=events)))
+
+
+@pytest.mark.parametrize("number", [10, 40])
+def test_a_live_frame_fits_the_terminal_and_keeps_the_events_in_sight(number: int) -> None:
+    events = [event(FIRST, "Pulled", "done", seconds_ago=1)]
+    pods = [server(f"{DEPLOYMENT}-7d4b9c6f5-{n:05}") for n in range(number)]
+    pods[7]["metadata"]["deletionTimestamp"] = moment(-10)
+    terminal = Console(width=160, height=40, force_terminal=False)
+    rendered = terminal.render_lines(fitted(terminal, framed(pods=pods, events=events)), pad=False)
+    text = ["".join(segment.text for segment in line).rstrip() for line in rendered]
+    assert len(text) <= terminal.height
+    assert "Pulled" in text[-1]
+    assert any("draining" in line for line in text), "a server that needs a look is among those shown"
+    assert any(line.startswith("and ") for line in text) is (number == 40)
+
+
+def test_a_long_message_takes_no_room_from_the_columns_before_it() -> None:
+    message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. " * 3
+    unplaced = {"type": "PodScheduled", "status": "False", "message": message}
+    events = [event(FIRST, "FailedScheduling", message, seconds_ago=40, type="Warning")]
+    shown = lines(framed(pods=[server(conditions=(unplaced,))], events=events), width=120)
+    (happened,) = [line for line in shown if "FailedScheduling" in line]
+    assert happened.split()[:4] == ["40s", "Pod", FIRST, "FailedScheduling"]
+    assert happened.endswith("\N{HORIZONTAL ELLIPSIS}")
+    assert find(shown, FIRST)[:4] == [FIRST, "unplaced", "10m", "0"]
