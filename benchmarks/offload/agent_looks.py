@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,28 +53,30 @@ class AgentLooks:
         with (
             bench.progress.step(f"agent: {self.processes} times {_SERVERS} pods and jobs"),
             tempfile.TemporaryDirectory(prefix="sonic-benchmark-") as folder,
-            SlurmSite(Path(folder), servers=_SERVERS) as site,
+            SlurmSite(Path(folder)) as site,
         ):
             busy = bench.busy()
-            look(site)  # the files are in the page cache then
-            return rows([look(site) for _ in range(self.processes)], busy=busy)
+            look(site, servers=_SERVERS)  # the files are in the page cache then
+            return rows([look(site, servers=_SERVERS) for _ in range(self.processes)], busy=busy)
 
 
-def look(site: SlurmSite) -> Mapping[str, Any]:
-    """Run one process and return what it prints.
+def look(site: SlurmSite, *, servers: int) -> Mapping[str, Any]:
+    """Run one process, which finds that many servers as no agent has seen them, and return what it prints.
 
     Raises:
         BenchmarkError: it failed, or did not see every job.
     """
-    site.reset()
-    program = [sys.executable, one_look.__file__, str(site.settings_file), str(_LOOKS)]
+    site.fill(servers)
+    settings = site.folder / "agent.json"
+    settings.write_text(json.dumps(asdict(replace(site.settings, act=True))))
+    program = [sys.executable, one_look.__file__, str(settings), str(_LOOKS)]
     environment = {**os.environ, "PYTHONPATH": str(Path(agent.__file__).parents[1])}
     run = subprocess.run(
         program, env=environment, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS
     )
     found: Mapping[str, Any] = json.loads(run.stdout) if run.returncode == 0 else {"metrics": ""}
-    if f'state="RUNNING"}} {site.servers}.0' not in found["metrics"]:
-        msg = f"the agent did not see {site.servers} jobs: {run.stderr.strip()[-500:]}"
+    if f'state="RUNNING"}} {servers}.0' not in found["metrics"]:
+        msg = f"the agent did not see {servers} jobs: {run.stderr.strip()[-500:]}"
         raise BenchmarkError(msg)
     return found
 

@@ -211,8 +211,8 @@ class TestDeployment:
 
 class TestAgent:
     def test_the_agent_sees_every_server_of_the_stand_ins(self, tmp_path: Path) -> None:
-        with SlurmSite(tmp_path, servers=3) as site:
-            found = agent_looks.look(site)
+        with SlurmSite(tmp_path) as site:
+            found = agent_looks.look(site, servers=3)
         assert len(found["seconds"]) == 2
         assert all(f'sonic_janitor_findings{{finding="{kind}"}} 0.0' in found["metrics"] for kind in ("orphan-job",
                    "lost-pod", "leaked-tunnel"))  # fmt: skip

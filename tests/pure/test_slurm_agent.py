@@ -5,12 +5,10 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -24,26 +22,14 @@ from components.virtual_node.agent.cluster import Pod, Tunnel
 from components.virtual_node.agent.janitor import Memory, findings
 from components.virtual_node.agent.look import Agent
 from components.virtual_node.agent.renewal import due
-from components.virtual_node.agent.settings import Pool, Settings, Tls, read
+from components.virtual_node.agent.settings import Settings, Tls, read
 from components.virtual_node.agent.slurm import Job, SlurmError, parsed, wait_seconds
 from testbed.authority import Authority, Credentials
-from testbed.loopback import LOOPBACK, QuietHandler
+from testbed.loopback import LOOPBACK
+from testbed.slurm_site import DATA_FOLDER, POOL, SlurmSite, a_deployment, a_pod, a_tunnel, line, slurm_time
 from tests.support.tools import tool
 
 NOW = 1_800_000_000.0
-POOL = Pool(
-    instance="sonic-cms",
-    pool="hammer",
-    namespace="cms",
-    flags=("--account=cms", "--gres=gpu:1"),
-    gpus=1,
-    deployment="sonic-cms-triton-hammer",
-    queue_wait_seconds=600,
-    start_seconds=120,
-    at_once=1,
-)
-FOLDER = "/depot/sonic/jobs"
-SEPARATOR = "\x1f"
 
 
 def job(**facts: Any) -> Job:
@@ -114,141 +100,33 @@ def test_only_what_each_look_of_the_grace_period_saw_is_due() -> None:
     assert memory.due(found, now=NOW + 1200, grace_seconds=600) == found
 
 
-def ending(seconds: float) -> str:
-    """Return a time from now as squeue writes it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + seconds))
-
-
-def line(**changes: str) -> str:
-    row = {
-        "id": "7",
-        "name": "u1",
-        "state": "RUNNING",
-        "submitted": "2026-11-27T10:00:00",
-        "started": "2026-11-27T10:05:00",
-        "ends": "2026-11-27T14:05:00",
-        "script": f"{FOLDER}/cms-u1/job.slurm",
-    }
-    return SEPARATOR.join((row | changes).values())
-
-
 def test_a_line_of_squeue_is_read() -> None:
-    found = parsed(line(), FOLDER)
+    found = parsed(line(), DATA_FOLDER)
     assert found is not None
     assert (found.id, found.pod_uid, found.active) == ("7", "u1", True)
     assert (found.ends or 0) - (found.started or 0) == 4 * 3600
 
 
 def test_a_job_of_somebody_else_is_left_alone() -> None:
-    assert parsed(line(script="/home/physicist/job.sh"), FOLDER) is None
-    assert parsed(line(script=f"{FOLDER}-other/cms-u1/job.slurm"), FOLDER) is None
+    assert parsed(line(script="/home/physicist/job.sh"), DATA_FOLDER) is None
+    assert parsed(line(script=f"{DATA_FOLDER}-other/cms-u1/job.slurm"), DATA_FOLDER) is None
 
 
 def test_a_waiting_job_without_a_forecast_has_no_times() -> None:
-    found = parsed(line(state="PENDING", started="N/A", ends="Unknown"), FOLDER)
+    found = parsed(line(state="PENDING", started="N/A", ends="Unknown"), DATA_FOLDER)
     assert found is not None
     assert (found.started, found.ends) == (None, None)
 
 
-def a_deployment(**status: int) -> Mapping[str, Any]:
-    settled = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
-    return {"metadata": {"generation": 3}, "spec": {"replicas": 2}, "status": settled | status}
-
-
-class Site:
-    """Stand-ins for a Slurm cluster and an API server, and the settings of an agent between them."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder = folder
-        self.pods: list[Mapping[str, Any]] = []
-        self.tunnels: list[Mapping[str, Any]] = []
-        self.conditions = {"Ready": "True", "InterlinkConnectivity": "True"}
-        self.deployment = a_deployment()
-        self.asked: list[str] = []
-        self.settings = Settings(
-            node="interlink-hammer",
-            data_folder=FOLDER,
-            commands_folder=str(folder),
-            api_server_file=str(folder / "server"),
-            token_file=str(folder / "token"),
-            authorities_file=str(folder / "ca.crt"),
-            pools=(POOL,),
-            grace_seconds=0,
-        )
-        (folder / "server").write_text(f"http://{LOOPBACK}:{port}\n")
-        (folder / "token").write_text("secret")
-        (folder / "ca.crt").write_text(Authority("api").certificate)
-        self.command("squeue", "")
-        self.command("sbatch", "exit 1")
-        self.command("scancel", f'echo "$@" >> {folder}/cancelled')
-
-    def command(self, name: str, script: str) -> None:
-        (self.folder / name).write_text(f"#!/bin/sh\n{script}\n")
-        (self.folder / name).chmod(0o755)
-
-    def queue(self, *lines: str) -> None:
-        (self.folder / "queue").write_text("".join(f"{each}\n" for each in lines))
-        self.command("squeue", f"cat {self.folder}/queue")
-
-    @property
-    def cancelled(self) -> list[str]:
-        file = self.folder / "cancelled"
-        return file.read_text().split() if file.exists() else []
-
-    def answer(self, method: str, path: str) -> Mapping[str, Any] | None:
-        self.asked.append(f"{method} {path.partition('?')[0]}")
-        if method in {"DELETE", "PATCH"}:
-            return {}
-        if path.endswith(f"/{POOL.deployment}"):
-            return self.deployment
-        if path == f"/api/v1/nodes/{self.settings.node}":
-            return {
-                "status": {"conditions": [{"type": key, "status": self.conditions[key]} for key in self.conditions]}
-            }
-        return {"items": self.pods if "/pods" in path else self.tunnels, "metadata": {}}
-
-
-@contextmanager
-def serving(site_of: dict[str, Site]) -> Iterator[int]:
-    class Handler(QuietHandler):
-        def do_GET(self) -> None:  # noqa: N802  named by http.server
-            assert self.headers["Authorization"] == "Bearer secret"
-            answer = site_of["site"].answer(self.command, self.path)
-            self.respond(json.dumps(answer).encode())
-
-        do_DELETE = do_PATCH = do_GET  # noqa: N815
-
-    server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_address[1]
-    server.shutdown()
-
-
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    made: dict[str, Site] = {}
-    with serving(made) as port:
-        made["site"] = Site(tmp_path, port)
-        yield made["site"]
+def site(tmp_path: Path) -> Iterator[SlurmSite]:
+    with SlurmSite(tmp_path) as site:
+        yield site
 
 
-def a_pod(uid: str, name: str, **metadata: Any) -> Mapping[str, Any]:
-    labels = {"app.kubernetes.io/instance": "sonic-cms", "sonic.fastmachinelearning.org/pool": "hammer"}
-    return {
-        "metadata": {
-            "namespace": "cms",
-            "name": name,
-            "uid": uid,
-            "labels": labels,
-            "annotations": {"JobID": "7"},
-            "creationTimestamp": "2026-11-27T10:00:00Z",
-            **metadata,
-        },
-        "status": {"phase": "Running"},
-    }
-
-
-def test_a_dry_run_changes_nothing_and_counts_what_it_would_do(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_changes_nothing_and_counts_what_it_would_do(
+    site: SlurmSite, capsys: pytest.CaptureFixture[str]
+) -> None:
     site.queue(line())
     agent = Agent(site.settings)
     agent.look()
@@ -260,12 +138,10 @@ def test_a_dry_run_changes_nothing_and_counts_what_it_would_do(site: Site, capsy
     assert acted["reason"] == "job 7 is RUNNING and no pod has the uid u1"
 
 
-def test_an_agent_that_acts_ends_every_disagreement(site: Site) -> None:
+def test_an_agent_that_acts_ends_every_disagreement(site: SlurmSite) -> None:
     site.queue(line(id="9", name="nobody"), line(id="8", name="u2", state="FAILED"))
-    site.pods = [a_pod("u1", "lost"), {**a_pod("u2", "ended"), "status": {"phase": "Failed"}}]
-    site.tunnels = [
-        {"metadata": {"namespace": "cms", "name": "wstunnel-gone-cms", "creationTimestamp": "2026-11-27T10:00:00Z"}}
-    ]
+    site.pods = [a_pod("u1", "lost"), a_pod("u2", "ended", phase="Failed")]
+    site.tunnels = [a_tunnel("wstunnel-gone-cms")]
     Agent(replace(site.settings, act=True)).look()
     assert site.cancelled == ["9"]
     assert [each for each in site.asked if each.startswith("DELETE")] == [
@@ -277,14 +153,14 @@ def test_an_agent_that_acts_ends_every_disagreement(site: Site) -> None:
     ]
 
 
-def test_a_look_does_no_more_than_its_bound(site: Site) -> None:
+def test_a_look_does_no_more_than_its_bound(site: SlurmSite) -> None:
     site.queue(*(line(id=str(number), name=f"nobody-{number}") for number in range(40)))
     Agent(replace(site.settings, act=True, actions_max=3)).look()
     assert len(site.cancelled) == 3
 
 
 @pytest.mark.parametrize(("broken", "source"), [("squeue", "slurm"), ("token", "kubernetes")])
-def test_nothing_is_done_on_half_of_the_facts(site: Site, broken: str, source: str) -> None:
+def test_nothing_is_done_on_half_of_the_facts(site: SlurmSite, broken: str, source: str) -> None:
     site.queue(line())
     if broken == "squeue":
         site.command("squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1")
@@ -309,7 +185,7 @@ def test_nothing_is_done_on_half_of_the_facts(site: Site, broken: str, source: s
     ],
 )
 def test_the_virtual_node_is_as_its_conditions_say(
-    site: Site, conditions: dict[str, str], ready: int, connected: int
+    site: SlurmSite, conditions: dict[str, str], ready: int, connected: int
 ) -> None:
     site.conditions = conditions
     agent = Agent(site.settings)
@@ -333,12 +209,12 @@ ENDED = 'sonic_slurm_ended_jobs_total{end="%s",pool="hammer",sonic_instance="son
         ("TIMEOUT", "0.0", "1.0"),
     ],
 )
-def test_a_job_that_ends_counts_once_for_its_pool(site: Site, state: str, planned: str, early: str) -> None:
+def test_a_job_that_ends_counts_once_for_its_pool(site: SlurmSite, state: str, planned: str, early: str) -> None:
     site.pods = [a_pod("u1", "triton-a")]
     agent = Agent(site.settings)
-    site.queue(line(ends=ending(1e6)))
+    site.queue(line(ends=slurm_time(1e6)))
     agent.look()
-    site.queue(line(state=state, ends=ending(1e6)))
+    site.queue(line(state=state, ends=slurm_time(1e6)))
     site.pods = []
     agent.look()
     agent.look()
@@ -346,7 +222,7 @@ def test_a_job_that_ends_counts_once_for_its_pool(site: Site, state: str, planne
     assert ENDED % ("early", early) in agent.metrics.text()
 
 
-def test_a_job_that_begins_and_ends_between_two_looks_counts(site: Site) -> None:
+def test_a_job_that_begins_and_ends_between_two_looks_counts(site: SlurmSite) -> None:
     site.queue(line(id="6", name="u0", state="FAILED"))
     site.pods = [a_pod("u0", "triton-old"), a_pod("u1", "triton-a")]
     agent = Agent(site.settings)
@@ -357,13 +233,13 @@ def test_a_job_that_begins_and_ends_between_two_looks_counts(site: Site) -> None
     assert ENDED % ("early", "1.0") in agent.metrics.text()
 
 
-def test_a_pool_without_a_running_job_shows_zero(site: Site) -> None:
+def test_a_pool_without_a_running_job_shows_zero(site: SlurmSite) -> None:
     agent = Agent(site.settings)
     agent.look()
     assert 'sonic_slurm_jobs{pool="hammer",sonic_instance="sonic-cms",state="RUNNING"} 0.0' in agent.metrics.text()
 
 
-def test_a_disagreement_is_overdue_after_the_grace_period(site: Site) -> None:
+def test_a_disagreement_is_overdue_after_the_grace_period(site: SlurmSite) -> None:
     site.queue(line())
     for grace, overdue in ((0, "1.0"), (600, "0.0")):
         agent = Agent(replace(site.settings, grace_seconds=grace))
@@ -381,7 +257,7 @@ def metrics_of(settings: Settings) -> Iterator[int]:
     server.server_close()
 
 
-def test_without_certificates_only_its_own_host_reads_the_metrics(site: Site) -> None:
+def test_without_certificates_only_its_own_host_reads_the_metrics(site: SlurmSite) -> None:
     with metrics_of(site.settings) as port:
         assert urlopen(f"http://{LOOPBACK}:{port}/metrics").status == 200
         with pytest.raises(OSError, match="refused"):
@@ -396,7 +272,9 @@ def write(folder: Path, name: str, credentials: Credentials) -> tuple[str, str]:
     return str(certificate), str(key)
 
 
-def test_with_certificates_prometheus_alone_reads_the_metrics(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+def test_with_certificates_prometheus_alone_reads_the_metrics(
+    site: SlurmSite, capfd: pytest.CaptureFixture[str]
+) -> None:
     hosts, readers, others = Authority("hosts"), Authority("readers"), Authority("others")
     folder = site.folder
     certificate_file, key_file = write(folder, "host", hosts.sign_host("localhost"))
@@ -423,14 +301,14 @@ def test_with_certificates_prometheus_alone_reads_the_metrics(site: Site, capfd:
     assert "refused a caller" in capfd.readouterr().err
 
 
-def test_a_certificate_that_is_missing_is_told_at_the_start(site: Site) -> None:
+def test_a_certificate_that_is_missing_is_told_at_the_start(site: SlurmSite) -> None:
     tls = Tls(str(site.folder / "none"), str(site.folder / "none"), str(site.folder / "none"))
     with pytest.raises(OSError, match="No such file"):
         serve(Agent(site.settings), replace(site.settings, tls=tls, port=0))
 
 
-def test_the_forecast_is_the_time_until_the_start(site: Site) -> None:
-    start = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 900))
+def test_the_forecast_is_the_time_until_the_start(site: SlurmSite) -> None:
+    start = slurm_time(900)
     site.command(
         "sbatch", f'echo "$@" > {site.folder}/flags\necho "sbatch: Job 11 to start at {start} using 1 processors" >&2'
     )
@@ -440,19 +318,18 @@ def test_the_forecast_is_the_time_until_the_start(site: Site) -> None:
     ]
 
 
-def test_a_forecast_as_long_as_the_life_of_the_pools_own_servers_restarts_none(site: Site) -> None:
+def test_a_forecast_as_long_as_the_life_of_the_pools_own_servers_restarts_none(site: SlurmSite) -> None:
     """In a partition that the pool fills, a further job would start when the first server ends."""
-    site.queue(line(ends=ending(7200)))
+    site.queue(line(ends=slurm_time(7200)))
     site.pods = [a_pod("u1", "triton-a")]
-    start = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(time.time() + 7200))
-    site.command("sbatch", f'echo "sbatch: Job 11 to start at {start} using 1 processors" >&2')
+    site.forecast(7200)
     agent = Agent(site.settings)
     agent.look()
     assert "sonic_slurm_queue_wait_seconds" in agent.metrics.text()
     assert "sonic_agent_renewals_total" not in agent.metrics.text()
 
 
-def test_a_job_that_slurm_would_refuse_is_no_forecast(site: Site) -> None:
+def test_a_job_that_slurm_would_refuse_is_no_forecast(site: SlurmSite) -> None:
     site.command("sbatch", "echo 'allocation failure: Requested node configuration is not available' >&2; exit 1")
     with pytest.raises(SlurmError, match="Requested node configuration is not available"):
         wait_seconds(site.settings, POOL.flags)
@@ -461,7 +338,7 @@ def test_a_job_that_slurm_would_refuse_is_no_forecast(site: Site) -> None:
     assert 'sonic_slurm_forecast_success{pool="hammer",sonic_instance="sonic-cms"} 0.0' in agent.metrics.text()
 
 
-def test_prometheus_takes_the_metrics(site: Site) -> None:
+def test_prometheus_takes_the_metrics(site: SlurmSite) -> None:
     site.queue(line(), line(id="8", name="u2", state="PENDING", started="N/A"))
     site.pods = [a_pod("u1", "triton-a"), a_pod("u2", "triton-b", annotations={"JobID": "8"})]
     agent = Agent(site.settings)
@@ -474,15 +351,14 @@ def test_prometheus_takes_the_metrics(site: Site) -> None:
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
-def test_300_pods_and_jobs_are_one_call_each_of_slurm_and_three_of_kubernetes(site: Site) -> None:
-    site.queue(*(line(id=str(number), name=f"u{number}", ends=ending(1e6)) for number in range(300)))
-    site.pods = [a_pod(f"u{number}", f"triton-{number}", annotations={"JobID": str(number)}) for number in range(300)]
+def test_300_pods_and_jobs_are_five_calls_of_kubernetes(site: SlurmSite) -> None:
+    site.fill(300)
     agent = Agent(site.settings)
     agent.look()
     assert site.asked == [
         "GET /api/v1/nodes/interlink-hammer",
-        "GET /api/v1/pods",
-        "GET /apis/apps/v1/namespaces/cms/deployments",
+        *["GET /api/v1/pods"] * 2,  # by pages
+        *["GET /apis/apps/v1/namespaces/cms/deployments"] * 2,
     ]
     assert 'state="RUNNING"} 300.0' in agent.metrics.text()
 
@@ -505,7 +381,7 @@ def test_the_program_runs_from_its_folder_and_tells_a_broken_file(tmp_path: Path
 
 def test_the_settings_are_read_back(tmp_path: Path) -> None:
     tls = Tls("/tls.crt", "/tls.key", "/prometheus.crt")
-    settings = Settings("node", FOLDER, "/usr/bin", "https://api", "/token", "/ca.crt", (POOL,), tls=tls, act=True)
+    settings = Settings("node", DATA_FOLDER, "/usr/bin", "https://api", "/token", "/ca.crt", (POOL,), tls=tls, act=True)
     file = tmp_path / "agent.json"
     file.write_text(json.dumps(asdict(settings)))
     assert read(file) == settings
@@ -546,16 +422,16 @@ COST = "PATCH /api/v1/namespaces/cms/pods/triton-a"
     ],
 )
 def test_a_pool_is_restarted_before_its_jobs_end_and_not_while_it_rolls(
-    site: Site, left: float, act: bool, status: dict[str, int], changed: list[str]
+    site: SlurmSite, left: float, act: bool, status: dict[str, int], changed: list[str]
 ) -> None:
-    site.queue(line(ends=ending(left)))
-    site.pods, site.deployment = [a_pod("u1", "triton-a")], a_deployment(**status)
+    site.queue(line(ends=slurm_time(left)))
+    site.pods, site.deployment = [a_pod("u1", "triton-a")], a_deployment(replicas=2, **status)
     Agent(replace(site.settings, act=act)).look()
     assert [each for each in site.asked if each.startswith("PATCH")] == changed
 
 
-def test_a_pod_that_knows_the_end_of_its_job_is_left_alone(site: Site) -> None:
-    end = ending(3600)
+def test_a_pod_that_knows_the_end_of_its_job_is_left_alone(site: SlurmSite) -> None:
+    end = slurm_time(3600)
     site.queue(line(ends=end))
     minute = str(int(time.mktime(time.strptime(end, "%Y-%m-%dT%H:%M:%S")) // 60))
     annotations = {"JobID": "7", "controller.kubernetes.io/pod-deletion-cost": minute}
