@@ -4,6 +4,8 @@ interLink's virtual kubelet makes one Deployment for each job, from the virtual 
 pod: it has the labels and annotations of the virtual pod, and the job forwards its server's ports to it.
 """
 
+import math
+
 DRAIN_ANNOTATION = "sonic.fastmachinelearning.org/drain-seconds"
 """Annotation of a pod with the longest drain of its server: a tunnel pod stays as long, since interLink deletes it
 before the job."""
@@ -21,3 +23,12 @@ WSTUNNEL_PORT = 8080
 """Port of the tunnel pods' wstunnel."""
 VIRTUAL_NODE_TAINT = "virtual-node.interlink/no-schedule"
 """Taint of every virtual node, by which other pods keep away."""
+
+
+def pod_resources(cpu_cores: float) -> dict[str, str]:
+    """Return the requests and limits of a tunnel pod.
+
+    Args:
+        cpu_cores: its CPU in cores.
+    """
+    return {"cpu": f"{math.ceil(cpu_cores * 1000)}m", "memory": "256Mi", "ephemeral-storage": "64Mi"}

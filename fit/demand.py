@@ -7,11 +7,13 @@ from functools import cached_property
 from typing import Any
 
 from components.labels import POOL_LABEL
+from components.tunnel import pod_resources
 from fit.quantity import Amounts, quantity, summed
 from stacks.assemble import Resolved
 from stacks.origin import KeyPath, dotted
 from stacks.schema import StackConfig
 from stacks.schema.exposure import Exposure
+from stacks.schema.pools import InterLinkPool
 from stacks.schema.virtual_nodes import VirtualNode
 
 Manifest = Mapping[str, Any]
@@ -167,6 +169,19 @@ class Demand:
         return [workload for workload in self.workloads if workload.namespace == self.namespace]
 
     @property
+    def counted_workloads(self) -> Sequence[Workload]:
+        """What the limits of its own namespace count: its Deployments there, and the tunnel pods of its jobs, which
+        interLink makes there."""
+        site = self.config.site
+        nodes = {pool.name: pool.virtual_node for pool in site.pools if isinstance(pool, InterLinkPool)}
+        tunnels = [
+            _tunnels(workload, site.virtual_node(nodes[workload.pool]))
+            for workload in self.own_workloads
+            if workload.pool in nodes
+        ]
+        return [*self.own_workloads, *tunnels]
+
+    @property
     def other_namespaces(self) -> Sequence[str]:
         """Further namespaces with Deployments of the stack, which it does not create."""
         return sorted({workload.namespace for workload in self.workloads} - {self.namespace})
@@ -188,3 +203,17 @@ class Demand:
             return self.pool_path(workload.pool)
         parts = {"envoy": "proxy", "virtual-node": "virtual_nodes"}
         return ("site", parts.get(workload.component, "monitoring"))
+
+
+def _tunnels(virtual: Workload, node: VirtualNode) -> Workload:
+    """Return the tunnel pods of virtual pods, one for each, as the pods of one Deployment."""
+    resources = pod_resources(node.tunnel.cpu_cores)
+    container = {"name": "tunnel", "resources": {"requests": resources, "limits": resources}}
+    manifest = {
+        "metadata": {"name": f"the tunnels of {virtual.name}", "namespace": virtual.namespace},
+        "spec": {
+            "strategy": virtual.manifest["spec"]["strategy"],
+            "template": {"spec": {"containers": [container]}},
+        },
+    }
+    return Workload(manifest, virtual.pods_max, {"app.kubernetes.io/component": "tunnel"})

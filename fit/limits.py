@@ -60,7 +60,7 @@ def _counts_our_pods(quota: Object, demand: Demand) -> bool:
 
 
 def _most(demand: Demand) -> str:
-    pods, more = (sum(getattr(each, key) for each in demand.own_workloads) for key in ("pods_max", "surge"))
+    pods, more = (sum(getattr(each, key) for each in demand.counted_workloads) for key in ("pods_max", "surge"))
     return f"{pods} pods and {more} more in a rollout"
 
 
@@ -77,7 +77,7 @@ def _keys_of_a_quota(pod: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _wanted_by_pods(demand: Demand) -> Amounts:
     return summed(
         (resource, amount * (workload.pods_max + workload.surge))
-        for workload in demand.own_workloads
+        for workload in demand.counted_workloads
         for resource, amount in _keys_of_a_quota(workload.pod)
     )
 
@@ -135,14 +135,14 @@ def limit_ranges(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
 def _outside(limit: Mapping[str, Any], demand: Demand) -> Iterator[str]:
     match limit["type"]:
         case "Container":
-            for workload in demand.own_workloads:
+            for workload in demand.counted_workloads:
                 for container in workload.containers:
                     requests, limits = stated(container, "requests"), stated(container, "limits")
                     thing = f"container {container['name']} of {workload.name}"
                     size = container["name"]
                     yield from _sentences(thing, _compare(limit, requests, limits), size)
         case "Pod":
-            for workload in demand.own_workloads:
+            for workload in demand.counted_workloads:
                 requests, limits = workload.amounts("requests"), workload.amounts("limits")
                 thing = f"a pod of {workload.name}"
                 yield from _sentences(thing, _compare(limit, requests, limits), workload.component)
@@ -159,6 +159,7 @@ _SIZES = {
     ("envoy", "cpu"): "site.proxy.cpu_cores",
     ("envoy", "memory"): "site.proxy.memory_mib",
     ("prometheus", "memory"): "site.monitoring.memory_mib",
+    ("tunnel", "cpu"): "site.virtual_nodes[].tunnel.cpu_cores",
 }
 """Container and resource -> key of its amount."""
 

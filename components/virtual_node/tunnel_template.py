@@ -6,7 +6,6 @@ labels and annotations of the virtual pod to the tunnel pod, whose own win.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from components.labels import POOL_LABEL, TUNNEL_LABEL
 from components.pod import CONTAINER_SECURITY, guaranteed, pod_security, pull_secrets, scrape_annotations
 from components.server_pool import METRICS_PORT_NAME
 from components.triton.server import GRPC_PORT, HTTP_PORT, METRICS_PORT
-from components.tunnel import DRAIN_ANNOTATION, SECRET_ANNOTATION, SSH_PORT, WSTUNNEL_PORT
+from components.tunnel import DRAIN_ANNOTATION, SECRET_ANNOTATION, SSH_PORT, WSTUNNEL_PORT, pod_resources
 from components.virtual_node import sshd
 from components.virtual_node.args import VirtualNodeImages
 from stacks.schema.drain import TUNNEL_PROBE_FAILURES, TUNNEL_PROBE_PERIOD_SECONDS
@@ -118,7 +117,6 @@ def _deployment(pod: Mapping[str, Any], pull_secret: str | None) -> dict[str, An
 
 
 def _container(image: str, script: str, *, cpu_cores: float) -> dict[str, Any]:
-    cpu = f"{math.ceil(cpu_cores * 1000)}m"
     return {
         "name": "tunnel",
         "image": image,
@@ -133,7 +131,7 @@ def _container(image: str, script: str, *, cpu_cores: float) -> dict[str, Any]:
             "failureThreshold": TUNNEL_PROBE_FAILURES,
         },
         "lifecycle": {"preStop": {"exec": {"command": ["sleep", _annotation(DRAIN_ANNOTATION)]}}},
-        "resources": guaranteed({"cpu": cpu, "memory": "256Mi", "ephemeral-storage": "64Mi"}),
+        "resources": guaranteed(pod_resources(cpu_cores)),
         "securityContext": CONTAINER_SECURITY,
     }
 

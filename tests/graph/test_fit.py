@@ -81,6 +81,52 @@ def test_a_virtual_node_of_the_stack_need_not_be_there_but_its_namespace_and_sec
     assert all(told in misfit for misfit in misfits if told)
 
 
+def virtual_node(*, cpu: str = "128", connected: str = "True") -> dict[str, Any]:
+    """Return the node of `dev-slurm`, as a virtual kubelet keeps it."""
+    return {
+        "kind": "Node",
+        "metadata": {"name": "interlink-dev", "labels": {"kubernetes.io/hostname": "interlink-dev"}},
+        "spec": {"taints": [{"key": "virtual-node.interlink/no-schedule", "value": "true", "effect": "NoSchedule"}]},
+        "status": {
+            "allocatable": {"cpu": cpu, "memory": "128Gi", "pods": "20"},
+            "conditions": [{"type": "InterlinkConnectivity", "status": connected, "reason": "InterlinkPingFailed"}],
+        },
+    }
+
+
+def rows_of_jobs(*objects: Any) -> list[Row]:
+    """Return the rows of `dev-slurm`, whose servers are jobs, on a cluster with further objects."""
+    resolved = resolve("dev-slurm")
+    added = [INTERLINK, CLIENT_SECRET, *objects]
+    return ask(Demand(resolved, manifests(resolved.config)), ClusterStandIn(changed(GOOD, {"with": added})))
+
+
+@pytest.mark.parametrize(
+    ("node", "told"),
+    [
+        (virtual_node(), None),
+        (virtual_node(connected="False"), "does not reach interLink's API at https://10.123.0.1:13030 (InterlinkPing"),
+        (virtual_node(cpu="118"), "offers cpu 118 of 128 at stacks/sites/dev-slurm.yaml:"),
+    ],
+)
+def test_a_virtual_node_is_connected_and_offers_its_whole_capacity(node: dict[str, Any], told: str | None) -> None:
+    misfits = failing(rows_of_jobs(node))
+    assert len(misfits) == (told is not None)
+    assert all(told in misfit for misfit in misfits if told)
+
+
+def test_limits_count_the_tunnel_pod_of_each_job() -> None:
+    namespace = {"kind": "Namespace", "metadata": {"name": "jobs", "labels": {"app.kubernetes.io/instance": "slurm"}}}
+    place = {"name": "small", "namespace": "jobs"}
+    quota = {"kind": "ResourceQuota", "metadata": place, "spec": {"hard": {"pods": "6"}}}
+    limits = [{"type": "Container", "max": {"cpu": "50m"}}]
+    (pods,) = [each for each in failing(rows_of_jobs(namespace, quota)) if each.startswith("quota")]
+    assert "leaves pods 6 of 6, and the stack needs 8 at 7 pods and 1 more in a rollout" in pods
+    found = failing(rows_of_jobs(namespace, {"kind": "LimitRange", "metadata": place, "spec": {"limits": limits}}))
+    (tunnel,) = [each for each in found if "container tunnel of the tunnels of sonic-slurm-triton-t4" in each]
+    assert "change site.virtual_nodes[].tunnel.cpu_cores" in tunnel
+
+
 def test_a_stack_that_fits_passes_every_row() -> None:
     found = rows()
     assert {row.result for row in found} == {Result.OK}
