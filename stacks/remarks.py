@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from stacks.assemble import Resolved
 from stacks.errors import Problem, found
 from stacks.origin import KeyPath, dotted
+from stacks.schema.virtual_nodes import SocketApi
 
 _BUILT_HERE = "localhost/"
 """Registry of images that are built on the machine that runs them."""
@@ -18,6 +19,11 @@ def remarks(resolved: Resolved) -> Iterator[Problem]:
         ("site", "images", "envoy"): images.envoy,
         ("site", "images", "prometheus"): images.prometheus,
         ("site", "images", "admission"): images.admission,
+        **{
+            ("site", "virtual_nodes", index, "api", "plugin_image"): node.api.plugin_image
+            for index, node in enumerate(resolved.config.site.virtual_nodes)
+            if isinstance(node.api, SocketApi)
+        },
     }
     for path, image in named.items():
         if image is None or image.startswith(_BUILT_HERE):

@@ -7,7 +7,7 @@ from stacks.schema.drain import job_drain_seconds
 from stacks.schema.experiment import CvmfsRepository, Experiment, S3Repository, VolumeRepository
 from stacks.schema.pools import InterLinkPool
 from stacks.schema.site import Site
-from stacks.schema.virtual_nodes import VirtualNode
+from stacks.schema.virtual_nodes import SocketApi, VirtualNode
 
 _LABEL_LENGTH_MAX = 63
 _POD_SUFFIX_LENGTH = 17
@@ -32,6 +32,7 @@ def broken_slurm_rules(
     yield from _broken_server(experiment, index, pool, wanted)
     yield from _broken_name(site, index, pool, deployment)
     if node is not None:
+        yield from _broken_user(site, index, pool, node)
         yield from _broken_times(site, experiment, index, pool, node)
 
 
@@ -96,6 +97,19 @@ def _broken_name(site: Site, index: int, pool: InterLinkPool, deployment: str) -
             f"makes names of {longest} characters of the two, where Kubernetes takes {_LABEL_LENGTH_MAX}: shorten "
             f"sonic:instance or the pool's name by {excess}, or the namespace by {-(-excess // 2)}",
             ("instance", f"site.pools.{index}.name", "site.access.namespace"),
+        )
+
+
+def _broken_user(site: Site, index: int, pool: InterLinkPool, node: VirtualNode) -> Iterator[BrokenRule]:
+    """`sbatch --uid` is root's, and the plugin takes any word of sbatch for a failure: no job would start."""
+    user, api = pool.slurm.user_id, node.api
+    if user is not None and isinstance(api, SocketApi) and api.user_id != 0:
+        place = f"site.virtual_nodes.{site.virtual_nodes.index(node)}.api.user_id"
+        yield BrokenRule(
+            f"site.pools[{index}].slurm.user_id is {user} but the plugin of virtual node `{node.name}` is user "
+            f"{api.user_id}, and Slurm takes `sbatch --uid` of root alone: set its api.user_id to 0, or remove user_id "
+            "of the pool",
+            (f"site.pools.{index}.slurm.user_id", place),
         )
 
 

@@ -13,6 +13,7 @@ from stacks.schema.clients import CertificateClients, NetworkClients, TokenClien
 from stacks.schema.controllers import CONTROLLERS
 from stacks.schema.experiment import CvmfsRepository, Experiment, S3Repository, VolumeRepository
 from stacks.schema.exposure import Exposure, GatewayExposure, IngressExposure, WayIn, default_service_name
+from stacks.schema.job_patch_rules import broken_job_patches
 from stacks.schema.model_control import broken_flags
 from stacks.schema.patch_rules import broken_patches
 from stacks.schema.pools import InterLinkPool, KubernetesPool, Pool
@@ -339,8 +340,12 @@ class StackConfig(Model):
 
     def _broken_patches(self) -> Iterator[BrokenRule]:
         objects, level = self.objects, str(self.site.security.pod_security)
+        pools = [share.pool for share in self.pool_shares]
+        jobs = [pool.name for pool in pools if isinstance(pool, InterLinkPool)]
+        nodes = [pool.name for pool in pools if not isinstance(pool, InterLinkPool)]
         for key, part in (("site.patches", self.site), ("experiment.patches", self.experiment)):
             yield from broken_patches(part.patches, key=key, objects=objects, pod_security=level)
+            yield from broken_job_patches(part.patches, key=key, job_pools=jobs, node_pools=nodes)
 
     def _broken_data(self) -> Iterator[BrokenRule]:
         offered = self.site.storage.data

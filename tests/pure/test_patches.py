@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from components.patches import merged, with_patches
+from stacks.schema.job_patch_rules import broken_job_patches
 
 POD: dict[str, Any] = {
     "containers": [
@@ -105,3 +106,16 @@ def test_the_patch_of_the_experiment_comes_after_that_of_the_site() -> None:
 def test_a_field_at_the_top_has_the_spelling_of_kubernetes() -> None:
     patch = {"Deployment/triton": {"automountServiceAccountToken": True}}
     assert with_patches(deployment("a"), [patch])["automount_service_account_token"] is True
+
+
+def test_a_patch_of_all_servers_that_jobs_misread_names_the_pools_of_nodes() -> None:
+    patches = {"Deployment/triton": {"spec": {"minReadySeconds": 9}}}
+    pools = {"job_pools": ["slurm"], "node_pools": ["gpu"]}
+    (broken,) = broken_job_patches(patches, key="site.patches", **pools)
+    assert broken.message.endswith("leave it out, or name a pool of nodes alone, as `Deployment/triton/gpu`")
+
+
+@pytest.mark.parametrize("target", ["Deployment/envoy", "Deployment/triton/gpu"])
+def test_a_patch_of_pods_of_nodes_is_no_matter_of_jobs(target: str) -> None:
+    patches = {target: {"spec": {"minReadySeconds": 9}}}
+    assert list(broken_job_patches(patches, key="site.patches", job_pools=["slurm"], node_pools=["gpu"])) == []

@@ -37,3 +37,9 @@ def test_a_tag_that_can_be_moved_gets_a_remark(tmp_path: Path) -> None:
 def test_an_image_without_registry_gets_a_remark_with_the_whole_name(image: str, whole: str, tmp_path: Path) -> None:
     (remark,) = remarks_on(f"{image}{DIGEST}", tmp_path)
     assert f"write {whole}{DIGEST} if it is there" in remark
+
+
+def test_the_plugin_of_a_virtual_node_gets_a_remark_too(tmp_path: Path) -> None:
+    lay_out_happy("everything", tmp_path)
+    found = [str(remark) for remark in remarks(resolve(STACK, tmp_path))]
+    assert [remark for remark in found if "site.virtual_nodes[0].api.plugin_image: found" in remark]
