@@ -79,8 +79,8 @@ def _plots(pools: Mapping[str, OfValue], envoys: OfValue, step_seconds: int) -> 
             curves=list(_load(sums, "pending", "waiting")),
         ),
         Plot(
-            title=f"Refused and lost calls, per {step_seconds} s",
-            note="Refused: by Envoy, by cause. Ended: in a server, by gRPC status. Failed: in Triton, by reason.",
+            title=f"Refused and failed calls, per {step_seconds} s",
+            note="Refused: by Envoy. Ended: by gRPC status, refused calls with them. Failed: in Triton, by reason.",
             curves=[curve for curve in _losses(pools, envoys, step_seconds) if total([curve.values], 1) >= _ONE],
         ),
         Plot(
@@ -114,7 +114,7 @@ def _losses(pools: Mapping[str, OfValue], envoys: OfValue, step_seconds: int) ->
     for cause in REFUSALS:
         for values in each(envoys, cause):
             yield Curve(name=f"refused: {cause}", values=values)
-    for series in envoys.get("lost", ()):
+    for series in envoys.get("ended", ()):
         yield Curve(name=f"ended: {_status(series)}", values=series.values)
     for pool, found in pools.items():
         for series in found.get("failed", ()):

@@ -119,7 +119,7 @@ def pool_history(names: StackNames, pool: Pool, step_seconds: int) -> Mapping[st
 
 
 def envoy_history(names: StackNames, step_seconds: int) -> Mapping[str, str]:
-    """Return the query of each of Envoy's values over time. Refused and lost calls are those of a step."""
+    """Return the query of each of Envoy's values over time. Refused and failed calls are those of a step."""
     place, window = f'namespace="{names.namespace}",pod=~"{names.envoys}"', f"[{step_seconds}s]"
     failed = f'envoy_cluster_grpc{{{place},{_CLUSTERS},grpc_status!="0"}}'
     # Envoy makes a counter of a status at its first call, which an increase does not see. A pod that was not scraped a
@@ -128,7 +128,7 @@ def envoy_history(names: StackNames, step_seconds: int) -> Mapping[str, str]:
     first = f"(({failed} unless {failed} offset {step_seconds}s) and on (pod) ({scraped}))"
     return {
         **_latencies(place, window),
-        "lost": f"sum by (grpc_status) (max by (pod, envoy_cluster_name, grpc_method, grpc_status) "
+        "ended": f"sum by (grpc_status) (max by (pod, envoy_cluster_name, grpc_method, grpc_status) "
         f"({first} or increase({failed}{window})))",
         **_refusals(place, window),
     }

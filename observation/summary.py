@@ -66,7 +66,7 @@ def _totals(pools: Mapping[str, OfValue], envoys: OfValue, step: int) -> Iterato
     gpu_hours = {name: total(each(found, "gpus"), step / 3600) for name, found in pools.items()}
     yield "requests that succeeded in servers", _whole(requests)
     yield "requests that failed in servers", _whole(failed)
-    yield "calls that reached a server and ended with an error", _whole(total(each(envoys, "lost"), 1))
+    yield "calls that ended with an error, refused ones with them", _whole(total(each(envoys, "ended"), 1))
     for cause in REFUSALS:
         refused = total(each(envoys, cause), 1)
         if refused >= 0.5:  # an increase is extrapolated, and so not whole

@@ -45,7 +45,7 @@ POOL = by_value(
 ENVOYS = by_value(
     series("latency_p50_ms", 10, 12, 30, None, 9),
     series("latency_p99_ms", 40, 42, 130, None, 41),
-    series("lost", 0, 0, 3, None, 0, grpc_status="14"),
+    series("ended", 0, 0, 3, None, 0, grpc_status="14"),
     series("no healthy server", 0, 0, 7, None, 0),
     series("no valid token", 0, 0, 0, None, 0),
 )
@@ -60,7 +60,7 @@ def test_totals_are_over_the_whole_time() -> None:
     assert dict(reported().totals) == {
         "requests that succeeded in servers": "19\u202f800",  # 11 a second, each for half an hour
         "requests that failed in servers": "18",
-        "calls that reached a server and ended with an error": "3",
+        "calls that ended with an error, refused ones with them": "3",
         "calls that Envoy refused: no healthy server": "7",
         "servers of pool gpu": "2 to 4, 3.0 on average",
         "GPU hours of pool gpu": "6.00",
@@ -81,7 +81,7 @@ def test_each_plot_has_its_curves() -> None:
         "gpu: requests/s": [1, 2, 4, None, 4],
         "gpu: servers": [2, 2, 4, None, 4],
     }
-    assert curves["Refused and lost calls, per 1800 s"] == {
+    assert curves["Refused and failed calls, per 1800 s"] == {
         "refused: no healthy server": [0, 0, 7, None, 0],
         "ended: UNAVAILABLE": [0, 0, 3, None, 0],
         "failed in gpu: BACKEND": [0, 0, pytest.approx(18), None, 0],
@@ -94,8 +94,8 @@ def test_times_without_a_sample_are_told() -> None:
 
 
 def test_a_value_that_could_not_be_asked_is_told_beside_the_others() -> None:
-    found = reported(unknown={"Prometheus refuses the query (timed out)": ["lost", "gpus of pool gpu"]})
-    assert found.missing[0] == "lost, gpus of pool gpu: Prometheus refuses the query (timed out)"
+    found = reported(unknown={"Prometheus refuses the query (timed out)": ["ended", "gpus of pool gpu"]})
+    assert found.missing[0] == "ended, gpus of pool gpu: Prometheus refuses the query (timed out)"
     assert found.plots
 
 
@@ -129,7 +129,7 @@ def test_a_history_has_a_value_or_a_gap_at_each_time() -> None:
     asked: list[dict[str, list[str]]] = []
     found = read(prometheus(asked), NAMES, TWO_HOURS)
     assert found.pools["gpu"]["requests"] == [Series(labels={"model": "a"}, values=[None, 1, None, 2.5, None])]
-    assert set(found.envoys) == {"latency_p50_ms", "latency_p99_ms", "lost", *REFUSALS}
+    assert set(found.envoys) == {"latency_p50_ms", "latency_p99_ms", "ended", *REFUSALS}
     start, end = TWO_HOURS.start.timestamp(), TWO_HOURS.end.timestamp()
     assert {(each["start"][0], each["end"][0], each["step"][0]) for each in asked} == {
         (f"{start:.0f}", f"{end:.0f}", "1800")
