@@ -66,6 +66,18 @@ _THRESHOLD_MIN = 0.001  # a Kubernetes quantity of thousandths holds nothing fin
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trigger:
+    """A load, and the part of it that one server carries."""
+
+    name: str
+    """Name of KEDA's trigger."""
+    query: str
+    """PromQL of the load."""
+    threshold: float
+    """Load of one server, in the query's unit; a multiple of 0.001."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class AutoscalingArgs:
     """One pool, its scale target, and the experiment's targets."""
 
@@ -124,6 +136,12 @@ def scaling_query(args: AutoscalingArgs) -> str:
     if own is None:
         return queries.pending_requests(args.pool)
     return queries.filled(own, pool=args.pool, envoys=args.envoy_pattern)
+
+
+def triggers(args: AutoscalingArgs) -> tuple[Trigger, ...]:
+    """Return the load by which KEDA scales the pool."""
+    name = "pending-requests" if args.scaling.query is None else "load"
+    return (Trigger(name=name, query=scaling_query(args), threshold=load_per_server(args.scaling)),)
 
 
 def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:

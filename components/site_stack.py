@@ -8,8 +8,17 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import names, queries, versions
-from components.autoscaling import Autoscaling, AutoscalingArgs
+from components.autoscaling import Autoscaling, AutoscalingArgs, triggers
 from components.base import Manifest, SonicComponent
+from components.dashboards import (
+    DATASOURCE,
+    Grafana,
+    GrafanaArgs,
+    SidecarMaps,
+    SidecarMapsArgs,
+    StackFacts,
+    dashboards,
+)
 from components.envoy import STATS_PORT, AdmissionArgs, EnvoyProxy, EnvoyProxyArgs
 from components.envoy.stats import METRICS_PATH
 from components.exposure import ClientEndpoint
@@ -18,8 +27,9 @@ from components.images import in_a_job, mirrored
 from components.labels import INFORMATION, instance_selector
 from components.model_repository import ModelRepository, ModelRepositoryArgs
 from components.monitoring import AgentTarget, Monitoring, MonitoringArgs, rules
+from components.monitoring.credentials import secret_data
 from components.naming import Naming
-from components.network import IN_CLUSTER, namespace_pods, pods, policy_spec
+from components.network import IN_CLUSTER, edge_to_url, namespace_pods, pods, policy_spec
 from components.patches import transformation
 from components.pod import deployment_pod_pattern
 from components.rollout import ClusterHooks, Rollout, RolloutArgs
@@ -29,6 +39,7 @@ from components.triton import Pool, ServersArgs, SlurmPool, SlurmPoolArgs, Trito
 from components.virtual_node import VirtualNode, VirtualNodeArgs, VirtualNodeImages
 from stacks.schema import PoolShare, StackConfig
 from stacks.schema.clients import tenants_of
+from stacks.schema.dashboards import GrafanaDashboards, SidecarDashboards
 from stacks.schema.experiment import Admission
 from stacks.schema.pools import InterLinkPool, KubernetesPool
 from stacks.schema.site import OwnPrometheus
@@ -89,7 +100,8 @@ class SiteStack(SonicComponent):
         admission = self._admission(pools, monitoring)
         proxy = self._envoy_proxy(pools, admission, ground)
         scalings = {triton.server_pool.name: self._autoscaling(triton, monitoring) for triton in tritons}
-        self._rollout(tritons, proxy, monitoring)
+        grafana = self._dashboards(pools, monitoring, args.secrets, ground)
+        self._rollout([proxy, monitoring, *([grafana] if grafana else []), *tritons])
 
         self.endpoints = proxy.endpoints
         self.metrics_url = monitoring.url
@@ -186,7 +198,7 @@ class SiteStack(SonicComponent):
             port=STATS_PORT,
             path=METRICS_PATH,
         )
-        agents = self._agents(pools)
+        agents, shown = self._agents(pools), site.monitoring.dashboards
         facts = rules.RuleFacts(
             instance=self._config.name,
             experiment=self._config.experiment_name,
@@ -204,6 +216,7 @@ class SiteStack(SonicComponent):
             image=self._image(site.images.prometheus or versions.PROMETHEUS_IMAGE),
             api_server_port=site.access.api_server_port,
             keda_namespace=site.keda.namespace if site.keda else None,
+            grafana_namespace=shown.grafana_namespace if isinstance(shown, SidecarDashboards) else None,
         )
         return Monitoring(self.child("monitoring"), args, self.options(depends_on=after))
 
@@ -299,10 +312,18 @@ class SiteStack(SonicComponent):
 
     def _autoscaling(self, triton: Pool, monitoring: Monitoring) -> Autoscaling | None:
         """Let KEDA scale a pool that has a scale target."""
-        pool, site = triton.server_pool, self._config.site
+        pool = triton.server_pool
+        args = self._autoscaling_args(pool, monitoring)
+        if args is None:
+            return None
+        options = self.options(depends_on=[triton, monitoring])
+        return Autoscaling(self.child(f"autoscaling-{pool.name}"), args, options)
+
+    def _autoscaling_args(self, pool: ServerPool, monitoring: Monitoring) -> AutoscalingArgs | None:
+        site = self._config.site
         if pool.scale_target is None:
             return None
-        args = AutoscalingArgs(
+        return AutoscalingArgs(
             pool=pool,
             target=pool.scale_target,
             scaling=self._config.experiment.scaling,
@@ -311,17 +332,74 @@ class SiteStack(SonicComponent):
             credentials=monitoring.credentials,
             timeout_ms=site.keda.timeout_ms if site.keda else None,
         )
-        options = self.options(depends_on=[triton, monitoring])
-        return Autoscaling(self.child(f"autoscaling-{pool.name}"), args, options)
+
+    def _dashboards(
+        self,
+        pools: Sequence[ServerPool],
+        monitoring: Monitoring,
+        secrets: Mapping[str, pulumi.Output[str]],
+        after: list[pulumi.Resource],
+    ) -> Grafana | None:
+        """Make the dashboards that the site asks for, and a Grafana if it is to be the stack's.
+
+        That of all stacks needs a Prometheus which has their series, and one owner in a Grafana that they share.
+        """
+        shown = self._config.site.monitoring.dashboards
+        if shown is None:
+            return None
+        name, options = self.child("dashboards"), self.options(depends_on=after)
+        facts = self._stack_facts(pools, monitoring)
+        shared = not isinstance(self._config.site.monitoring, OwnPrometheus)
+        match shown:
+            case SidecarDashboards(datasource=datasource):
+                fleet = shared and self._config.owns_singletons
+                made = dashboards(facts, fleet=fleet, datasource=datasource)
+                args = SidecarMapsArgs(naming=self._naming, site=shown, dashboards=made)
+                SidecarMaps(name, args, options)
+                return None
+            case GrafanaDashboards():
+                made = dashboards(facts, fleet=shared, datasource=DATASOURCE)
+                return Grafana(name, self._grafana_args(shown, made, monitoring, secrets), options)
+
+    def _grafana_args(
+        self,
+        shown: GrafanaDashboards,
+        made: Mapping[str, str],
+        monitoring: Monitoring,
+        secrets: Mapping[str, pulumi.Output[str]],
+    ) -> GrafanaArgs:
+        site = self._config.site
+        return GrafanaArgs(
+            naming=self._naming,
+            site=shown,
+            dashboards=made,
+            prometheus_url=monitoring.url,
+            prometheus=edge_to_url(monitoring.url),
+            credentials=secret_data(site.monitoring, secrets),
+            password=secrets[shown.password_secret],
+            image=self._image(site.images.grafana or versions.GRAFANA_IMAGE),
+        )
+
+    def _stack_facts(self, pools: Sequence[ServerPool], monitoring: Monitoring) -> StackFacts:
+        scaled = {pool.name: self._autoscaling_args(pool, monitoring) for pool in pools}
+        return StackFacts(
+            instance=self._config.name,
+            namespace=self._config.namespace,
+            pools=tuple(pools),
+            envoys=deployment_pod_pattern(self._naming.name("envoy")),
+            triggers={name: triggers(args) for name, args in scaled.items() if args},
+            clients=self._config.experiment.clients,
+            agents=frozenset(agent.virtual_node for agent in self._agents(pools)),
+        )
 
     def _image(self, image: str) -> str:
         return mirrored(image, self._config.site.images.mirrors)
 
-    def _rollout(self, tritons: Sequence[Pool], proxy: EnvoyProxy, monitoring: Monitoring) -> None:
+    def _rollout(self, parts: Sequence[Pool | EnvoyProxy | Monitoring | Grafana]) -> None:
         """Wait for the pods that this update promises; nobody waits for manifests that are only rendered."""
         if self._hooks is None:
             return
-        promised = [proxy.rolled_out, monitoring.rolled_out, *(triton.rolled_out for triton in tritons)]
+        promised = [part.rolled_out for part in parts]
         args = RolloutArgs(
             name=self._naming.name("rollout"),
             namespace=self._config.namespace,
@@ -329,7 +407,7 @@ class SiteStack(SonicComponent):
             deployments=[each for each in promised if each is not None],
             hooks=self._hooks,
         )
-        Rollout(self.child("rollout"), args, self.options(depends_on=[*tritons, proxy, monitoring]))
+        Rollout(self.child("rollout"), args, self.options(depends_on=list(parts)))
 
     def _prometheus_peer(self) -> Mapping[str, Any]:
         """Return the reader of metrics: the stack's own Prometheus, or the namespace of the site's if that is known."""

@@ -18,6 +18,13 @@ PROMETHEUS_IMAGE = (
 )
 """Runs as uid 65534 by default; the stack gives it another."""
 
+# renovate: datasource=docker depName=docker.io/grafana/grafana
+GRAFANA_IMAGE = (
+    "docker.io/grafana/grafana:12.4.5@sha256:26b8f35a9e4e4431995cf64c3f396505a4faf17bcfc19f9ed84943ec6bfd5ecd"
+)
+"""Not 13: there the Prometheus data source is a plugin, which Grafana replaces at its start from the network
+(grafana/grafana #131490)."""
+
 # renovate: datasource=docker depName=docker.io/library/python
 ADMISSION_IMAGE = (
     "docker.io/library/python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b"

@@ -160,6 +160,7 @@ _SIZES = {
     ("envoy", "memory"): "site.proxy.memory_mib",
     ("prometheus", "memory"): "site.monitoring.memory_mib",
     ("tunnel", "cpu"): "site.virtual_nodes[].tunnel.cpu_cores",
+    ("grafana", "memory"): "site.monitoring.dashboards.memory_mib",
 }
 """Container and resource -> key of its amount."""
 

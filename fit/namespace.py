@@ -6,6 +6,7 @@ from access.cluster import NAMESPACES, PODS, ClusterView, Object, is_missing
 from fit.demand import Demand, Workload
 from fit.pod_security import LEVELS, needed_level
 from fit.row import Finding, misfit, ok
+from stacks.schema.dashboards import SidecarDashboards
 
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 
@@ -38,6 +39,12 @@ def namespace(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
             yield misfit(
                 f"{demand.at('site', 'virtual_nodes')}: namespace `{name}` of a virtual kubelet does not exist: create "
                 "it, or correct `namespace`"
+            )
+    match demand.config.site.monitoring.dashboards:
+        case SidecarDashboards(namespace=str(looked_in)) if is_missing(cluster, looked_in):
+            yield misfit(
+                f"{demand.at('site', 'monitoring', 'dashboards', 'namespace')} is `{looked_in}`, which does not exist: "
+                "correct it, or leave it out if the sidecar looks in all namespaces"
             )
 
 

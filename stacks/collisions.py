@@ -14,6 +14,7 @@ from stacks.assemble import Resolved
 from stacks.errors import Problem, found
 from stacks.origin import KeyPath, dotted
 from stacks.schema import StackConfig
+from stacks.schema.dashboards import GrafanaDashboards, GrafanaIngress
 from stacks.schema.experiment import CvmfsRepository, VolumeRepository
 from stacks.schema.exposure import NodePortExposure
 from stacks.schema.storage import ClaimVolume, CvmfsPvc
@@ -87,6 +88,7 @@ def claims(config: StackConfig) -> Iterator[Claim]:
             way_out="set it to false by the override of all but one",
         )
     yield from _addresses(config)
+    yield from _grafana(config)
     yield from _created_claims(config)
     if config.owns_singletons:
         for labels in config.site.node_labels:
@@ -133,6 +135,19 @@ def _addresses(config: StackConfig) -> Iterator[Claim]:
                 exposure.service_name,
                 f"namespace `{config.namespace}`",
                 "each stack of a namespace must have Services of its own",
+                "write `{instance}` in it, or give one of them another by its override",
+            )
+
+
+def _grafana(config: StackConfig) -> Iterator[Claim]:
+    """Yield the claim on the host of the stack's Grafana."""
+    match config.site.monitoring.dashboards:
+        case GrafanaDashboards(ingress=GrafanaIngress() as ingress):
+            yield Claim(
+                ("site", "monitoring", "dashboards", "ingress", "hostname"),
+                ingress.hostname,
+                ingress.entrance,
+                "a host name must lead to one stack",
                 "write `{instance}` in it, or give one of them another by its override",
             )
 

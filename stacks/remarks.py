@@ -24,6 +24,7 @@ def remarks(resolved: Resolved) -> Iterator[Problem]:
             for index, node in enumerate(resolved.config.site.virtual_nodes)
             if isinstance(node.api, SocketApi)
         },
+        ("site", "images", "grafana"): images.grafana,
     }
     for path, image in named.items():
         if image is None or image.startswith(_BUILT_HERE):

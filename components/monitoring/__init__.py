@@ -171,9 +171,10 @@ def config_files(args: MonitoringArgs, prometheus: OwnPrometheus) -> dict[str, s
 def network_policy_spec(args: MonitoringArgs) -> Manifest:
     """Return the spec of the NetworkPolicy.
 
-    Ingress: KEDA and the stack's namespace. Egress: metrics ports of the targets, agents, API server, DNS.
+    Ingress: KEDA, Grafana and the stack's namespace. Egress: metrics ports of the targets, agents, API server, DNS.
     """
-    clients = [network.pods({}), *([network.namespace_pods(args.keda_namespace)] if args.keda_namespace else [])]
+    others = filter(None, (args.keda_namespace, args.grafana_namespace))
+    clients = [network.pods({}), *(network.namespace_pods(namespace) for namespace in others)]
     return network.policy_spec(
         args.labels.selector,
         ingress=[network.Edge(peers=clients, ports=[PORT])],

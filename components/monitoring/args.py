@@ -37,6 +37,8 @@ class MonitoringArgs:
     """Port on which the API servers listen, behind their Service."""
     keda_namespace: str | None = None
     """Namespace whose pods may query the own Prometheus, beside those of the stack's namespace."""
+    grafana_namespace: str | None = None
+    """Another one."""
 
     @property
     def name(self) -> str:

@@ -18,9 +18,10 @@ from stacks.schema.base import BrokenRule
 from stacks.schema.kubernetes_fields import unknown_fields
 from stacks.schema.patches import DIRECTIVE, Leaf, Patch, leaves
 
-_OWN_CONTAINERS = ("triton", "envoy", "admission", "prometheus")
+_OWN_CONTAINERS = ("triton", "envoy", "admission", "prometheus", "grafana")
 _CONTAINERS = ("spec", "template", "spec", "containers")
 _POD = ("spec", "template", "spec")
+_FIXED = "the rest of the stack depends on it: leave it out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +46,8 @@ class Protected:
         )
 
 
-def _of_containers(field: str, triton: str, envoy: str, prometheus: str) -> Iterator[Protected]:
-    ways = {"triton": triton, "envoy": envoy, "prometheus": prometheus}
+def _of_containers(field: str, triton: str, envoy: str, prometheus: str, grafana: str = _FIXED) -> Iterator[Protected]:
+    ways = {"triton": triton, "envoy": envoy, "prometheus": prometheus, "grafana": grafana}
     for component, way_out in ways.items():
         for name in (component, "admission") if component == "envoy" else (component,):
             yield Protected(
@@ -55,12 +56,17 @@ def _of_containers(field: str, triton: str, envoy: str, prometheus: str) -> Iter
 
 
 def _of_pods(field: str, key: str) -> Iterator[Protected]:
-    for component, owner in {"triton": "site.pools[]", "envoy": "site.proxy", "prometheus": "site.monitoring"}.items():
-        path = (*_POD, *field.split("."))
+    owners = {
+        "triton": "site.pools[]",
+        "envoy": "site.proxy",
+        "prometheus": "site.monitoring",
+        "grafana": "site.monitoring.dashboards",
+    }
+    path = (*_POD, *field.split("."))
+    for component, owner in owners.items():
         yield Protected(kinds="Deployment", component=component, path=path, way_out=f"write {owner}.{key}")
 
 
-_FIXED = "the rest of the stack depends on it: leave it out"
 _PROBES = "write experiment.server.probes"
 
 PROTECTED: tuple[Protected, ...] = (
@@ -94,6 +100,12 @@ PROTECTED: tuple[Protected, ...] = (
     ),
     Protected(
         kinds="Deployment",
+        component="grafana",
+        path=("spec", "replicas"),
+        way_out="two would have sessions of their own: leave it out",
+    ),
+    Protected(
+        kinds="Deployment",
         component="triton",
         path=("spec", "strategy"),
         way_out="write site.pools[].spare_servers",
@@ -124,7 +136,11 @@ PROTECTED: tuple[Protected, ...] = (
     Protected(kinds="Deployment", path=(*_POD, "serviceAccountName"), way_out=_FIXED),
     Protected(kinds="Deployment", path=(*_POD, "restartPolicy"), way_out=_FIXED),
     *_of_containers(
-        "image", "write experiment.server.image", "write site.images.envoy or admission", "write site.images.prometheus"
+        "image",
+        "write experiment.server.image",
+        "write site.images.envoy or admission",
+        "write site.images.prometheus",
+        "write site.images.grafana",
     ),
     *_of_containers("command", _FIXED, _FIXED, _FIXED),
     *_of_containers(
@@ -135,6 +151,7 @@ PROTECTED: tuple[Protected, ...] = (
         "write experiment.server.cpu_cores, memory_gib and their requests",
         "write site.proxy.cpu_cores and memory_mib",
         "write site.monitoring.memory_mib",
+        "write site.monitoring.dashboards.cpu_cores and memory_mib",
     ),
     *_of_containers("lifecycle", "write experiment.traffic.shutdown_seconds", _FIXED, _FIXED),
     *_of_containers("ports", _FIXED, _FIXED, _FIXED),
@@ -145,14 +162,14 @@ PROTECTED: tuple[Protected, ...] = (
     ),
     *(
         each
-        for variable in ("HOME", "AWS_*", "POD_NAME")
+        for variable in ("HOME", "AWS_*", "POD_NAME", "GF_*")
         for each in _of_containers(f"env.{variable}", _FIXED, _FIXED, _FIXED)
     ),
     *(
         each
         for path in (
             *("/tmp", "/dev/shm", "/cvmfs", "/models", "/liveness", "/etc/ssl/certs/*"),  # noqa: S108
-            *("/etc/sonic-*", "/prometheus", "/etc/prometheus"),
+            *("/etc/sonic-*", "/prometheus", "/etc/prometheus", "/var/lib/grafana"),
         )
         for each in _of_containers(f"volumeMounts.{path}", _FIXED, _FIXED, _FIXED)
     ),
@@ -182,7 +199,7 @@ PROTECTED: tuple[Protected, ...] = (
         Protected(kinds="Service", path=("spec", field), way_out="write site.exposure")
         for field in ("type", "clusterIP")
     ),
-    *(Protected(kinds="Service", path=("spec", "ports", port), way_out=_FIXED) for port in ("8001", "9090")),
+    *(Protected(kinds="Service", path=("spec", "ports", port), way_out=_FIXED) for port in ("8001", "9090", "3000")),
     Protected(kinds="NetworkPolicy", path=("spec", "policyTypes"), way_out=_FIXED),
     Protected(kinds="ScaledObject", path=("spec", "scaleTargetRef"), way_out=_FIXED),
     *(
@@ -196,6 +213,15 @@ PROTECTED: tuple[Protected, ...] = (
         kinds="ScaledObject",
         path=("spec", "advanced", "horizontalPodAutoscalerConfig", "behavior"),
         way_out="write experiment.scaling.scale_up_servers and the keys beside it",
+    ),
+    *(
+        Protected(
+            kinds="Ingress",
+            component="grafana",
+            path=("spec", field),
+            way_out="write site.monitoring.dashboards.ingress",
+        )
+        for field in ("rules", "tls", "ingressClassName")
     ),
     *(
         Protected(kinds=kind, path=("spec", field), way_out="write site.exposure")

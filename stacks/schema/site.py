@@ -31,6 +31,7 @@ from stacks.schema.base import (
     Uid,
     twice,
 )
+from stacks.schema.dashboards import Dashboards, GrafanaDashboards, GrafanaIngress, SidecarDashboards
 from stacks.schema.exposure import Exposure
 from stacks.schema.images import EnvoyImage, PythonImage
 from stacks.schema.model_control import ModelManager
@@ -154,6 +155,18 @@ class _PrometheusSize(Model):
 class OwnPrometheus(PodSettings, _PrometheusSize):
     """A Prometheus of the stack's own, which scrapes only the stack."""
 
+    dashboards: Dashboards | None = None
+    """Dashboards of the stack in a Grafana; none: none."""
+
+    def broken_rules(self) -> Iterator[BrokenRule]:
+        """Grafana reaches Prometheus."""
+        if isinstance(self.dashboards, SidecarDashboards) and self.dashboards.grafana_namespace is None:
+            yield BrokenRule(
+                "dashboards.grafana_namespace is missing, and from another namespace nobody may query the stack's own "
+                "Prometheus: write the namespace of Grafana's pods",
+                ("dashboards",),
+            )
+
 
 class SecretHeader(Model):
     """An HTTP header with a secret value."""
@@ -179,9 +192,17 @@ class SitePrometheus(Model):
     authorities: Certificates | None = None
     """Certificates of the authorities, in PEM, with which KEDA, the admission controller and the acceptance check check
     that of Prometheus; by default the public ones. The key of no authority belongs here."""
+    dashboards: Dashboards | None = None
+    """Dashboards of the stack in a Grafana; none: none."""
 
     def broken_rules(self) -> Iterator[BrokenRule]:
-        """KEDA sends a token or a header, and a certificate is shown by https alone."""
+        """KEDA sends a token or a header, https alone shows a certificate, and the site lets Grafana in itself."""
+        if isinstance(self.dashboards, SidecarDashboards) and self.dashboards.grafana_namespace is not None:
+            yield BrokenRule(
+                f"dashboards.grafana_namespace is `{self.dashboards.grafana_namespace}` but Prometheus is the site's, "
+                "whose readers no stack lets in: remove it",
+                ("dashboards.grafana_namespace",),
+            )
         if self.authorities is not None and endpoint(self.url).scheme != "https":
             yield BrokenRule(
                 "authorities is set but url begins with http://, where no certificate is shown: begin it with "
@@ -284,6 +305,8 @@ class Images(Model):
     admission: PythonImage | None = None
     """Python 3.11 or later, for the controller of experiment.admission; by default the one in
     components/versions.py."""
+    grafana: ImageReference | None = None
+    """Grafana, for monitoring.dashboards of kind `grafana`; by default the one in components/versions.py."""
     mirrors: dict[ImagePrefix, ImagePrefix] = {}
     """Start of an image's name -> the mirror's instead, such as `docker.io: registry.example.org/docker-hub-cache`. It
     holds for every image, the servers' included; the longest start that fits counts. A digest stays as it is."""
@@ -348,6 +371,7 @@ class Site(Model):
         """Names differ, objects of the whole cluster have an owner, Pod Security allows hostPath, and ways in agree."""
         yield from self._broken_exposures()
         yield from self._broken_virtual_nodes()
+        yield from self._broken_grafana()
         names = [pool.name for pool in self.pools]
         for name in twice(names):
             same = tuple(f"pools.{at}" for at, each in enumerate(names) if each == name)
@@ -390,6 +414,16 @@ class Site(Model):
                     f"{', '.join(named) or 'none'}: describe it there, or name one of these",
                     (f"pools.{index}.virtual_node", "virtual_nodes"),
                 )
+
+    def _broken_grafana(self) -> Iterator[BrokenRule]:
+        match self.monitoring.dashboards:
+            case GrafanaDashboards(ingress=GrafanaIngress(hostname=hostname)):
+                for path, _ in (each for each in self.exposures if each[1].hostname == hostname):
+                    yield BrokenRule(
+                        f"monitoring.dashboards.ingress.hostname is `{hostname}`, which {dotted(path)} has already: "
+                        "give Grafana a host of its own",
+                        ("monitoring.dashboards.ingress.hostname", (*path, "hostname")),
+                    )
 
     def _broken_exposures(self) -> Iterator[BrokenRule]:
         """Ways in must differ in address, and Envoy's one port speaks either TLS with one certificate or plain text."""

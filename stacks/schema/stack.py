@@ -11,6 +11,7 @@ from stacks.origin import KeyPath, dotted
 from stacks.schema.base import BrokenRule, DnsLabel, Model, Text, secrets_in
 from stacks.schema.clients import CertificateClients, NetworkClients, TokenClients, models_are_controlled
 from stacks.schema.controllers import CONTROLLERS
+from stacks.schema.dashboards import GrafanaDashboards
 from stacks.schema.experiment import CvmfsRepository, Experiment, S3Repository, VolumeRepository
 from stacks.schema.exposure import Exposure, GatewayExposure, IngressExposure, WayIn, default_service_name
 from stacks.schema.job_patch_rules import broken_job_patches
@@ -36,7 +37,8 @@ _NAME_LENGTH_MAX = 63
 """Longest DNS label, which the name of a Service and the value of a label must be."""
 _LONGEST_FIXED_PART = "server-metrics"
 """Longest part after `sonic-<instance>-` that does not depend on the site."""
-
+_GUARDED = ("Deployment", "Service", "ServiceAccount", "NetworkPolicy")
+"""Kinds of objects that each part with pods has."""
 
 STACK_HEADER = "x-sonic-stack"
 """Header of every answer of a stack's Envoys, with the name of the stack: the initial metadata of a call."""
@@ -301,12 +303,12 @@ class StackConfig(Model):
     def objects(self) -> tuple[str, ...]:
         """Targets of patches: the objects of the stack whose fields a patch may set."""
         own = isinstance(self.site.monitoring, OwnPrometheus)
-        guarded = ("Deployment", "Service", "ServiceAccount", "NetworkPolicy")
-        targets = [f"{kind}/envoy" for kind in (*guarded, "PodDisruptionBudget", *self._before_services())]
-        targets += [f"{kind}/prometheus" for kind in guarded if own]
+        targets = [f"{kind}/envoy" for kind in (*_GUARDED, "PodDisruptionBudget", *self._before_services())]
+        targets += [f"{kind}/prometheus" for kind in _GUARDED if own]
+        targets += [f"{kind}/grafana" for kind in self._of_grafana()]
         targets += ["Service/prometheus"] if self._tunnel_metrics_have_a_service else []
         for share in self.pool_shares:
-            for kind in (*guarded, "PodDisruptionBudget", *(("ScaledObject",) if share.autoscaled else ())):
+            for kind in (*_GUARDED, "PodDisruptionBudget", *(("ScaledObject",) if share.autoscaled else ())):
                 targets += [f"{kind}/triton", f"{kind}/triton/{share.pool.name}"]
         targets += [f"{kind}/model-repository" for kind in self._made_for_models()]
         if self.owned_virtual_nodes:
@@ -323,6 +325,13 @@ class StackConfig(Model):
                 return has_jobs
             case _:
                 return False
+
+    def _of_grafana(self) -> tuple[str, ...]:
+        match self.site.monitoring.dashboards:
+            case GrafanaDashboards(ingress=ingress):
+                return (*_GUARDED, *(("Ingress",) if ingress else ()))
+            case _:
+                return ()
 
     def _before_services(self) -> tuple[str, ...]:
         return tuple(kind for way in self.ways_in for kind in _exposing(way.exposure))

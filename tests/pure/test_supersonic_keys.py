@@ -13,17 +13,17 @@ from stacks.origin import Json, leaves
 from stacks.resolve import resolve
 from stacks.schema import Experiment, Site
 from tests.support.pages import ROOT, blocks
-from tests.support.supersonic import PLACES, RELEASES, SET, USED_BY, in_words, start_of
+from tests.support.supersonic import PLACES, RELEASES, SET, USED_BY, in_words, panels_in_words, start_of
 
 PAGE = ROOT / "docs" / "migrate-from-supersonic.md"
 TABLE = re.compile(r"(?<=^## Every key\n\n).*?(?=^## )", re.MULTILINE | re.DOTALL)
+PANELS = re.compile(r"^\| panel of the chart .*?(?=^## )", re.MULTILINE | re.DOTALL)
 HERE = {
     f"{part}.{each.path}"
     for part, model in (("site", Site), ("experiment", Experiment))
     for each in schema_of(model).properties()
 } | {"sonic:instance"}
 NOT_YET = {
-    "dashboards",
     "tracing",
     "the metrics collector",
     "a Prometheus that others read",
@@ -92,12 +92,12 @@ def test_a_refused_key_is_told_one_of_its_places(start: str) -> None:
 
 
 def test_the_page_has_the_places(pytestconfig: pytest.Config) -> None:
-    text = PAGE.read_text()
-    if pytestconfig.getoption("--update-golden"):
-        PAGE.write_text(TABLE.sub(lambda _: f"{in_words()}\n", text))
-    found = TABLE.search(PAGE.read_text())
-    assert found is not None
-    assert found[0] == f"{in_words()}\n", "pytest tests/pure/test_supersonic_keys.py --update-golden"
+    for pattern, words in ((TABLE, in_words()), (PANELS, panels_in_words())):
+        if pytestconfig.getoption("--update-golden"):
+            PAGE.write_text(pattern.sub(lambda _, words=words: f"{words}\n", PAGE.read_text()))  # type: ignore[misc]
+        found = pattern.search(PAGE.read_text())
+        assert found is not None
+        assert found[0] == f"{words}\n", "pytest tests/pure/test_supersonic_keys.py --update-golden"
 
 
 def test_the_example_of_the_page_is_a_valid_stack(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Keys of SuperSONIC's chart, the releases that set them, and their places here: tests/supersonic/keys.yaml."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,8 @@ import yaml
 from tests.support.pages import ROOT
 
 FILE = ROOT / "tests" / "supersonic" / "keys.yaml"
+PANELS: Sequence[Mapping[str, Any]] = yaml.safe_load((FILE.parent / "dashboards.yaml").read_text())["panels"]
+"""Panels of the chart's dashboards; the file says what their keys mean."""
 _DATA: Mapping[str, Any] = yaml.safe_load(FILE.read_text())
 
 RELEASES: Mapping[str, str] = _DATA["releases"]
@@ -66,6 +68,15 @@ def in_words() -> str:
         "",
     )
     return "\n".join((*lines, *(line for title, places in SECTIONS.items() for line in _section(title, places))))
+
+
+def panels_in_words() -> str:
+    """Return a table of the chart's panels and their places."""
+    rows = (
+        f"| {panel['title']} ({panel['shape']}) | {', '.join(panel['here'])} | {panel.get('note', '')} |"
+        for panel in PANELS
+    )
+    return "\n".join(("| panel of the chart | panels here | remark |", "|---|---|---|", *rows, ""))
 
 
 def _section(title: str, places: Mapping[str, Place]) -> Iterator[str]:
