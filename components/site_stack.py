@@ -38,7 +38,7 @@ from components.timing import ServerTiming, Timing
 from components.triton import Pool, ServersArgs, SlurmPool, SlurmPoolArgs, TritonPool, TritonPoolArgs
 from components.virtual_node import VirtualNode, VirtualNodeArgs, VirtualNodeImages
 from stacks.schema import PoolShare, StackConfig
-from stacks.schema.clients import tenants_of
+from stacks.schema.clients import TokenClients, tenants_of
 from stacks.schema.dashboards import GrafanaDashboards, SidecarDashboards
 from stacks.schema.experiment import Admission
 from stacks.schema.pools import InterLinkPool, KubernetesPool
@@ -190,7 +190,7 @@ class SiteStack(SonicComponent):
     def _monitoring(
         self, pools: Sequence[ServerPool], secrets: Mapping[str, pulumi.Output[str]], after: list[pulumi.Resource]
     ) -> Monitoring:
-        site = self._config.site
+        site, experiment = self._config.site, self._config.experiment
         proxies = MetricTarget(
             name="envoy-metrics",
             namespace=self._config.namespace,
@@ -204,6 +204,13 @@ class SiteStack(SonicComponent):
             experiment=self._config.experiment_name,
             pools=tuple(pools),
             agents=frozenset(agent.virtual_node for agent in agents),
+            namespace=self._config.namespace,
+            envoy_pattern=self._envoy_pattern,
+            models=tuple(model.name for model in experiment.models.expected),
+            scaling=experiment.scaling,
+            tls=self._config.ways_in[0].exposure.pod_tls_secret is not None,
+            tokens=isinstance(experiment.clients, TokenClients),
+            limited=experiment.admission != Admission(),
         )
         args = MonitoringArgs(
             naming=self._naming,
@@ -327,7 +334,7 @@ class SiteStack(SonicComponent):
             pool=pool,
             target=pool.scale_target,
             scaling=self._config.experiment.scaling,
-            envoy_pattern=deployment_pod_pattern(self._naming.name("envoy")),
+            envoy_pattern=self._envoy_pattern,
             prometheus_url=monitoring.url,
             credentials=monitoring.credentials,
             timeout_ms=site.keda.timeout_ms if site.keda else None,
@@ -391,6 +398,11 @@ class SiteStack(SonicComponent):
             clients=self._config.experiment.clients,
             agents=frozenset(agent.virtual_node for agent in self._agents(pools)),
         )
+
+    @property
+    def _envoy_pattern(self) -> str:
+        """Regular expression of the whole names of the Envoys."""
+        return deployment_pod_pattern(self._naming.name("envoy"))
 
     def _image(self, image: str) -> str:
         return mirrored(image, self._config.site.images.mirrors)

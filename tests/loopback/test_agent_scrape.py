@@ -7,7 +7,7 @@ from typing import Any
 
 from components.monitoring import AgentTarget, MonitoringArgs, config_files
 from components.monitoring.agents import CERTIFICATES_FOLDER
-from components.monitoring.rules import RuleFacts, groups
+from components.monitoring.rules import groups
 from components.naming import Naming
 from components.server_pool import Queue
 from components.virtual_node.agent.__main__ import serve
@@ -17,16 +17,13 @@ from stacks.schema.site import OwnPrometheus
 from testbed.authority import Authority
 from testbed.child_process import Process
 from testbed.loopback import free_port, http
+from tests.support.rule_tests import facts
 from tests.support.server_pools import a_pool
 from tests.support.tools import tool
 
 NODE = "interlink-hammer"
-FACTS = RuleFacts(
-    instance="sonic-cms",
-    experiment="cms",
-    pools=(a_pool(host="hammer", queue=Queue(virtual_node=NODE, wait_seconds=600, start_seconds=60)),),
-    agents=frozenset({NODE}),
-)
+HAMMER = a_pool(host="hammer", queue=Queue(virtual_node=NODE, wait_seconds=600, start_seconds=60))
+FACTS = facts(instance="sonic-cms", pools=(HAMMER,))
 
 
 def settings(folder: Path) -> Settings:
@@ -106,7 +103,9 @@ def test_the_own_prometheus_reads_the_agent_and_knows_its_rules(tmp_path: Path) 
         waits = series("sonic_slurm_queue_wait_seconds")
         assert [each["sonic_instance"] for each in waits] == ["sonic-cms"], "of another stack"
         assert [each["source"] for each in series("sonic_agent_answered")] == ["slurm"]
-        known = {rule["name"] for group in asked("/api/v1/rules")["groups"] for rule in group["rules"]}
+        rules = [rule for group in asked("/api/v1/rules")["groups"] for rule in group["rules"]]
+        assert [rule["name"] for rule in rules if rule["health"] == "err"] == []
+        known = {rule["name"] for rule in rules}
         assert {"SonicSlurmAgentSilent", "pool:sonic_gpu_hours:1h"} <= known
     server.shutdown()
     server.server_close()

@@ -1,9 +1,12 @@
 """Every stack of the repository, rendered once for all tests."""
 
+import json
 from functools import cache
+from typing import Any
 
 import pulumi
 
+from components.monitoring.configuration import RULES_FILE
 from components.site_stack import SiteStack, SiteStackArgs
 from stacks.resolve import ROOT, resolve
 from stacks.schema import StackConfig
@@ -33,3 +36,15 @@ def record(config: StackConfig) -> Recorder:
     args = SiteStackArgs(config=config, secrets=secrets)
     recorder.run(lambda: SiteStack(config.name, args), stack=config.stack)
     return recorder
+
+
+def rules_of(stack: str) -> list[dict[str, Any]]:
+    """Return the rule groups of a stack, for its own Prometheus or for the operator's; none of an external one."""
+    manifests = recorded(stack).manifests()
+    own = [
+        json.loads(each["data"][RULES_FILE])["groups"]
+        for each in manifests
+        if each["kind"] == "ConfigMap" and RULES_FILE in each["data"]
+    ]
+    of_operator = [each["spec"]["groups"] for each in manifests if each["kind"] == "PrometheusRule"]
+    return [group for groups in (*own, *of_operator) for group in groups]
