@@ -80,7 +80,8 @@ def storage_classes(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
         name = claim["spec"].get("storageClassName")
         if name == "" or cluster.get(CLAIMS, claim["metadata"]["name"], demand.namespace) is not None:
             continue  # bound to a volume of the stack's own, or deployed already
-        where = demand.at("site", "storage")
+        of_prometheus = claim["metadata"]["labels"]["app.kubernetes.io/component"] == "prometheus"
+        where = demand.at("site", "monitoring" if of_prometheus else "storage")
         if name is None:
             classes = cluster.list(STORAGE_CLASSES)
             if any(each["metadata"].get("annotations", {}).get(_DEFAULT_CLASS) == "true" for each in classes):

@@ -2,8 +2,8 @@
 
 The own Prometheus sees the pods of this stack, the agents of its Slurm clusters, and nothing else. A Role lets it list
 pods in the namespaces of its targets, its scrape configuration keeps the pods of one instance, and its NetworkPolicy
-lets it reach their metrics ports. Its samples live on the pod's disk. A site that keeps samples longer scrapes the same
-pods by annotation.
+lets it reach their metrics ports. Its samples are on the pod's disk or in a claim. A site that keeps samples longer
+scrapes the same pods by annotation.
 """
 
 import json
@@ -16,6 +16,7 @@ import pulumi_kubernetes as k8s
 from components import network
 from components.base import Manifest, SonicComponent
 from components.labels import version_label
+from components.model_repository import claim_spec
 from components.monitoring.agents import SCRAPE_CONFIG_API_VERSION, AgentTarget, operator_scrape_config
 from components.monitoring.args import MonitoringArgs
 from components.monitoring.configuration import RULES_FILE, configuration
@@ -24,7 +25,7 @@ from components.monitoring.deployment import CONFIG_FILE, PORT, START_SECONDS, d
 from components.monitoring.discovery import MONITOR_API_VERSION, monitors, operator_metadata, services
 from components.rollout import SMALL_IMAGE_PULL_SECONDS, Promise, RolledOut, not_awaited, revision_of
 from components.server_pool import MetricTarget
-from stacks.schema.site import OperatorPrometheus, OwnPrometheus, SitePrometheus
+from stacks.schema.site import OperatorPrometheus, OwnPrometheus, SampleClaim, SitePrometheus
 
 __all__ = ["AgentTarget", "Monitoring", "MonitoringArgs", "PrometheusCredentials"]
 
@@ -133,7 +134,8 @@ class Monitoring(SonicComponent):
             spec=service_spec(args),
             opts=self.options(),
         )
-        spec = deployment_spec(args, prometheus, config_map_name=config.metadata["name"])
+        claim_name = self._claim(args, prometheus.claim).metadata["name"] if prometheus.claim else None
+        spec = deployment_spec(args, prometheus, config_map_name=config.metadata["name"], claim_name=claim_name)
         k8s.apps.v1.Deployment(
             self.child("deployment"),
             metadata=not_awaited(metadata | {"labels": {**args.labels.all, **version_label(args.image)}}),
@@ -144,6 +146,15 @@ class Monitoring(SonicComponent):
             deployment=args.name, pods_min=1, start_seconds=START_SECONDS, pull_seconds=SMALL_IMAGE_PULL_SECONDS
         )
         return RolledOut(promise=promise, revision=revision_of(spec["template"]))
+
+    def _claim(self, args: MonitoringArgs, claim: SampleClaim) -> k8s.core.v1.PersistentVolumeClaim:
+        """Make the claim for the samples. One of another class is another claim, to which the pod rolls."""
+        # Unnamed: Pulumi names it. One that waits for its first pod must not hold the update before it.
+        metadata: Manifest = {"namespace": args.naming.namespace, "labels": args.labels.all}
+        spec = claim_spec("ReadWriteOnce", f"{claim.size_gib}Gi", claim.storage_class)
+        return k8s.core.v1.PersistentVolumeClaim(
+            self.child("claim"), metadata=not_awaited(metadata), spec=spec, opts=self.options()
+        )
 
     def _reads_pods(self, args: MonitoringArgs, namespace: str, account: pulumi.Resource) -> pulumi.Resource:
         """Let the account list the pods of one namespace."""

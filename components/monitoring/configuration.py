@@ -7,8 +7,8 @@ from components.monitoring.agents import scrape_config
 from components.monitoring.args import MonitoringArgs
 from stacks.schema.site import OwnPrometheus
 
-RETENTION_GIB = 3
-"""Size of the stored blocks. The block that is being written comes on top."""
+STORAGE_GIB = 4
+"""Size of the samples on the pod's disk, where they have no claim."""
 
 RULES_FILE = "rules.yml"
 """File with the rule groups, beside the configuration."""
@@ -26,7 +26,9 @@ def configuration(args: MonitoringArgs, prometheus: OwnPrometheus) -> dict[str, 
     return {
         "global": {"scrape_interval": f"{interval_seconds}s", "scrape_timeout": f"{timeout_seconds}s"},
         "storage": {
-            "tsdb": {"retention": {"time": f"{prometheus.retention_hours}h", "size": f"{RETENTION_GIB}GB"}},
+            "tsdb": {
+                "retention": {"time": f"{prometheus.retention_hours}h", "size": f"{_retention_mib(prometheus)}MB"}
+            },
         },
         "rule_files": [RULES_FILE],
         "scrape_configs": [
@@ -44,6 +46,12 @@ def configuration(args: MonitoringArgs, prometheus: OwnPrometheus) -> dict[str, 
             },
         ],
     }
+
+
+def _retention_mib(prometheus: OwnPrometheus) -> int:
+    """Return the size of the stored blocks. The block that is being written comes on top."""
+    storage_gib = prometheus.claim.size_gib if prometheus.claim else STORAGE_GIB
+    return storage_gib * 768
 
 
 def _relabeling() -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import pulumi
 from components.base import Manifest
 from components.monitoring.agents import volume_mounts, volumes
 from components.monitoring.args import MonitoringArgs
-from components.monitoring.configuration import RETENTION_GIB
+from components.monitoring.configuration import STORAGE_GIB
 from components.network import dual_stack
 from components.pod import CONTAINER_SECURITY, guaranteed, placement, pod_security, pull_secrets, spread_over_nodes
 from stacks.schema.site import OwnPrometheus
@@ -19,7 +19,7 @@ CONFIG_FILE = "prometheus.yml"
 START_SECONDS = 120
 """Longest time from the start of the container until Prometheus is ready."""
 _USER_ID = 10001
-_STORAGE_GIB = RETENTION_GIB + 1
+_LOGS_GIB = 1
 _CONFIG_FOLDER, _DATA_FOLDER = "/etc/prometheus", "/prometheus"
 
 
@@ -32,8 +32,21 @@ def service_spec(args: MonitoringArgs) -> Manifest:
     }
 
 
-def deployment_spec(args: MonitoringArgs, prometheus: OwnPrometheus, *, config_map_name: pulumi.Input[str]) -> Manifest:
-    """Return the spec of the one Prometheus. Of the stack's pods it alone holds a token of the API server."""
+def deployment_spec(
+    args: MonitoringArgs,
+    prometheus: OwnPrometheus,
+    *,
+    config_map_name: pulumi.Input[str],
+    claim_name: pulumi.Input[str] | None = None,
+) -> Manifest:
+    """Return the spec of the one Prometheus. Of the stack's pods it alone holds a token of the API server.
+
+    Args:
+        args: the stack and the image.
+        prometheus: size, placement, and how long samples are kept.
+        config_map_name: ConfigMap with the configuration.
+        claim_name: claim for the samples; None: they are on the pod's disk.
+    """
     return {
         "replicas": 1,
         # Two at once would both count as the instance's Prometheus, one of them without samples.
@@ -56,7 +69,7 @@ def deployment_spec(args: MonitoringArgs, prometheus: OwnPrometheus, *, config_m
                 "containers": [_container(args, prometheus)],
                 "volumes": [
                     {"name": "config", "configMap": {"name": config_map_name}},
-                    {"name": "data", "emptyDir": {"sizeLimit": f"{_STORAGE_GIB}Gi"}},
+                    _data(claim_name),
                     *volumes(args.agents),
                 ],
             },
@@ -64,11 +77,17 @@ def deployment_spec(args: MonitoringArgs, prometheus: OwnPrometheus, *, config_m
     }
 
 
+def _data(claim_name: pulumi.Input[str] | None) -> Manifest:
+    if claim_name is None:
+        return {"name": "data", "emptyDir": {"sizeLimit": f"{STORAGE_GIB}Gi"}}
+    return {"name": "data", "persistentVolumeClaim": {"claimName": claim_name}}
+
+
 def _container(args: MonitoringArgs, prometheus: OwnPrometheus) -> Manifest:
     resources = {
         "cpu": f"{math.ceil(prometheus.cpu_cores * 1000)}m",
         "memory": f"{prometheus.memory_mib}Mi",
-        "ephemeral-storage": f"{_STORAGE_GIB}Gi",
+        "ephemeral-storage": f"{_LOGS_GIB if prometheus.claim else STORAGE_GIB}Gi",
     }
     return {
         "name": "prometheus",

@@ -137,6 +137,15 @@ class Proxy(PodSettings, _ProxySize):
     """Size and nodes of the Envoys in front of the servers."""
 
 
+class SampleClaim(Model):
+    """A PersistentVolumeClaim that the stack creates for the samples of its Prometheus, and deletes with itself."""
+
+    size_gib: Annotated[int, Field(ge=2)]
+    """Size in GiB. Samples fill three quarters of it; the oldest are deleted first."""
+    storage_class: Text | None = None
+    """StorageClass with volumes that one node writes (ReadWriteOnce); by default the cluster's default class."""
+
+
 class _PrometheusSize(Model):
     """Scrapes and size of a Prometheus."""
 
@@ -145,7 +154,9 @@ class _PrometheusSize(Model):
     scrape_interval_seconds: Count = 2
     """Time between scrapes, in seconds. The autoscaler cannot react faster."""
     retention_hours: Count = 48
-    """Retention of samples, in hours. They are on the pod's disk and are lost with the pod."""
+    """Retention of samples, in hours."""
+    claim: SampleClaim | None = None
+    """Claim for the samples, which outlives the pod; by default they are on the pod's disk and are lost with it."""
     cpu_cores: Annotated[float, Field(gt=0)] = 0.2
     """CPU request and limit, in cores. A few pods cost little to scrape; a query over days takes longer with less."""
     memory_mib: Annotated[int, Field(ge=128)] = 1024

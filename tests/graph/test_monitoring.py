@@ -183,6 +183,20 @@ def test_the_header_that_prometheus_requires_is_only_in_a_secret(facts: Any, hea
     assert header["value"] not in json.dumps([each for each in rendered if each is not secret])
 
 
+def test_the_claim_for_samples_is_the_one_that_the_pod_mounts(recorder: Recorder) -> None:
+    claim = {"size_gib": 20, "storage_class": "fast"}
+    deploy(recorder, OwnPrometheus.model_validate({"kind": "own", "claim": claim}))
+    made = recorder.manifest("PersistentVolumeClaim")
+    assert made["spec"] == {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "20Gi"}},
+        "storageClassName": "fast",
+    }
+    volumes = recorder.manifest("Deployment")["spec"]["template"]["spec"]["volumes"]
+    (mounted,) = [volume["persistentVolumeClaim"] for volume in volumes if volume["name"] == "data"]
+    assert mounted == {"claimName": made["metadata"]["name"]}
+
+
 def test_the_url_is_that_of_the_service(own: Recorder) -> None:
     service = own.manifest("Service")["metadata"]
     assert outputs(own) == {"url": f"http://{service['name']}.{service['namespace']}.svc.cluster.local:9090"}

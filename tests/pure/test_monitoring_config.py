@@ -110,7 +110,16 @@ def test_samples_fit_on_the_disk_that_they_have() -> None:
     retention = configuration(args(), own(retention_hours=5))["storage"]["tsdb"]["retention"]
     (data,) = [v for v in _pod()["volumes"] if "emptyDir" in v]
     assert retention["time"] == "5h"
-    assert int(retention["size"].removesuffix("GB")) < int(data["emptyDir"]["sizeLimit"].removesuffix("Gi"))
+    assert int(retention["size"].removesuffix("MB")) < 1024 * int(data["emptyDir"]["sizeLimit"].removesuffix("Gi"))
+
+
+def test_samples_in_a_claim_fill_three_quarters_of_it_and_not_the_disk() -> None:
+    prometheus = OwnPrometheus.model_validate({"kind": "own", "claim": {"size_gib": 20}})
+    pod = deployment_spec(args(), prometheus, config_map_name="config", claim_name="samples")["template"]["spec"]
+    (data,) = [volume for volume in pod["volumes"] if volume["name"] == "data"]
+    assert data["persistentVolumeClaim"] == {"claimName": "samples"}
+    assert pod["containers"][0]["resources"]["requests"]["ephemeral-storage"] == "1Gi"
+    assert configuration(args(), prometheus)["storage"]["tsdb"]["retention"]["size"] == f"{15 * 1024}MB"
 
 
 def test_neither_the_lifecycle_nor_the_admin_interface_is_open() -> None:
