@@ -1,38 +1,45 @@
-"""Number of servers of a pool: a KEDA ScaledObject on the requests that wait.
+"""Number of servers of a pool: a KEDA ScaledObject on the work that waits and on the servers that are busy.
 
-The signal. `nv_inference_pending_request_count` is a gauge per model: it rises when a request is enqueued, and falls
-when a backend is about to execute it. It counts requests that wait in a dynamic batcher, and no requests in execution.
-It moves at once. Triton's counters of queue time move only when a response is complete, so under long queues they are
-late by the queue itself (triton-inference-server/server #5927, which led to the gauge).
+Two triggers; the HorizontalPodAutoscaler (HPA) that KEDA makes takes the higher number. Both have the type
+AverageValue: the HPA computes ceil(value / threshold) every 15 s, and leaves the number alone while value / threshold
+is within 10 % of it. The current number of servers is not in the formula. With the type Value it would be a factor,
+and would multiply a queue that grows while servers start.
 
-The threshold. A server completes one request per `service_time_ms`, instances and batches counted in. A request that
-finds P others waiting therefore waits for P x service_time_ms. That is within `queue_target_ms` while
+1. `waiting-work`: servers = ceil(waiting work / queue_target_ms)
 
-    P <= threshold = queue_target_ms / service_time_ms      pending requests per server
+   The waiting work is what one server would need for all requests that wait, in milliseconds: requests times the
+   service time of their model. A request that joins the queues of n servers waits for a part 1/n of it, which is within
+   queue_target_ms while n is at least that number. Example: 37 requests of 10 ms are 370 ms of work, and 100 ms is the
+   target: 4 servers. The gauge of waiting requests rises when a request is enqueued and falls when a backend is about
+   to execute it: it moves at once. Triton's counters of queue time move only when a response is complete, so under long
+   queues they are late by the queue itself (triton-inference-server/server #5927, which led to the gauge).
 
-The number. The metric type is AverageValue, so the HorizontalPodAutoscaler (HPA) that KEDA makes computes
+2. `busy-servers`: servers = ceil(busy servers / 0.75)
 
-    servers = ceil(sum of pending requests / threshold)
+   Servers that execute without a pause have no queue until they are full, and none again once a new server helps. The
+   waiting work alone would take the helper away, and ask for it anew when the queue is back. The fraction of the time
+   that servers execute is proportional to the load: lambda x service time by Little's law. At three quarters, a queue
+   is short, and the load that stays keeps its servers.
 
-every 15 s, and leaves the number alone while the sum is within 10 % of threshold x servers. The current number
-of servers is not in the formula. With the type Value it would be a factor, and would multiply a queue that grows while
-servers start.
-Example: 100 ms and 10 ms give 10 requests per server; 37 waiting requests, in whichever servers, ask for 4 servers.
+The service time of each model is measured, by Triton's counters over two minutes (`queries`). Before the first request
+of a model is complete, the experiment's `service_time_ms` takes its place.
 
-Blind spot: busy servers with short queues. A server that executes without a pause and an idle one both show 0.
-- KEDA adds no server before requests wait: servers_min must carry the usual load.
-- Once a new server works, the queue that asked for it is gone, and the formula asks for servers_min. The HPA keeps the
-  server for a while: it acts on the highest recommendation of the last `scale_down_wait_seconds`. After that it removes
-  one server at a time, until requests wait again.
-- While new servers start, the queue of the old ones grows and asks for more. Where a start takes long compared with
-  queue_target_ms, the number overshoots towards servers_max.
+Where the arithmetic is off:
+- A request of a batch counts as its part of the batch. A batch that fills more in a longer queue makes the service time
+  shorter than it was measured: the number overshoots.
+- An ensemble counts beside its steps, and both as executing: its server shows busy at half its load, at most.
+- A server that executes several requests at the same time without slowing shows busy at the first, unless its GPU's
+  utilisation says less. There is none on MIG slices and CPUs: `executions_per_server` says how many there are.
+- While new servers start, the queue of the old ones grows and asks for more, up to servers_max.
+- Models that are in no request for two minutes have no service time, and no queue.
 
 Without a metric. With `ignoreNullValues: "false"`, KEDA takes a missing series (the servers start), a lost Prometheus
-and NaN for errors and not for "no load". The HPA leaves the number as it is while its only metric is an error, and the
-ScaledObject says `Ready: False`, TriggerError. The HPA stores no recommendation meanwhile: after an outage longer than
-`scale_down_wait_seconds` the first low load removes a step of servers at once. There is no `fallback`, whose number
-KEDA 2.16 would set at the first error: docs/adr, "An autoscaler without a metric does nothing". The HPA raises a
-Deployment to servers_min before it looks at a metric, so a fresh stack does not wait for one.
+and NaN for errors and not for "no load". The HPA leaves the number as it is while all its metrics are errors. While one
+is, it adds servers by the other and removes none. The ScaledObject says `Ready: False`, TriggerError. The HPA stores no
+recommendation meanwhile: after an outage longer than `scale_down_wait_seconds` the first low load removes a step of
+servers at once. There is no `fallback`, whose number KEDA 2.16 would set at the first error: docs/adr, "An autoscaler
+without a metric does nothing". The HPA raises a Deployment to servers_min before it looks at a metric, so a fresh stack
+does not wait for one.
 
 A batch queue. A server that waits in one is given back only after the load was low for as long as the next one would
 wait: docs/adr, "A server is kept as long as the next one waits".
@@ -62,6 +69,9 @@ _SERVERS_PER_STEP = 4
 _WINDOW_MAX_SECONDS = 3600
 """Longest stabilization window that the API server takes."""
 
+_BUSY_MAX = 0.75
+"""Fraction of its time that a server may execute."""
+
 _THRESHOLD_MIN = 0.001  # a Kubernetes quantity of thousandths holds nothing finer, and the HPA refuses 0
 
 
@@ -82,11 +92,11 @@ class AutoscalingArgs:
     """One pool, its scale target, and the experiment's targets."""
 
     pool: ServerPool
-    """Pool whose waiting requests are counted."""
+    """Pool whose load is measured."""
     target: ScaleTarget
     """Scale target of the pool."""
     scaling: Scaling
-    """Queue and service times of the experiment."""
+    """Targets and steps of the experiment."""
     envoy_pattern: str
     """Regular expression (RE2) of the whole names of the Envoys."""
     prometheus_url: str
@@ -100,12 +110,12 @@ class AutoscalingArgs:
 class Autoscaling(SonicComponent):
     """The ScaledObject of one pool, and the TriggerAuthentication with which it queries Prometheus."""
 
-    query: str
-    """The query that KEDA puts to Prometheus."""
+    queries: Mapping[str, str]
+    """Trigger -> the query that KEDA puts to Prometheus."""
 
     def __init__(self, name: str, args: AutoscalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        self.query = scaling_query(args)
+        self.queries = {trigger.name: trigger.query for trigger in triggers(args)}
         target = args.target
         metadata: Manifest = {"name": target.name, "namespace": target.namespace, "labels": target.labels}
         authentication = []
@@ -130,18 +140,18 @@ class Autoscaling(SonicComponent):
         self.register_outputs({})
 
 
-def scaling_query(args: AutoscalingArgs) -> str:
-    """Return the query of the pool's load: its waiting requests, or the experiment's own."""
-    own = args.scaling.query
-    if own is None:
-        return queries.pending_requests(args.pool)
-    return queries.filled(own, pool=args.pool, envoys=args.envoy_pattern)
-
-
 def triggers(args: AutoscalingArgs) -> tuple[Trigger, ...]:
-    """Return the load by which KEDA scales the pool."""
-    name = "pending-requests" if args.scaling.query is None else "load"
-    return (Trigger(name=name, query=scaling_query(args), threshold=load_per_server(args.scaling)),)
+    """Return the pool's loads by the module's docstring, or the experiment's own."""
+    pool, scaling = args.pool, args.scaling
+    if scaling.query is not None and scaling.threshold is not None:
+        own = queries.filled(scaling.query, pool=pool, envoys=args.envoy_pattern)
+        return (Trigger(name="load", query=own, threshold=_in_thousandths(scaling.threshold)),)
+    work = queries.waiting_work_ms(pool, service_time_ms=scaling.service_time_ms)
+    busy = queries.busy_servers(pool, executions_per_server=scaling.executions_per_server)
+    return (
+        Trigger(name="waiting-work", query=work, threshold=_in_thousandths(scaling.queue_target_ms)),
+        Trigger(name="busy-servers", query=busy, threshold=_BUSY_MAX),
+    )
 
 
 def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
@@ -152,22 +162,24 @@ def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
         "minReplicaCount": target.servers_min,
         "maxReplicaCount": target.servers_max,
         "advanced": {"horizontalPodAutoscalerConfig": {"behavior": _behavior(args.scaling, args.pool.queue)}},
-        "triggers": [
-            {
-                "type": "prometheus",
-                "name": "pending-requests" if args.scaling.query is None else "load",
-                "metricType": "AverageValue",
-                "metadata": {
-                    "serverAddress": args.prometheus_url,
-                    "query": scaling_query(args),
-                    "threshold": str(load_per_server(args.scaling)),
-                    "ignoreNullValues": "false",
-                    **({"timeout": str(args.timeout_ms)} if args.timeout_ms else {}),
-                    **({"authModes": "custom"} if args.credentials else {}),
-                },
-                **({"authenticationRef": {"name": target.name}} if args.credentials else {}),
-            }
-        ],
+        "triggers": [_prometheus_trigger(args, trigger) for trigger in triggers(args)],
+    }
+
+
+def _prometheus_trigger(args: AutoscalingArgs, trigger: Trigger) -> dict[str, Any]:
+    return {
+        "type": "prometheus",
+        "name": trigger.name,
+        "metricType": "AverageValue",
+        "metadata": {
+            "serverAddress": args.prometheus_url,
+            "query": trigger.query,
+            "threshold": str(trigger.threshold),
+            "ignoreNullValues": "false",
+            **({"timeout": str(args.timeout_ms)} if args.timeout_ms else {}),
+            **({"authModes": "custom"} if args.credentials else {}),
+        },
+        **({"authenticationRef": {"name": args.target.name}} if args.credentials else {}),
     }
 
 
@@ -182,12 +194,7 @@ def trigger_authentication_spec(credentials: PrometheusCredentials) -> dict[str,
     }
 
 
-def load_per_server(scaling: Scaling) -> float:
-    """Return the load above which servers are added, by default in waiting requests.
-
-    It is a multiple of 0.001, and at least that.
-    """
-    load = scaling.queue_target_ms / scaling.service_time_ms if scaling.threshold is None else scaling.threshold
+def _in_thousandths(load: float) -> float:
     return max(round(load, 3), _THRESHOLD_MIN)
 
 

@@ -3,7 +3,18 @@
 A query selects a pool's servers by `namespace` and `pod`, the two labels that both the stack's own Prometheus and a
 site's (annotation discovery, PodMonitors) put on every series. Labels of the pod itself are spelt differently
 everywhere. Each pool tells its namespace and the pattern of its pods' names. KEDA takes a query only if it returns one
-element, so the outermost operator of each query is an aggregation.
+element, so the outermost operator of each query is an aggregation. A server that two scrape jobs see counts once:
+`max by (pod, …)` comes before each sum.
+
+Triton's series, by model. The counters move when a response is complete.
+
+| series                             | type    | meaning                                                             |
+|------------------------------------|---------|---------------------------------------------------------------------|
+| `nv_inference_pending_request_count` | gauge | requests enqueued and not yet in execution                          |
+| `nv_inference_request_success`     | counter | requests answered                                                   |
+| `nv_inference_exec_count`          | counter | executions: a batch is one                                          |
+| `nv_inference_compute_*_duration_us` | counter | input, infer, output; each request of a batch adds the batch's time |
+| `nv_gpu_utilization`               | gauge   | 0 to 1; missing without a GPU and on MIG slices                      |
 """
 
 from collections.abc import Sequence
@@ -12,14 +23,39 @@ from components.server_pool import ServerPool
 
 _FRESH_SECONDS = 60
 """Twice the slowest scrape interval in use at sites."""
+_WINDOW = "2m"
+"""Time over which rates are taken: at least three samples of the slowest scrape interval in use at sites."""
+_SERIES = "by (pod, model, version)"
 
 
-def pending_requests(pool: ServerPool) -> str:
-    """Sum of the requests that wait for execution in one pool's servers, over all models; see `autoscaling`.
+def waiting_work_ms(pool: ServerPool, *, service_time_ms: float) -> str:
+    """Time that one server would need for all requests that wait in a pool's queues, in milliseconds.
 
-    The result is empty, not zero, while no server is scraped. A server that two scrape jobs see counts once.
+    It is the sum over servers and models of
+
+        waiting requests x service time of the model / executions that the server does at the same time (at least 1)
+
+    Each model's service time is measured over all servers of the pool. `service_time_ms` stands for a model of which no
+    request was completed in two minutes. The result is empty, not zero, while no server is scraped.
     """
-    return f"sum(max by (pod, model, version) ({_pending(pool)}))"
+    pending = _each(_pending(pool))
+    known = f"{pending} * on (model) group_left () ({_service_ms(pool)})"
+    work = f"sum by (pod) ({known} or {pending} * {service_time_ms:g})"
+    together = f"clamp_min(sum by (pod) ({_executing(pool)}) or sum by (pod) ({pending}) * 0, 1)"
+    return f"sum({work} / {together})"
+
+
+def busy_servers(pool: ServerPool, *, executions_per_server: int) -> str:
+    """Servers of a pool that execute, as a sum of fractions: 1.5 are two servers at 75 %.
+
+    A server's fraction is its executions in progress / `executions_per_server`, or the utilisation of its GPUs where
+    that is less, and 1 at most. The result is empty, not zero, while no server is scraped.
+    """
+    executing = f"sum by (pod) ({_executing(pool)}) / {executions_per_server}"
+    gpu = f"avg by (pod) (avg_over_time(nv_gpu_utilization{_of(pool)}[{_WINDOW}]))"
+    both = f"{_marked(executing, 'executions')} or {_marked(gpu, 'gpu')} and on (pod) {executing}"
+    idle = f"sum by (pod) ({_each(_pending(pool))}) * 0"
+    return f"sum(clamp_max(min by (pod) ({both}), 1) or {idle})"
 
 
 def queue_wait_ms(pools: Sequence[ServerPool], *, service_time_ms: float) -> str:
@@ -41,8 +77,40 @@ def filled(query: str, *, pool: ServerPool, envoys: str) -> str:
     return query.strip()
 
 
+def _service_ms(pool: ServerPool) -> str:
+    """Time in execution of one request of a model, its part of a batch, in milliseconds, by model."""
+    executing = f"sum by (model) ({_executing(pool)})"
+    return f"1e3 * {executing} / sum by (model) ({_rate('request_success', pool)} > 0)"
+
+
+def _executing(pool: ServerPool) -> str:
+    """Executions in progress, on average over the window, by pod, model and version. Without requests there is none.
+
+    A batch of b requests adds b times its duration to the sum of durations, and executions / requests is 1 / b.
+    """
+    durations = " + ".join(_rate(f"compute_{part}_duration_us", pool) for part in ("input", "infer", "output"))
+    return f"({durations}) * {_rate('exec_count', pool)} / ({_rate('request_success', pool)} > 0) / 1e6"
+
+
+def _rate(name: str, pool: ServerPool) -> str:
+    return _each(f"rate(nv_inference_{name}{_of(pool)}[{_WINDOW}])")
+
+
+def _each(series: str) -> str:
+    return f"max {_SERIES} ({series})"
+
+
+def _marked(expression: str, source: str) -> str:
+    """The series with a label that keeps those of two sources apart."""
+    return f'label_replace({expression}, "source", "{source}", "", "")'
+
+
 def _pending(pool: ServerPool) -> str:
-    return f'nv_inference_pending_request_count{{namespace="{pool.metrics.namespace}",pod=~"{pool.pod_pattern}"}}'
+    return f"nv_inference_pending_request_count{_of(pool)}"
+
+
+def _of(pool: ServerPool) -> str:
+    return f'{{namespace="{pool.metrics.namespace}",pod=~"{pool.pod_pattern}"}}'
 
 
 def _fresh(series: str) -> str:

@@ -106,7 +106,12 @@ class SiteStack(SonicComponent):
         self.endpoints = proxy.endpoints
         self.metrics_url = monitoring.url
         self.metrics_queries = {
-            **{f"autoscaling of pool {name}": scaling.query for name, scaling in scalings.items() if scaling},
+            **{
+                f"autoscaling of pool {name} by {trigger}": query
+                for name, scaling in scalings.items()
+                if scaling
+                for trigger, query in scaling.queries.items()
+            },
             **({"refusal of new jobs": admission.query} if admission and admission.queries_prometheus else {}),
         }
         self.register_outputs(self.exports())

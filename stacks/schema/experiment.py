@@ -228,15 +228,19 @@ class Scaling(Model):
     servers_max: Count
     """Most servers, over all pools. Equal to servers_min: a fixed number, no autoscaling."""
     queue_target_ms: Annotated[float, Field(ge=1)] = 100.0
-    """Wait of a request in a server's queue, in milliseconds, above which servers are added. KEDA's threshold is
-    queue_target_ms / service_time_ms waiting requests for each server."""
+    """Wait of a request in a server's queue, in milliseconds, above which servers are added. They are added as well
+    where servers execute for more than three quarters of the time."""
     service_time_ms: Annotated[float, Field(ge=0.05)] = DEFAULT_SERVICE_TIME_MS
-    """Time that one server takes for one request at full load, in milliseconds: 1000 / (its requests per second).
-    Measure it: the default is a guess, and KEDA's threshold follows from it."""
+    """Time that one server takes for one request at full load, in milliseconds: 1000 / (its requests per second). The
+    autoscaler measures it, and takes this before the first requests. Admission and the spill to the next pool take
+    this always."""
+    executions_per_server: Count = 1
+    """Executions that one server does at the same time without slowing: the instances of its models that work side by
+    side. Where Triton reports the utilisation of a GPU, 1 is right."""
     query: Promql | None = None
-    """Load of a pool in PromQL, instead of its waiting requests; one number. `{namespace}` is filled in with the
-    stack's namespace, `{pods}` with an expression for the names of the pool's servers, `{envoys}` with one for the
-    Envoys."""
+    """Load of a pool in PromQL, instead of its waiting work and its busy servers; one number. `{namespace}` is filled
+    in with the stack's namespace, `{pods}` with an expression for the names of the pool's servers, `{envoys}` with one
+    for the Envoys."""
     threshold: Annotated[float, Field(gt=0)] | None = None
     """Load that one server carries, in the unit of `query`: there are query / threshold servers, rounded up."""
     scale_up_wait_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
@@ -265,7 +269,7 @@ class Scaling(Model):
         if not _WAITING_MIN <= waiting <= _WAITING_MAX:
             yield BrokenRule(
                 f"queue_target_ms is {self.queue_target_ms:g} but service_time_ms is {self.service_time_ms:g}, and "
-                f"KEDA would add servers at {waiting:.3g} waiting requests for each: must be {_WAITING_MIN:g} to "
+                f"servers would be added at {waiting:.3g} waiting requests for each: must be {_WAITING_MIN:g} to "
                 f"{_WAITING_MAX}: are both in milliseconds?",
                 ("queue_target_ms", "service_time_ms"),
             )
@@ -275,10 +279,16 @@ class Scaling(Model):
                 "unit",
                 ("query",),
             )
+        if self.query is not None and self.executions_per_server != 1:
+            yield BrokenRule(
+                f"executions_per_server is {self.executions_per_server} but query replaces the load that it is for: "
+                "remove one of them",
+                ("executions_per_server",),
+            )
         if self.query is None and self.threshold is not None:
             yield BrokenRule(
                 f"threshold is {self.threshold:g} but there is no query whose unit it has: remove it and set "
-                "queue_target_ms and service_time_ms, or add query",
+                "queue_target_ms, or add query",
                 ("threshold",),
             )
 

@@ -54,10 +54,10 @@ def test_keda_takes_what_prometheus_requires_from_the_secret(recorder: Recorder,
         {"parameter": "customAuthValue", "name": "prometheus-1", "key": "value"},
         *([{"parameter": "ca", "name": "prometheus-1", "key": "ca.crt"}] if authorities else []),
     ]
-    (trigger,) = scaled_object["spec"]["triggers"]
-    assert trigger["authenticationRef"] == {"name": authentication["metadata"]["name"]}
-    assert trigger["metadata"]["authModes"] == "custom"
-    assert trigger["metadata"]["timeout"] == "60000"
+    for trigger in scaled_object["spec"]["triggers"]:
+        assert trigger["authenticationRef"] == {"name": authentication["metadata"]["name"]}
+        assert trigger["metadata"]["authModes"] == "custom"
+        assert trigger["metadata"]["timeout"] == "60000"
 
 
 def test_authorities_alone_come_with_a_header_since_keda_reads_them_only_beside_one() -> None:

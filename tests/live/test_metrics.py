@@ -1,8 +1,11 @@
 """What the stack's own Prometheus has, and what its account may do."""
 
+from collections.abc import Callable
+
 import pytest
 
 from components import queries
+from components.server_pool import ServerPool
 from devcluster.errors import DevClusterError
 from tests.support.dev_stack import PROMETHEUS, DevStack, eventually
 
@@ -40,8 +43,16 @@ def test_the_proxies_metrics_say_whose_they_are(dev: DevStack) -> None:
     assert {element["metric"]["namespace"] for element in elements} == {dev.namespace}
 
 
-def test_the_autoscalers_query_has_one_element(dev: DevStack) -> None:
-    (element,) = dev.query(queries.pending_requests(dev.server_pool))
+@pytest.mark.parametrize(
+    "query",
+    [
+        lambda pool: queries.waiting_work_ms(pool, service_time_ms=10),
+        lambda pool: queries.busy_servers(pool, executions_per_server=1),
+    ],
+    ids=["waiting work", "busy servers"],
+)
+def test_the_autoscalers_queries_have_one_element(dev: DevStack, query: Callable[[ServerPool], str]) -> None:
+    (element,) = dev.query(query(dev.server_pool))
     assert element["metric"] == {}
     assert float(element["value"][1]) >= 0
 

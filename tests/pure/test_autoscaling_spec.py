@@ -8,10 +8,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from components.autoscaling import AutoscalingArgs, load_per_server, scaled_object_spec
+from components.autoscaling import AutoscalingArgs, scaled_object_spec
 from components.server_pool import Queue
 from components.triton import server_pool
-from stacks.schema.experiment import Scaling
 from tests.support.configs import stack_config
 from tests.support.pool_args import pool_args
 from tests.support.tools import tool
@@ -30,26 +29,24 @@ def args(**scaling: float | str) -> AutoscalingArgs:
     )
 
 
-@pytest.mark.parametrize(
-    ("queue_target_ms", "service_time_ms", "per_server"),
-    [
-        pytest.param(100.0, 10.0, 10.0, id="ten requests fit into the wait"),
-        pytest.param(5.0, 10.0, 0.5, id="one request that waits is twice too much"),
-        pytest.param(100.0, 3.0, 33.333, id="in thousandths"),
-    ],
-)
-def test_the_threshold_is_the_wait_in_units_of_service_time(
-    queue_target_ms: float, service_time_ms: float, per_server: float
-) -> None:
-    scaling = Scaling(servers_max=4, queue_target_ms=queue_target_ms, service_time_ms=service_time_ms)
-    assert load_per_server(scaling) == per_server
+def test_a_server_is_added_for_each_target_of_waiting_work_and_beside_busy_ones() -> None:
+    thresholds = {
+        trigger["name"]: trigger["metadata"]["threshold"]
+        for trigger in scaled_object_spec(args(queue_target_ms=250.0))["triggers"]
+    }
+    assert thresholds == {"waiting-work": "250.0", "busy-servers": "0.75"}
 
 
-def test_the_trigger_asks_for_work_per_server_and_takes_silence_for_an_error() -> None:
-    (trigger,) = scaled_object_spec(args(queue_target_ms=100.0, service_time_ms=10.0))["triggers"]
-    assert trigger["metricType"] == "AverageValue"
-    assert trigger["metadata"]["threshold"] == "10.0"
-    assert trigger["metadata"]["ignoreNullValues"] == "false"
+def test_the_triggers_ask_for_a_load_per_server_and_take_silence_for_an_error() -> None:
+    for trigger in scaled_object_spec(args())["triggers"]:
+        assert trigger["metricType"] == "AverageValue"
+        assert trigger["metadata"]["ignoreNullValues"] == "false"
+
+
+def test_what_the_experiment_says_of_its_servers_is_in_the_queries() -> None:
+    work, busy = scaled_object_spec(args(service_time_ms=12.5, executions_per_server=3))["triggers"]
+    assert "* 12.5" in work["metadata"]["query"]
+    assert "/ 3" in busy["metadata"]["query"]
 
 
 def test_the_range_is_the_share_of_the_pool_and_lost_metrics_leave_the_number_alone() -> None:
@@ -85,7 +82,7 @@ def test_a_site_that_lends_gpus_adds_servers_one_by_one() -> None:
     assert behavior["scaleDown"]["policies"] == [{"type": "Pods", "value": 2, "periodSeconds": 30}]
 
 
-def test_an_own_query_and_its_threshold_replace_the_waiting_requests() -> None:
+def test_an_own_query_and_its_threshold_replace_those_of_the_program() -> None:
     query = 'sum(rate(envoy_cluster_upstream_rq_time_sum{namespace="{namespace}",pod=~"{envoys}"}[1m])) / 1e3\n'
     (trigger,) = scaled_object_spec(args(query=f'{query}+ sum(up{{pod=~"{{pods}}"}})\n', threshold=2.0))["triggers"]
     pool = args().pool

@@ -27,38 +27,162 @@ def pool(deployment: str, namespace: str = "sonic-cms") -> ServerPool:
     )
 
 
-QUERY = queries.pending_requests(pool(DEPLOYMENT))
-
-
-def pending(pod: str, *, model: str = "particlenet", namespace: str = "sonic-cms", job: str = "sonic") -> str:
-    labels = f'namespace="{namespace}",pod="{pod}",model="{model}",version="1",job="{job}"'
-    return f"nv_inference_pending_request_count{{{labels}}}"
-
-
 FIRST, SECOND = f"{DEPLOYMENT}-7d4b9c6f5-x2lqp", f"{DEPLOYMENT}-7d4b9c6f5-9wz4t"
 
-CASES: Mapping[str, tuple[Mapping[str, str], float | None]] = {
-    "all servers and models of the pool": (
-        {pending(FIRST): "3", pending(FIRST, model="deepmet"): "4", pending(SECOND): "5"},
-        12,
+
+def series(name: str, pod: str, *, model: str = "particlenet", namespace: str = "sonic-cms", job: str = "sonic") -> str:
+    labels = f'namespace="{namespace}",pod="{pod}",model="{model}",version="1",job="{job}"'
+    return f"nv_inference_{name}{{{labels}}}"
+
+
+def pending(pod: str, **labels: str) -> str:
+    return series("pending_request_count", pod, **labels)
+
+
+def served(pod: str, *, per_second: float, execution_ms: float, batch: int = 1, **labels: str) -> Mapping[str, str]:
+    """Counters of a server that completes so many requests, in batches, a sample each two seconds."""
+    microseconds = per_second * execution_ms * 1e3
+
+    def counter(name: str, grows_per_second: float) -> Mapping[str, str]:
+        return {series(name, pod, **labels): f"0+{grows_per_second * 2:g}x200"}
+
+    return {
+        **counter("request_success", per_second),
+        **counter("exec_count", per_second / batch),
+        **counter("compute_input_duration_us", microseconds * 0.1),
+        **counter("compute_infer_duration_us", microseconds * 0.8),
+        **counter("compute_output_duration_us", microseconds * 0.1),
+    }
+
+
+def unused(pod: str) -> Mapping[str, str]:
+    return served(pod, per_second=0, execution_ms=0)
+
+
+def gpu(pod: str, utilisation: float, uuid: str = "GPU-1") -> Mapping[str, str]:
+    name = f'nv_gpu_utilization{{namespace="sonic-cms",pod="{pod}",gpu_uuid="{uuid}",job="sonic"}}'
+    return {name: f"{utilisation}x200"}
+
+
+WORK_MS: Mapping[str, tuple[Mapping[str, str], float | None]] = {
+    "all servers and models of the pool, before the first answer, at 10 ms each": (
+        {pending(FIRST): "3x200", pending(FIRST, model="deepmet"): "4x200", pending(SECOND): "5x200"},
+        120,
     ),
-    "idle": ({pending(FIRST): "0", pending(SECOND): "0"}, 0),
-    "no server is scraped yet": ({'up{job="sonic"}': "0"}, None),
-    "a server that is gone": ({pending(FIRST): "3 stale", pending(SECOND): "5x2"}, 5),
-    "another pool": ({pending(FIRST): "3", pending("sonic-cms-triton-cpu-7d4b9c6f5-x2lqp"): "100"}, 3),
-    "a pool whose name begins alike": ({pending(FIRST): "3", pending(f"{DEPLOYMENT}-large-7d4b9c6f5-x2lqp"): "100"}, 3),
-    "another namespace": ({pending(FIRST): "3", pending(FIRST, namespace="sonic-atlas"): "100"}, 3),
-    "a server that two jobs scrape": ({pending(FIRST, job="pods"): "3", pending(FIRST, job="podmonitor"): "3"}, 3),
+    "each model by its own time": (
+        {
+            pending(FIRST): "3x200",
+            pending(FIRST, model="deepmet"): "4x200",
+            **served(FIRST, per_second=10, execution_ms=5),
+            **served(FIRST, per_second=10, execution_ms=50, model="deepmet"),
+        },
+        3 * 5 + 4 * 50,
+    ),
+    "a server that has answered nothing yet, by the time on others": (
+        {pending(FIRST): "0x200", pending(SECOND): "6x200", **served(FIRST, per_second=10, execution_ms=5)},
+        30,
+    ),
+    "four requests of a batch take their part of its time": (
+        {pending(FIRST): "8x200", **served(FIRST, per_second=20, execution_ms=40, batch=4)},
+        80,
+    ),
+    "two executions at the same time halve the wait": (
+        {pending(FIRST): "8x200", **served(FIRST, per_second=20, execution_ms=100)},
+        400,
+    ),
+    "a model that nobody asks for any more": ({pending(FIRST): "2x200", **unused(FIRST)}, 20),
+    "idle": ({pending(FIRST): "0x200", **served(FIRST, per_second=1, execution_ms=5)}, 0),
+    "no server is scraped yet": ({'up{job="sonic"}': "0x200"}, None),
+    "a server that is gone": ({pending(FIRST): "3x10 stale", pending(SECOND): "5x200"}, 50),
+    "another pool": ({pending(FIRST): "3x200", pending("sonic-cms-triton-cpu-7d4b9c6f5-x2lqp"): "100x200"}, 30),
+    "a pool whose name begins alike": (
+        {pending(FIRST): "3x200", pending(f"{DEPLOYMENT}-large-7d4b9c6f5-x2lqp"): "100x200"},
+        30,
+    ),
+    "another namespace": ({pending(FIRST): "3x200", pending(FIRST, namespace="sonic-atlas"): "100x200"}, 30),
+    "a server that two jobs scrape": (
+        {
+            pending(FIRST, job="pods"): "3x200",
+            pending(FIRST, job="podmonitor"): "3x200",
+            **served(FIRST, per_second=10, execution_ms=5, job="pods"),
+            **served(FIRST, per_second=10, execution_ms=5, job="podmonitor"),
+        },
+        15,
+    ),
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_pending_requests(case: str, tmp_path: Path) -> None:
-    series, expected = CASES[case]
-    evaluate(QUERY, series, expected, "2s", tmp_path)
+@pytest.mark.parametrize("case", WORK_MS)
+def test_waiting_work(case: str, tmp_path: Path) -> None:
+    given_series, expected = WORK_MS[case]
+    evaluate(queries.waiting_work_ms(pool(DEPLOYMENT), service_time_ms=10), given_series, expected, "200s", tmp_path)
 
 
-def evaluate(query: str, series: Mapping[str, str], expected: float | None, at: str, tmp_path: Path) -> None:
+BUSY: Mapping[str, tuple[Mapping[str, str], float | None]] = {
+    "one in five eighths, one idle": (
+        {
+            pending(FIRST): "0x200",
+            pending(SECOND): "0x200",
+            **served(FIRST, per_second=10, execution_ms=62.5),
+            **unused(SECOND),
+        },
+        0.625,
+    ),
+    "two models, a batch once": (
+        {
+            pending(FIRST): "0x200",
+            **served(FIRST, per_second=20, execution_ms=50, batch=4),
+            **served(FIRST, per_second=10, execution_ms=25, model="deepmet"),
+        },
+        0.5,
+    ),
+    "no more than one for each server": (
+        {pending(FIRST): "9x200", **served(FIRST, per_second=40, execution_ms=100)},
+        1,
+    ),
+    "a GPU with room": (
+        {
+            pending(FIRST): "0x200",
+            **served(FIRST, per_second=10, execution_ms=90),
+            **gpu(FIRST, 0.25),
+            **gpu(FIRST, 0.75, "GPU-2"),
+        },
+        0.5,
+    ),
+    "a GPU that others use": (
+        {pending(FIRST): "0x200", **served(FIRST, per_second=10, execution_ms=25), **gpu(FIRST, 1)},
+        0.25,
+    ),
+    "a GPU that others use while nobody asks this server": (
+        {pending(FIRST): "0x200", **unused(FIRST), **gpu(FIRST, 1)},
+        0,
+    ),
+    "idle since its start": ({pending(FIRST): "0x200"}, 0),
+    "no server is scraped yet": ({'up{job="sonic"}': "0x200"}, None),
+    "a server that two jobs scrape": (
+        {
+            pending(FIRST): "0x200",
+            **served(FIRST, per_second=10, execution_ms=50, job="pods"),
+            **served(FIRST, per_second=10, execution_ms=50, job="podmonitor"),
+        },
+        0.5,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BUSY)
+def test_busy_servers(case: str, tmp_path: Path) -> None:
+    given_series, expected = BUSY[case]
+    evaluate(queries.busy_servers(pool(DEPLOYMENT), executions_per_server=1), given_series, expected, "200s", tmp_path)
+
+
+def test_a_server_of_four_instances_is_busy_with_four_executions(tmp_path: Path) -> None:
+    given_series = {pending(FIRST): "0x200", **served(FIRST, per_second=20, execution_ms=100)}
+    query = queries.busy_servers(pool(DEPLOYMENT), executions_per_server=4)
+    evaluate(query, given_series, 0.5, "200s", tmp_path)
+
+
+def evaluate(query: str, given_series: Mapping[str, str], expected: float | None, at: str, tmp_path: Path) -> None:
     """Prometheus' own engine gives the expected value, or nothing, at that time after the first sample."""
     samples = [] if expected is None else [{"labels": "{}", "value": expected}]
     suite = {
@@ -66,7 +190,7 @@ def evaluate(query: str, series: Mapping[str, str], expected: float | None, at: 
         "tests": [
             {
                 "interval": "2s",
-                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "input_series": [{"series": name, "values": values} for name, values in given_series.items()],
                 "promql_expr_test": [{"expr": query, "eval_time": at, "exp_samples": samples}],
             }
         ],
@@ -97,8 +221,8 @@ WAITS: Mapping[str, tuple[Mapping[str, str], float | None]] = {
 
 @pytest.mark.parametrize("case", WAITS)
 def test_wait_in_the_queues(case: str, tmp_path: Path) -> None:
-    series, expected = WAITS[case]
-    evaluate(queries.queue_wait_ms(POOLS, service_time_ms=10), series, expected, "180s", tmp_path)
+    given_series, expected = WAITS[case]
+    evaluate(queries.queue_wait_ms(POOLS, service_time_ms=10), given_series, expected, "180s", tmp_path)
 
 
 SAFE = "bcdfghjklmnpqrstvwxz2456789"  # what Kubernetes makes random names of
