@@ -18,6 +18,7 @@ from acceptance.outputs import Endpoint
 from acceptance.reference import read_reference
 from acceptance.report import Table, first_cause
 from acceptance.servers import ask_each
+from acceptance.waking import wake
 from access.kubeconfig import CONTEXT_VARIABLE
 from stacks.errors import ConfigurationError
 from stacks.resolve import REFERENCE_DIRECTORY, ROOT, resolve
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     with TritonClient(endpoint.address, tls=endpoint.tls, credentials=shown) as client:
         try:
             if not chosen.server:
+                if config.experiment.scaling.servers_min == 0:
+                    wake(client, patience_seconds=config.experiment.server.start_timeout_seconds, tell=print)
                 refuse_another(client, chosen.stack, endpoint.address)
         except CheckError as error:
             print(error, file=sys.stderr)

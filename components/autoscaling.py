@@ -44,8 +44,13 @@ does not wait for one.
 A batch queue. A server that waits in one is given back only after the load was low for as long as the next one would
 wait: docs/adr, "A server is kept as long as the next one waits".
 
-`pollingInterval` and `cooldownPeriod` are left out. With at least one server the HPA takes every decision, and each
-time that it asks KEDA for the metric, KEDA queries Prometheus.
+From zero. With a minimum of 0, KEDA itself takes the last server away when both loads were 0 for
+`scale_down_wait_seconds`, and starts the first one when the third trigger is 1: `refused-requests`, by Envoy's count of
+requests that found no server. Their clients get UNAVAILABLE. While Envoy knows of no
+server, both loads are 0 and not missing.
+
+With at least one server the HPA takes every decision, and each time that it asks KEDA for the metric, KEDA queries
+Prometheus: `pollingInterval` and `cooldownPeriod` are left out.
 """
 
 from collections.abc import Mapping
@@ -68,6 +73,9 @@ _SERVERS_PER_STEP = 4
 
 _WINDOW_MAX_SECONDS = 3600
 """Longest stabilization window that the API server takes."""
+
+_WAKE_SECONDS = 5
+"""Time between two looks of KEDA at a pool that may have no server."""
 
 _BUSY_MAX = 0.75
 """Fraction of its time that a server may execute."""
@@ -148,16 +156,27 @@ def triggers(args: AutoscalingArgs) -> tuple[Trigger, ...]:
         return (Trigger(name="load", query=own, threshold=_in_thousandths(scaling.threshold)),)
     work = queries.waiting_work_ms(pool, service_time_ms=scaling.service_time_ms)
     busy = queries.busy_servers(pool, executions_per_server=scaling.executions_per_server)
+    woken: tuple[Trigger, ...] = ()
+    if args.target.servers_min == 0:
+        work, busy = (queries.or_no_server(query, pool, envoys=args.envoy_pattern) for query in (work, busy))
+        refused = queries.refused_without_server(pool, envoys=args.envoy_pattern)
+        woken = (Trigger(name="refused-requests", query=refused, threshold=1.0),)
     return (
         Trigger(name="waiting-work", query=work, threshold=_in_thousandths(scaling.queue_target_ms)),
         Trigger(name="busy-servers", query=busy, threshold=_BUSY_MAX),
+        *woken,
     )
 
 
 def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:
     """Return the spec of the ScaledObject; the module's docstring has the arithmetic."""
     target = args.target
+    from_zero = {
+        "pollingInterval": _WAKE_SECONDS,
+        "cooldownPeriod": scale_down_wait_seconds(args.scaling, args.pool.queue),
+    }
     return {
+        **(from_zero if target.servers_min == 0 else {}),
         "scaleTargetRef": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
         "minReplicaCount": target.servers_min,
         "maxReplicaCount": target.servers_max,

@@ -19,6 +19,7 @@ Triton's series, by model. The counters move when a response is complete.
 
 from collections.abc import Sequence
 
+from components.envoy.cluster import CLUSTER
 from components.server_pool import ServerPool
 
 _FRESH_SECONDS = 60
@@ -56,6 +57,16 @@ def busy_servers(pool: ServerPool, *, executions_per_server: int) -> str:
     both = f"{_marked(executing, 'executions')} or {_marked(gpu, 'gpu')} and on (pod) {executing}"
     idle = f"sum by (pod) ({_each(_pending(pool))}) * 0"
     return f"sum(clamp_max(min by (pod) ({both}), 1) or {idle})"
+
+
+def refused_without_server(pool: ServerPool, *, envoys: str) -> str:
+    """1 if Envoy refused a request within two minutes because there was no server, 0 if it did not."""
+    return f"sum(increase(envoy_cluster_upstream_cx_none_healthy{_of_envoys(pool, envoys)}[{_WINDOW}])) > bool 0"
+
+
+def or_no_server(query: str, pool: ServerPool, *, envoys: str) -> str:
+    """Return the query, and 0 in place of nothing while the Envoys know of no server."""
+    return f"{query} or sum(envoy_cluster_membership_total{_of_envoys(pool, envoys)} == 0)"
 
 
 def queue_wait_ms(pools: Sequence[ServerPool], *, service_time_ms: float) -> str:
@@ -107,6 +118,10 @@ def _marked(expression: str, source: str) -> str:
 
 def _pending(pool: ServerPool) -> str:
     return f"nv_inference_pending_request_count{_of(pool)}"
+
+
+def _of_envoys(pool: ServerPool, envoys: str) -> str:
+    return f'{{namespace="{pool.metrics.namespace}",pod=~"{envoys}",envoy_cluster_name="{CLUSTER}"}}'
 
 
 def _of(pool: ServerPool) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import shutil
 import subprocess
 import time
@@ -9,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pulumi
 
-from access.cluster import AUTOSCALERS, SCALED_OBJECTS, ClusterError
+from access.cluster import AUTOSCALERS, DEPLOYMENTS, SCALED_OBJECTS, ClusterError
 from access.kubeconfig import KubeContext
 from access.kubectl_proxy import ApiServer, kubectl_proxy
 from components.rollout import ClusterHooks, Promise
@@ -37,6 +38,7 @@ def cluster_hooks(context: KubeContext, *, stack: str, namespace: str, instance:
             for each in promises:
                 if each.autoscaled:
                     await asyncio.to_thread(_resume_autoscaler, api, context, namespace, each.deployment)
+                    await asyncio.to_thread(_start_first_servers, api, context, namespace, each)
             await wait(
                 lambda: asyncio.to_thread(lambda: take(api.fresh(), namespace=namespace, instance=instance)),
                 promises,
@@ -137,17 +139,24 @@ def _resume_autoscaler(api: ApiServer, context: KubeContext, namespace: str, nam
         _annotate(context, namespace, name, f"{_PAUSED}-", f"{_BY_UPDATE}-")
 
 
+def _start_first_servers(api: ApiServer, context: KubeContext, namespace: str, promise: Promise) -> None:
+    """Raise a Deployment from no server to its minimum. KEDA does not: without a server its loads are errors."""
+    deployment = api.get(DEPLOYMENTS, promise.deployment, namespace)
+    if deployment is not None and deployment["spec"].get("replicas") == 0 and promise.pods_min > 0:
+        patch = json.dumps({"spec": {"replicas": promise.pods_min}})
+        _kubectl(context, namespace, "patch", "deployment", promise.deployment, f"--patch={patch}")
+
+
 def _annotate(context: KubeContext, namespace: str, name: str, *annotations: str) -> None:
+    _kubectl(context, namespace, "annotate", "scaledobject", name, *annotations, "--overwrite")
+
+
+def _kubectl(context: KubeContext, namespace: str, verb: str, kind: str, name: str, *arguments: str) -> None:
     program = shutil.which("kubectl") or "kubectl"
-    command = [program, *context.kubectl_flags, f"--namespace={namespace}"]
-    done = subprocess.run(
-        [*command, "annotate", "scaledobject", name, *annotations, "--overwrite"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [program, *context.kubectl_flags, f"--namespace={namespace}", verb, kind, name, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        msg = f"ScaledObject {name} could not be annotated: {done.stderr.strip()}"
+        msg = f"kubectl {verb} {kind} {name} failed: {done.stderr.strip()}"
         raise pulumi.RunError(msg)
 
 

@@ -223,8 +223,9 @@ _WAITING_MIN, _WAITING_MAX = 0.1, 5000
 class Scaling(Model):
     """Number of servers, and the wait in their queues that adds one."""
 
-    servers_min: Count = 1
-    """Fewest servers, over all pools. Each pool in use keeps at least one."""
+    servers_min: Annotated[int, Field(ge=0)] = 1
+    """Fewest servers, over all pools. Each pool in use keeps at least one. 0: a single pool of pods goes down to no
+    server, and clients are refused while one starts; the site must allow it by `keda.scale_to_zero`."""
     servers_max: Count
     """Most servers, over all pools. Equal to servers_min: a fixed number, no autoscaling."""
     queue_target_ms: Annotated[float, Field(ge=1)] = 100.0
@@ -247,12 +248,13 @@ class Scaling(Model):
     """Time that the load must stay high before servers are added, in seconds."""
     scale_up_servers: Count | None = None
     """Most servers that are added in one period; by default four, or as many as there are."""
-    scale_up_period_seconds: Annotated[int, Field(ge=1, le=1800)] = 15
-    """Period of scale_up_servers, in seconds. The HPA decides every 15 s."""
-    scale_down_wait_seconds: Annotated[int, Field(ge=0, le=3600)] = 600
+    scale_up_period_seconds: Annotated[int, Field(ge=1, le=1800)] = 60
+    """Period of scale_up_servers, in seconds: about a start of a server, so that those which were asked for help before
+    more are asked for. The HPA decides every 15 s."""
+    scale_down_wait_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
     """Time that the load must stay low before servers are removed, in seconds. In a pool of jobs it is at least the
     pool's queue_wait_seconds, up to 3600."""
-    scale_down_servers: Count = 1
+    scale_down_servers: Count = 2
     """Most servers that are removed in one period."""
     scale_down_period_seconds: Annotated[int, Field(ge=1, le=1800)] = 60
     """Period of scale_down_servers, in seconds."""

@@ -282,6 +282,8 @@ class Keda(Model):
     """Namespace of KEDA. From outside the stack's namespace, only KEDA may query its Prometheus."""
     version: KedaRelease | None = None
     """Minor release of KEDA, such as "2.17"; none: not known, and taken for the oldest supported one."""
+    scale_to_zero: bool = False
+    """Experiments may have no server while nobody asks (`scaling.servers_min: 0`)."""
     timeout_ms: Annotated[int, Field(ge=100, le=60000)] | None = None
     """Time that Prometheus may take to answer KEDA, in milliseconds. By default the one of KEDA's operator, 3 s unless
     its KEDA_HTTP_DEFAULT_TIMEOUT says else. Needs KEDA 2.17."""

@@ -18,6 +18,7 @@ from stacks.schema.job_patch_rules import broken_job_patches
 from stacks.schema.model_control import broken_flags
 from stacks.schema.patch_rules import broken_patches
 from stacks.schema.pools import InterLinkPool, KubernetesPool, Pool
+from stacks.schema.scaling_rules import broken_scaling_rules
 from stacks.schema.site import (
     PROXY_BASE_MEMORY_MIB,
     PROXY_BODIES_MIN,
@@ -148,7 +149,7 @@ class StackConfig(Model):
 
         Every pool in use keeps one server. The rest of servers_min, and of servers_max, goes to the first pools first,
         up to their own servers_max. Example: pools of 3, 4 and 9 and an experiment of 5 to 10 servers give
-        3 to 3, 1 to 4 and 1 to 3.
+        3 to 3, 1 to 4 and 1 to 3. A servers_min of 0 is that of a single pool.
         """
         pools = self._usable_pools()
         scaling = self.experiment.scaling
@@ -185,8 +186,10 @@ class StackConfig(Model):
         yield from self._broken_names()
         yield from self._broken_pools()
         yield from self._broken_jobs()
-        yield from self._broken_counts()
-        yield from self._broken_query()
+        scaled = [share.pool.name for share in self.pool_shares if share.autoscaled]
+        yield from broken_scaling_rules(
+            self.site_name, self.site, self.experiment.scaling, self._usable_pools(), scaled=scaled
+        )
         yield from self._broken_repository()
         yield from self._broken_data()
         yield from self._broken_memory()
@@ -255,40 +258,6 @@ class StackConfig(Model):
                     wanted=self._common_products(pool),
                     deployment=f"{self.name}-triton-{pool.name}",
                 )
-
-    def _broken_counts(self) -> Iterator[BrokenRule]:
-        pools, scaling = self._usable_pools(), self.experiment.scaling
-        if not pools:
-            return
-        capacity = sum(pool.servers_max for pool in pools)
-        if scaling.servers_max > capacity:
-            yield BrokenRule(
-                f"experiment.scaling.servers_max is {scaling.servers_max} but the pools of site `{self.site_name}` "
-                f"that it can use hold {capacity}: lower the first or raise site.pools[].servers_max",
-                ("experiment.scaling.servers_max", "site.pools"),
-            )
-        if scaling.servers_min < len(pools):
-            yield BrokenRule(
-                f"experiment.scaling.servers_min is {scaling.servers_min} but {len(pools)} pools of site "
-                f"`{self.site_name}` are in use and each keeps one server: raise it to {len(pools)}",
-                ("experiment.scaling.servers_min", "site.pools"),
-            )
-        if self.site.keda is None and scaling.servers_max != scaling.servers_min:
-            yield BrokenRule(
-                f"experiment.scaling asks for {scaling.servers_min} to {scaling.servers_max} servers but site "
-                f"`{self.site_name}` has no KEDA: set servers_min and servers_max to one number, or add site.keda",
-                ("experiment.scaling.servers_max", "site.keda"),
-            )
-
-    def _broken_query(self) -> Iterator[BrokenRule]:
-        scaled = [share.pool.name for share in self.pool_shares if share.autoscaled]
-        query = self.experiment.scaling.query
-        if query is not None and len(scaled) > 1 and "{pods}" not in query:
-            yield BrokenRule(
-                f"experiment.scaling.query is the same for the pools {', '.join(scaled)}, and each would start servers "
-                'for the load of all: restrict it to a pool by pod=~"{pods}"',
-                ("experiment.scaling.query", "site.pools"),
-            )
 
     def _broken_repository(self) -> Iterator[BrokenRule]:
         kind, key = self.experiment.models.repository.kind, self._storage_key

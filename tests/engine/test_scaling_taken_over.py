@@ -47,6 +47,16 @@ def test_keda_takes_the_number_over_and_gives_it_back(stack: SecondStack) -> Non
     stack.project.preview("--expect-no-changes")
 
 
+def test_servers_come_back_when_the_minimum_rises_from_none(stack: SecondStack) -> None:
+    none = {"servers_min": 0, "servers_max": 3, "scale_down_wait_seconds": 0}
+    stack.configure(site={"keda": {"scale_to_zero": True}}, experiment={"scaling": none})
+    stack.project.up()
+    eventually(lambda: servers(stack) == (0, 0), "KEDA takes the last server away", timeout_seconds=300)
+    stack.configure(experiment=SCALED)
+    stack.project.up()
+    assert servers(stack)[1] >= 2
+
+
 def test_a_failed_step_to_a_fixed_number_leaves_no_pause_behind(stack: SecondStack) -> None:
     stack.configure(experiment=SCALED)
     stack.project.up()

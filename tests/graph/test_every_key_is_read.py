@@ -48,6 +48,7 @@ READ_BY_NOBODY: Mapping[Place, str] = {
         [("site", "further_exposures[].tls_secret", kind) for kind in ("cluster-ip", "node-port", "load-balancer")],
         "must be that of `exposure`, for all ways lead to one port of Envoy",
     ),
+    ("site", "keda.scale_to_zero", None): "allows experiment.scaling.servers_min: 0 when it is read",
     ("site", "keda.version", None): "compared with the release that keda.timeout_ms needs when it is read",
     ("site", "access.kubernetes_version", None): "compared with the oldest supported release when it is read",
     ("site", "virtual_nodes[].slurm.cluster", None): FOR_PEOPLE,

@@ -2,11 +2,16 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from acceptance.client import TritonClient
+from acceptance.kserve import CallError
+from acceptance.waking import wake
 from components.autoscaling import AutoscalingArgs, scaled_object_spec
 from components.pod import deployment_pod_pattern
 from tests.support.chaos import Fault
@@ -90,6 +95,49 @@ def test_servers_come_with_the_load_and_stay_while_nothing_is_known_of_it(dev: D
     assert dev.replicas() == scaling.servers_max - 1
     eventually(lambda: dev.replicas() < scaling.servers_max - 1, "and another", timeout_seconds=180)
     assert time.monotonic() - fewer > scaling.scale_down_period_seconds - 2 * DECISION_SECONDS
+
+
+def test_the_first_client_of_a_stack_without_a_server_is_served(dev: DevStack) -> None:
+    """Refused with a status to ask again, and answered by the server that KEDA starts for it."""
+    with _from_zero(dev):
+        eventually(lambda: not dev.pods("triton"), "no server, without requests", timeout_seconds=420)
+        assert dev.condition("Ready") == "True"
+        with TritonClient(dev.endpoint, tls=False) as client:
+            with pytest.raises(CallError, match=r"^UNAVAILABLE"):
+                client.server_live()
+            wake(client, patience_seconds=180, tell=print)
+            assert client.server_live()
+        assert dev.replicas() == 1
+    minimum = dev.config.experiment.scaling.servers_min
+    eventually(lambda: len(dev.ready_pod_names("triton")) >= minimum, "the minimum again", timeout_seconds=180)
+
+
+@contextmanager
+def _from_zero(dev: DevStack) -> Iterator[None]:
+    """The stack's ScaledObject as it is with a minimum of 0."""
+    pool = dev.server_pool
+    assert pool.scale_target
+    args = AutoscalingArgs(
+        pool=pool,
+        target=replace(pool.scale_target, servers_min=0),
+        scaling=dev.config.experiment.scaling,
+        envoy_pattern="sonic-demo-envoy-.+",
+        prometheus_url=f"http://{PROMETHEUS}.{dev.namespace}.svc.cluster.local:9090",
+    )
+    before = dev.get("scaledobject", dev.deployment)["spec"]
+    changed = scaled_object_spec(args)
+    try:
+        _patch(dev, changed)
+        yield
+    finally:
+        _patch(dev, {**dict.fromkeys(changed), **before})
+
+
+def _patch(dev: DevStack, spec: Mapping[str, Any]) -> None:
+    place = f"--namespace={dev.namespace}"
+    dev.kubectl.run(
+        "patch", "scaledobject", dev.deployment, place, "--type=merge", f"--patch={json.dumps({'spec': spec})}"
+    )
 
 
 @pytest.mark.chaos(Fault.PROMETHEUS)

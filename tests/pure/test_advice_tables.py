@@ -145,7 +145,7 @@ def test_a_key_of_another_chart_is_told_its_place(
 def test_a_value_under_an_override_is_checked_too(tmp_path: Path, right: dict[str, Json]) -> None:
     """Another stack may read it."""
     (problem,) = told(tmp_path, right, Write(EXPERIMENT, ("scaling", "servers_min"), "one"))
-    assert 'experiment.scaling.servers_min: found "one": must be an integer >= 1: write 1' in str(problem)
+    assert 'experiment.scaling.servers_min: found "one": must be an integer >= 0: write 1' in str(problem)
     follow(tmp_path, [problem])
     assert isinstance(outcome(tmp_path), Resolved)
 

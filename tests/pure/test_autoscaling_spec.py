@@ -55,13 +55,13 @@ def test_the_range_is_the_share_of_the_pool_and_lost_metrics_leave_the_number_al
     assert "fallback" not in spec, "KEDA 2.16 would set its number of servers at the first error"
 
 
-def test_up_at_once_and_down_one_by_one_after_the_wait() -> None:
+def test_up_at_once_and_down_by_two_after_the_wait() -> None:
     behavior = scaled_object_spec(args(scale_down_wait_seconds=300))["advanced"]["horizontalPodAutoscalerConfig"][
         "behavior"
     ]
     assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 0
     assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 300
-    assert behavior["scaleDown"]["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 60}]
+    assert behavior["scaleDown"]["policies"] == [{"type": "Pods", "value": 2, "periodSeconds": 60}]
 
 
 @pytest.mark.parametrize(("wait_seconds", "kept_seconds"), [(30, 300), (600, 600), (7200, 3600)])
@@ -80,6 +80,20 @@ def test_a_site_that_lends_gpus_adds_servers_one_by_one() -> None:
     assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 30
     assert behavior["scaleUp"]["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 45}]
     assert behavior["scaleDown"]["policies"] == [{"type": "Pods", "value": 2, "periodSeconds": 30}]
+
+
+def test_with_a_server_at_least_the_hpa_alone_decides() -> None:
+    assert not {"pollingInterval", "cooldownPeriod"} & scaled_object_spec(args()).keys()
+
+
+def test_a_pool_without_a_server_wakes_for_requests_that_envoy_refuses() -> None:
+    none = args(scale_down_wait_seconds=900)
+    spec = scaled_object_spec(replace(none, target=replace(none.target, servers_min=0)))
+    assert spec["minReplicaCount"] == 0
+    assert (spec["pollingInterval"], spec["cooldownPeriod"]) == (5, 900)
+    names = [trigger["name"] for trigger in spec["triggers"]]
+    assert names == ["waiting-work", "busy-servers", "refused-requests"]
+    assert _refusals(spec) == []
 
 
 def test_an_own_query_and_its_threshold_replace_those_of_the_program() -> None:

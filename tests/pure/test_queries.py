@@ -182,6 +182,50 @@ def test_a_server_of_four_instances_is_busy_with_four_executions(tmp_path: Path)
     evaluate(query, given_series, 0.5, "200s", tmp_path)
 
 
+ENVOYS = "sonic-cms-envoy-.+"
+
+
+def of_envoy(name: str, pod: str = "sonic-cms-envoy-7d4b9c6f5-abcde", cluster: str = "servers") -> str:
+    return f'envoy_cluster_{name}{{namespace="sonic-cms",pod="{pod}",envoy_cluster_name="{cluster}"}}'
+
+
+NO_SERVER: Mapping[str, tuple[Mapping[str, str], float | None]] = {
+    "no Envoy knows a server": ({of_envoy("membership_total"): "0x200"}, 0),
+    "Envoy knows one that is not scraped": ({of_envoy("membership_total"): "1x200"}, None),
+    "another cluster of Envoy's": ({of_envoy("membership_total", cluster="admin"): "0x200"}, None),
+    "no Envoy is scraped": ({'up{job="sonic"}': "0x200"}, None),
+    "there is a server": ({pending(FIRST): "3x200", of_envoy("membership_total"): "0x200"}, 30),
+}
+
+
+@pytest.mark.parametrize("case", NO_SERVER)
+def test_no_server_is_no_load_if_envoy_says_so(case: str, tmp_path: Path) -> None:
+    given_series, expected = NO_SERVER[case]
+    work = queries.waiting_work_ms(pool(DEPLOYMENT), service_time_ms=10)
+    evaluate(queries.or_no_server(work, pool(DEPLOYMENT), envoys=ENVOYS), given_series, expected, "200s", tmp_path)
+
+
+REFUSED: Mapping[str, tuple[Mapping[str, str], float | None]] = {
+    "one of two Envoys refused a request": (
+        {
+            of_envoy("upstream_cx_none_healthy"): "0x70 1x200",
+            of_envoy("upstream_cx_none_healthy", "sonic-cms-envoy-b"): "0x200",
+        },
+        1,
+    ),
+    "three minutes ago": ({of_envoy("upstream_cx_none_healthy"): "0x5 9x200"}, 0),
+    "none": ({of_envoy("upstream_cx_none_healthy"): "0x200"}, 0),
+    "no Envoy is scraped": ({'up{job="sonic"}': "0x200"}, None),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_requests_without_a_server(case: str, tmp_path: Path) -> None:
+    given_series, expected = REFUSED[case]
+    query = queries.refused_without_server(pool(DEPLOYMENT), envoys=ENVOYS)
+    evaluate(query, given_series, expected, "200s", tmp_path)
+
+
 def evaluate(query: str, given_series: Mapping[str, str], expected: float | None, at: str, tmp_path: Path) -> None:
     """Prometheus' own engine gives the expected value, or nothing, at that time after the first sample."""
     samples = [] if expected is None else [{"labels": "{}", "value": expected}]

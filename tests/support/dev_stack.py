@@ -99,7 +99,8 @@ class DevStack:
     def pods(self, component: str) -> list[dict[str, Any]]:
         """Pods of one part of the stack."""
         selector = f"app.kubernetes.io/instance={self.config.name},app.kubernetes.io/component={component}"
-        listed: list[dict[str, Any]] = self.get("pods", f"--selector={selector}")["items"]
+        # kubectl prints nothing of an empty list.
+        listed: list[dict[str, Any]] = self.get("pods", f"--selector={selector}").get("items", [])
         return listed
 
     def ready_pod_names(self, component: str) -> set[str]:
