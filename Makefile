@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install tools up down status logs shell test test-slurm lint quick cluster lock chaos bench-traffic bench-offload
+.PHONY: help install tools up down status logs shell test test-slurm lint quick cluster lock chaos bench-traffic bench-offload bench-scaling
 
 BIN := .venv/bin
 PROGRAM := .venv/.program
@@ -85,6 +85,9 @@ bench-traffic: $(TOOLS)  ## latency and losses against SuperSONIC's configuratio
 
 bench-offload: $(TOOLS)  ## latency and starts of servers in Slurm jobs; over half an hour, alone on the machine
 	@$(BIN)/python -m benchmarks offload
+
+bench-scaling: $(TOOLS)  ## policies of autoscaling in virtual time; a few minutes, on any machine
+	@$(BIN)/python -m benchmarks scaling
 
 lock: $(TOOLS)  ## write the locks after a change of pyproject.toml; LOCK=--upgrade takes newer versions
 	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(COMPILE) -o requirements-bootstrap.lock -

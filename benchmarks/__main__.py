@@ -6,6 +6,8 @@ import sys
 from types import FrameType
 from typing import Any
 
+from benchmarks.autoscaling.scaling_suite import KEYS as SCALING_KEYS
+from benchmarks.autoscaling.scaling_suite import suite as scaling_suite
 from benchmarks.cluster.pod_suite import KEYS as POD_KEYS
 from benchmarks.cluster.pod_suite import suite as pod_suite
 from benchmarks.offload.offload_suite import KEYS as OFFLOAD_KEYS
@@ -37,6 +39,10 @@ def parser() -> argparse.ArgumentParser:
     offload.add_argument(
         "--only", default=",".join(OFFLOAD_KEYS), metavar="KEY", help="these benchmarks (default: all)"
     )
+    scaling = add("scaling", help="policies of autoscaling, in virtual time; needs no root", parents=[always])
+    scaling.add_argument(
+        "--only", default=",".join(SCALING_KEYS), metavar="KEY", help="these benchmarks (default: all)"
+    )
     add("all", help="all against SuperSONIC, one after the other, in one table", parents=[always])
     return found
 
@@ -47,6 +53,8 @@ def _suites(arguments: argparse.Namespace) -> list[Suite[Any]]:
         return [pod_suite(quick=quick, only=arguments.only.split(","))]
     if arguments.command == "offload":
         return offload_suites(only=arguments.only.split(","), quick=quick)
+    if arguments.command == "scaling":
+        return [scaling_suite(only=arguments.only.split(","), quick=quick, seed=arguments.seed)]
     if arguments.command == "deadly":
         return [deadly_suite(quick=quick)]
     if arguments.command == "all":
@@ -58,7 +66,9 @@ def main() -> int:
     """Run the command line; return 1 after an error, 130 after an interrupt."""
     commands = parser()
     arguments = commands.parse_args()
-    keys = {"traffic": KEYS, "cluster": POD_KEYS, "offload": OFFLOAD_KEYS}.get(arguments.command)
+    keys = {"traffic": KEYS, "cluster": POD_KEYS, "offload": OFFLOAD_KEYS, "scaling": SCALING_KEYS}.get(
+        arguments.command
+    )
     if keys and (unknown := sorted(set(arguments.only.split(",")) - set(keys))):
         commands.error(f"--only names {', '.join(unknown)}: the benchmarks are {', '.join(keys)}")
     signal.signal(signal.SIGTERM, _interrupt)

@@ -1,0 +1,1 @@
+"""Policies of autoscaling on the same loads, in virtual time."""
