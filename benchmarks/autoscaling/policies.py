@@ -102,8 +102,9 @@ def ours(scaling: Scaling, *, name: str = OURS, scrape_seconds: float | None = N
 
 
 def ours_before(scaling: Scaling) -> Policy:
-    """Ours until 2026-11-28: waiting requests, against 100 ms / 10 ms of them for each server."""
-    now = ours(scaling, name="ours before")
+    """Ours until 2026-11-28: waiting requests, against 100 ms / 10 ms of them for each server, and other steps."""
+    keys = {"scale_up_period_seconds": 15, "scale_down_wait_seconds": 600, "scale_down_servers": 1}
+    now = ours(scaling.model_copy(update=keys), name="ours before")
     return Policy(
         name=now.name,
         metrics=[

@@ -67,7 +67,7 @@ def _steps(servers_max: int) -> Iterator[Setting]:
     """Yield other steps and waits of the HPA."""
     for up in (1, 2, 8):
         yield Setting(title=f"up by {up}", policy=_ours(servers_max, scale_up_servers=up))
-    for period in (30, 60, 120):
+    for period in (15, 30, 60, 120):
         policy = _ours(servers_max, scale_up_period_seconds=period)
         yield Setting(title=f"up by 4 or twice as many in {period} s", policy=policy)
     for wait in (120, 300, 600):
