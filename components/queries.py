@@ -1,4 +1,4 @@
-"""Every PromQL query that KEDA and the admission controller put; those of rules are in `monitoring.rules`.
+"""Every PromQL query that KEDA and the admission controller put; most of those of rules are in `monitoring.rules`.
 
 A query selects a pool's servers by `namespace` and `pod`, the two labels that both the stack's own Prometheus and a
 site's (annotation discovery, PodMonitors) put on every series. Labels of the pod itself are spelt differently
@@ -27,6 +27,11 @@ _FRESH_SECONDS = 60
 _WINDOW = "2m"
 """Time over which rates are taken: at least three samples of the slowest scrape interval in use at sites."""
 _SERIES = "by (pod, model, version)"
+
+
+def pending_requests(pool: ServerPool) -> str:
+    """Requests that wait for execution in a pool's servers, over all models. Empty while no server is scraped."""
+    return f"sum({_each(_pending(pool))})"
 
 
 def waiting_work_ms(pool: ServerPool, *, service_time_ms: float) -> str:

@@ -71,10 +71,12 @@ def _of_pool(facts: RuleFacts, pool: ServerPool) -> Iterator[Rule]:
     def of_pool(name: str, expression: str) -> Rule:
         return record(f"pool:sonic_{name}", expression, **facts.labels(pool))
 
-    waiting = f"{queries.pending_requests(pool)} * {facts.scaling.service_time_ms / 1000:g}"
+    scaling = facts.scaling
     yield of_pool("pending_requests:sum", queries.pending_requests(pool))
-    yield of_pool("waiting_seconds:sum", waiting)
-    yield of_pool("busy_servers:sum", f"sum(clamp_max(sum by (pod) ({_executing(pool)}), 1))")
+    waiting = queries.waiting_work_ms(pool, service_time_ms=scaling.service_time_ms)
+    yield of_pool("waiting_seconds:sum", f"{waiting} / 1e3")
+    busy = queries.busy_servers(pool, executions_per_server=scaling.executions_per_server)
+    yield of_pool("busy_servers:sum", busy)
     yield of_pool("servers:count", f"count(count by (pod) (up{servers(pool)} == 1)) or vector(0)")
     healthy = f"max by (pod, envoy_endpoint_address) ({endpoint_health(facts, pool)})"
     yield of_pool("healthy_servers:max", f"max(sum by (pod) ({healthy})) or max(up{envoys(facts)} == 1) * 0")
