@@ -237,7 +237,7 @@ class Scaling(Model):
     this always."""
     executions_per_server: Count = 1
     """Executions that one server does at the same time without slowing: the instances of its models that work side by
-    side. Where Triton reports the utilisation of a GPU, 1 is right."""
+    side. With a number that is too low, servers are added that nobody needs."""
     query: Promql | None = None
     """Load of a pool in PromQL, instead of its waiting work and its busy servers; one number. `{namespace}` is filled
     in with the stack's namespace, `{pods}` with an expression for the names of the pool's servers, `{envoys}` with one
