@@ -64,7 +64,7 @@ lint: $(TOOLS)  ## ruff and mypy, both at zero
 	@$(BIN)/mypy .
 
 quick: lint  ## lint and the tests that need no cluster; those of Envoy on loopback get the machine for themselves
-	$(BIN)/pytest -m "not engine and not live" -n auto --ignore=tests/loopback
+	$(BIN)/pytest -m "not engine and not live" -n logical --ignore=tests/loopback
 	$(BIN)/pytest tests/loopback
 
 test: quick  ## every test; takes over the dev cluster and removes it at the end

@@ -65,6 +65,7 @@ def test_one_number_is_right() -> None:
         (b'{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}', "put vector(…) around it"),
         (b"<html>log in</html>", "does not answer as Prometheus: compare site.monitoring.url"),
     ],
+    ids=["several series", "no number", "infinite", "refused", "a scalar", "no Prometheus"],
 )
 def test_an_answer_that_keda_does_not_take_fails_with_its_reason(body: bytes, words: str) -> None:
     row = answered(body)
