@@ -29,8 +29,8 @@ Where the arithmetic is off:
   shorter than it was measured: the number overshoots.
 - An ensemble counts beside its steps, and both as executing: its server shows busy at half its load, at most.
 - A server that executes several requests at the same time without slowing shows busy at the first:
-  `executions_per_server` says how many there are. The utilisation of its GPU corrects it only where less than one kernel
-  runs at a time, and there is none on MIG slices and CPUs.
+  `executions_per_server` says how many there are. The utilisation of its GPU corrects it only where less than one
+  kernel runs at a time, and there is none on MIG slices and CPUs.
 - A backend that leaves its GPU idle for half of each execution is half busy at full load: its queue alone asks.
 - While new servers start, the queue of the old ones grows and asks for more, up to servers_max.
 - Models that are in no request for two minutes have no service time, and no queue.
