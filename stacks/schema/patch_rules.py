@@ -232,7 +232,7 @@ PROTECTED: tuple[Protected, ...] = (
         for field in fields
     ),
     *(
-        Protected(kinds=kind, path=("spec",), way_out="write site.storage")
+        Protected(kinds=kind, path=("spec",), way_out="write site.storage, or site.monitoring.claim")
         for kind in ("PersistentVolume", "PersistentVolumeClaim")
     ),
 )

@@ -271,9 +271,12 @@ class StackConfig(Model):
     @property
     def objects(self) -> tuple[str, ...]:
         """Targets of patches: the objects of the stack whose fields a patch may set."""
-        own = isinstance(self.site.monitoring, OwnPrometheus)
+        prometheus = self.site.monitoring
+        own = isinstance(prometheus, OwnPrometheus)
         targets = [f"{kind}/envoy" for kind in (*_GUARDED, "PodDisruptionBudget", *self._before_services())]
         targets += [f"{kind}/prometheus" for kind in _GUARDED if own]
+        if isinstance(prometheus, OwnPrometheus) and prometheus.claim:
+            targets += ["PersistentVolumeClaim/prometheus"]
         targets += [f"{kind}/grafana" for kind in self._of_grafana()]
         targets += ["Service/prometheus"] if self._tunnel_metrics_have_a_service else []
         for share in self.pool_shares:

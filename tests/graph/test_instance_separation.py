@@ -117,9 +117,9 @@ def test_the_metrics_of_one_are_not_counted_for_the_other(stack: str) -> None:
     for one, other in directions(stack):
         pods = [f"{deployment['metadata']['name']}-6d5f8c7b9d-x7k2p" for deployment in deployments(other)]
         for scaled in one.manifests("ScaledObject"):
-            (query,) = (trigger["metadata"]["query"] for trigger in scaled["spec"]["triggers"])
-            patterns = re.findall(r'pod=~"([^"]+)"', query)
-            assert patterns
+            queries = [trigger["metadata"]["query"] for trigger in scaled["spec"]["triggers"]]
+            assert all('pod=~"' in query for query in queries)
+            patterns = re.findall(r'pod=~"([^"]+)"', "".join(queries))
             assert not any(re.fullmatch(pattern, pod) for pattern in patterns for pod in pods)
         for config in one.manifests("ConfigMap"):
             discovered = re.findall(r"app\.kubernetes\.io/instance=([a-z0-9-]+)", "".join(config["data"].values()))

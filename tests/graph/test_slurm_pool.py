@@ -201,7 +201,11 @@ def test_the_query_of_a_pool_matches_the_names_of_its_tunnel_pods_alone(rendered
         for each in rendered
         if each["kind"] == "ScaledObject" and each["metadata"]["name"] == "sonic-tiny-triton-hammer"
     ]
-    (pattern,) = re.findall(r'pod=~"([^"]*)"', scaled["spec"]["triggers"][0]["metadata"]["query"])
+    (pattern,) = {
+        pattern
+        for trigger in scaled["spec"]["triggers"]
+        for pattern in re.findall(r'pod=~"([^"]*)"', trigger["metadata"]["query"])
+    }
     cut = "wstunnel-sonic-tiny-triton-hammer-7d4b9c6f5-x2lqp-sonic-7c9d8f6b54-"[:58]
     assert re.fullmatch(pattern, f"{cut}k8z2p")
     assert not re.fullmatch(pattern, "sonic-tiny-triton-hammer-7d4b9c6f5-x2lqp")

@@ -43,6 +43,7 @@ def cluster(kubectl: KubectlStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyP
     write_kubeconfig(tmp_path / "kubeconfig", "sonic-dev")
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
     monkeypatch.delenv("SONIC_KUBE_CONTEXT", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest's workers have it
     return kubectl
 
 

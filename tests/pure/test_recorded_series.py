@@ -94,7 +94,7 @@ CASES: Mapping[str, Values] = {
             ("model:sonic_queue_seconds:rate1m", 0.05, f'{OF_GPU},model="m"'),
             ("model:sonic_compute_seconds:rate1m", 0.12, f'{OF_GPU},model="m"'),
             ("pool:sonic_pending_requests:sum", 7, OF_GPU),
-            ("pool:sonic_waiting_seconds:sum", 0.07, OF_GPU),
+            ("pool:sonic_waiting_seconds:sum", 0.42, OF_GPU),
             ("pool:sonic_busy_servers:sum", 0.12, OF_GPU),
             ('pool:sonic_servers:count{pool="gpu"}', 2, OF_GPU),
             ('pool:sonic_healthy_servers:max{pool="gpu"}', 2, OF_GPU),
