@@ -59,8 +59,8 @@ KEDA_IMAGES = (KEDA_OPERATOR.reference, KEDA_METRICS_APISERVER.reference)
 """Images of the autoscaler."""
 
 SLURM_TOOLS = (
-    *("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo", "ch-run", "ssh", "curl", "compute-node-python"),
-    "virtual-node",
+    *("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "sinfo"),
+    *("ch-run", "ssh", "curl", "compute-node-python", "virtual-node"),
 )
 """Programs of the Slurm cluster and of the virtual node before it."""
 

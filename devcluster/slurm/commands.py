@@ -10,7 +10,7 @@ def run(command: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run a command; its status is the caller's to judge.
 
     Args:
-        command: sbatch, squeue, scancel or sinfo.
+        command: sbatch, squeue, scancel, scontrol or sinfo.
         arguments: its arguments.
     """
     return subprocess.run(

@@ -19,6 +19,13 @@ from stacks.schema.virtual_nodes import VirtualNode
 STACK = "dev-slurm"
 """Stack whose site has the virtual node of this cluster."""
 
+_SBATCH = """\
+#!/bin/sh
+# A job that root submits would have root's group, and charliecloud refuses to run then.
+[ "$(id -u)" != 0 ] || set -- --gid={group} "$@"
+exec {program} "$@"
+"""
+
 PARTITION = "hammer-nodes"
 KILL_WAIT_SECONDS = 30
 
@@ -37,9 +44,8 @@ def write_configuration(program: Callable[[str], Path]) -> None:
     (node,) = resolve(STACK).config.site.virtual_nodes
     for name, text in edge_files(node).items():
         write(EDGE / name, text, mode=0o755)
-    # Without a group of its own a job that root submits has root's, and charliecloud refuses to run.
-    write(COMMANDS / "sbatch", f'#!/bin/sh\nexec {program("sbatch")} --gid={JOBS_UID} "$@"\n', mode=0o755)
-    for name in ("squeue", "scancel", "sinfo"):
+    write(COMMANDS / "sbatch", _SBATCH.format(program=program("sbatch"), group=JOBS_UID), mode=0o755)
+    for name in ("squeue", "scancel", "scontrol", "sinfo"):
         (COMMANDS / name).unlink(missing_ok=True)
         (COMMANDS / name).symlink_to(program(name))
     write(APPTAINER, Path(apptainer.__file__).read_text(), mode=0o755)

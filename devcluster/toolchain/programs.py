@@ -249,7 +249,7 @@ _ALL: list[Tool] = [
     _keda("keda-metrics-apiserver", "cmd/adapter"),
     *_debian("slurmctld", "/usr/sbin/slurmctld"),
     *_debian("slurmd", "/usr/sbin/slurmd"),
-    *_debian("slurm-client", "sbatch", "squeue", "scancel", "sinfo"),
+    *_debian("slurm-client", "sbatch", "squeue", "scancel", "scontrol", "sinfo"),
     *_debian("charliecloud-runtime", "ch-run"),
     *_debian("openssh-client", "ssh"),
     *_debian("curl"),

@@ -1,6 +1,7 @@
 """The stack `dev-slurm`, whose servers are jobs of a real Slurm: planned ends lose no call of thousands."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from devcluster.slurm.folders import CONFIGURATION, EDGE
 from edge.agent import SETTINGS_FILE, agent_files
 from edge.units import FOLDER
 from testbed.pods import is_ready
+from testbed.slurm_site import slurm_time
 from tests.support.dev_cluster import Cluster
 from tests.support.dev_stack import Calls, DevStack, eventually
 from tests.support.pulumi_cli import PulumiProject, copy_of_the_program, engine_environment
@@ -32,6 +34,8 @@ SERVERS = 2
 ENOUGH_CALLS = 3000
 SUCCESSOR_SECONDS = 240
 """A drain, a place in the queue, a start, and the probes of a tunnel."""
+LIMITS_SECONDS = 30
+"""slurmctld compares jobs with their time limits this often (`PERIODIC_TIMEOUT`)."""
 POOL = "sonic.fastmachinelearning.org/pool=t4"
 FAULTS = EDGE / "faults.yaml"
 DEPLOYMENT = "sonic-slurm-triton-t4"
@@ -66,6 +70,16 @@ class SlurmStack(DevStack):
         printed = slurm("squeue", "--noheader", "--format=%i %T")
         return dict(line.split() for line in printed.splitlines())
 
+    def ended_as(self, job: str) -> str:
+        """State of a job that Slurm has ended lately."""
+        return slurm("squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={job}").strip()
+
+    def drain_seconds(self) -> int:
+        """Time before its limit at which a job is asked to drain."""
+        flags = self.virtual_pods()[0]["metadata"]["annotations"]["slurm-job.vk.io/flags"]
+        (seconds,) = re.findall(r"--signal=B:TERM@(\d+)", flags)
+        return int(seconds)
+
     def wait_until_whole(self, *, without: frozenset[str] = frozenset()) -> None:
         """Wait until every server serves through a tunnel, and none of some jobs is left."""
         eventually(
@@ -88,6 +102,11 @@ def slurm(command: str, *arguments: str) -> str:
     result = commands.run(command, *arguments)
     result.check_returncode()
     return result.stdout
+
+
+def end_in(job: str, *, seconds: float) -> None:
+    """Move the time limit of a running job."""
+    slurm("scontrol", "update", f"JobId={job}", f"EndTime={slurm_time(seconds)}")
 
 
 @pytest.fixture(scope="module")
@@ -147,13 +166,14 @@ def test_a_rollout_loses_no_call(stack: SlurmStack) -> None:
         stack.enough(calls)
 
 
-def test_a_job_that_slurm_asks_to_end_before_its_limit_loses_no_call(stack: SlurmStack) -> None:
+def test_a_job_at_its_time_limit_loses_no_call(stack: SlurmStack) -> None:
+    """Slurm itself sends the signal."""
     job = min(stack.jobs())
     with stack.load(clients=4, sleep_ms=20) as calls:
-        # As Slurm does for --signal=B:TERM@…
-        slurm("scancel", "--batch", "--signal=TERM", job)
+        end_in(job, seconds=stack.drain_seconds() + LIMITS_SECONDS + 5)
         stack.wait_until_whole(without=frozenset({job}))
         stack.enough(calls)
+    assert stack.ended_as(job) == "COMPLETED", "it drained before the limit"
 
 
 def test_a_replaced_tunnel_pod_loses_no_call(stack: SlurmStack) -> None:
