@@ -8,7 +8,8 @@ import pytest
 
 from devcluster.addresses import CLUSTER_NAME
 from tests.support.dev_cluster import Cluster
-from tests.support.newcomer import Newcomer, Script
+from tests.support.newcomer import Newcomer
+from tests.support.page_shell import Script
 from tests.support.pages import ROOT, command_lines
 from tests.support.stacks import config_of
 
@@ -22,7 +23,6 @@ README = Script(
         "my-name-for-geddes": CLUSTER_NAME,
         "^pulumi up": "pulumi up --yes",  # nobody is there to answer
     },
-    not_run={},
     fails={  # the dev cluster has neither GPUs nor CVMFS, and no namespace `cms`
         "^python -m stacks fit": r"(?s)FAIL.*: (?!.*Traceback)",
         "^pulumi preview": MISFITS,
@@ -86,7 +86,7 @@ def test_the_commands_that_check_prints_set_the_missing_secrets(newcomer: Newcom
     local = {"^pulumi login --local": "pulumi login file://$HOME"}
     start = list(command_lines(ROOT / "docs" / "try-on-kind.md"))
     start = [line for line in start if line.startswith(("make install", "export ", "pulumi login"))]
-    checked = Script(instead=local, not_run={}, fails={"stacks check": "needs the secret"})
+    checked = Script(instead=local, fails={"stacks check": "needs the secret"})
     said = newcomer.follow([*start, "python -m stacks check dev"], checked)[-1].output
     printed = re.findall(r"pulumi config set --stack dev --secret [a-z0-9-]+", said)
     assert len(printed) == len(set(printed)) == said.count("needs the secret") > 0
@@ -94,5 +94,5 @@ def test_the_commands_that_check_prints_set_the_missing_secrets(newcomer: Newcom
     typed = [f"echo value | {command}" for command in printed]
     newcomer.follow(
         [*start, "pulumi stack init dev", *typed, "python -m stacks check dev"],
-        Script(instead=local, not_run={}, fails={}),
+        Script(instead=local),
     )

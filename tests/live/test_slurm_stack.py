@@ -1,35 +1,30 @@
-"""The stack `dev-slurm`, whose servers are jobs of a real Slurm: planned ends lose no call of thousands."""
+"""The stack `dev-slurm`, whose HPC side the installation page leads to: planned ends lose no call of thousands."""
 
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 import yaml
 
-from components.virtual_node.agent.look import Agent
-from components.virtual_node.agent.settings import read
-from devcluster.addresses import API_PORT, LOOPBACK
-from devcluster.credentials import CLUSTER_AUTHORITY, KUBECONFIG
+from components.virtual_node.agent.janitor import FINDINGS
+from devcluster.credentials import KUBECONFIG
 from devcluster.slurm import commands
 from devcluster.slurm.bastion import NAMESPACE as INTERLINK
-from devcluster.slurm.folders import CONFIGURATION, EDGE
-from edge.agent import SETTINGS_FILE, agent_files
-from edge.units import FOLDER
 from testbed.pods import is_ready
 from testbed.slurm_site import slurm_time
 from tests.support.dev_cluster import Cluster
 from tests.support.dev_stack import Calls, DevStack, eventually
+from tests.support.hpc_host import HpcHost
+from tests.support.installed_edge import STACK, InstalledEdge
 from tests.support.pulumi_cli import PulumiProject, copy_of_the_program, engine_environment
 
 pytestmark = [pytest.mark.live, pytest.mark.slurm]
 
-STACK = "dev-slurm"
 SERVERS = 2
 ENOUGH_CALLS = 3000
 SUCCESSOR_SECONDS = 240
@@ -37,17 +32,16 @@ SUCCESSOR_SECONDS = 240
 LIMITS_SECONDS = 30
 """slurmctld compares jobs with their time limits this often (`PERIODIC_TIMEOUT`)."""
 POOL = "sonic.fastmachinelearning.org/pool=t4"
-FAULTS = EDGE / "faults.yaml"
 DEPLOYMENT = "sonic-slurm-triton-t4"
 VIRTUAL_KUBELET = "virtual-node-interlink-dev"
 
 
 class SlurmStack(DevStack):
-    """The stack, its jobs and its tunnels."""
+    """The stack, its jobs and its tunnels, and the agent of its Slurm."""
 
-    def __init__(self, project: PulumiProject) -> None:
+    def __init__(self, edge: InstalledEdge) -> None:
         super().__init__(STACK)
-        self.project = project
+        self.edge = edge
 
     def tunnels(self) -> set[str]:
         """Names of the tunnel pods that are ready."""
@@ -111,11 +105,9 @@ def end_in(job: str, *, seconds: float) -> None:
 
 @pytest.fixture(scope="module")
 def deployed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmStack]:
-    """The stack with two servers, by a Pulumi program and its real plugin."""
+    """The stack with two servers, by a Pulumi program and its real plugin, and its HPC side by the page."""
     result = cluster.command("up", "--cluster-only", "--slurm")
     assert result.returncode == 0, result.stderr
-    # interLink's plugin repeats one pod's state to whoever asks within ten seconds: others would wait for minutes.
-    FAULTS.write_text(yaml.safe_dump({"status_cache_seconds": 0}))
     directory = tmp_path_factory.mktemp("program")
     copy_of_the_program(directory)
     file = directory / f"Pulumi.{STACK}.yaml"
@@ -125,11 +117,20 @@ def deployed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     }
     file.write_text(yaml.safe_dump(document))
     project = PulumiProject(directory, engine_environment(KUBECONFIG), STACK)
-    project.up()
-    yield SlurmStack(project)
-    project.run("state", "unprotect", "--all", "--yes")
-    project.destroy()
-    FAULTS.unlink()
+    with ExitStack() as after:
+        host = after.enter_context(HpcHost(tmp_path_factory.mktemp("host"), project.environment))
+        edge = InstalledEdge(host, project, cluster.kubectl)
+        after.callback(edge.remove)
+        edge.install()
+        # interLink's plugin repeats one pod's state to whoever asks within ten seconds: others would wait for minutes.
+        edge.fault(status_cache_seconds=0)
+        after.callback(project.destroy)
+        after.callback(project.run, "state", "unprotect", "--all", "--yes")
+        project.up()
+        edge.check()
+        edge.measure()
+        project.up()
+        yield SlurmStack(edge)
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def stack(deployed: SlurmStack) -> SlurmStack:
     return deployed
 
 
-def test_the_check_passes_through_envoy_to_servers_in_jobs(stack: SlurmStack) -> None:
+def test_the_installation_page_leads_from_an_empty_folder_to_a_pool_that_serves(stack: SlurmStack) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "acceptance", STACK, f"--endpoint={stack.endpoint}"],
         env={**os.environ, **engine_environment(KUBECONFIG)},
@@ -158,16 +159,20 @@ def test_a_scale_down_loses_no_call(stack: SlurmStack) -> None:
     stack.scale(DEPLOYMENT, SERVERS)
 
 
-def test_a_rollout_loses_no_call(stack: SlurmStack) -> None:
+def test_the_agent_replaces_servers_before_their_limit_and_no_call_is_lost(stack: SlurmStack) -> None:
     before = frozenset(stack.jobs())
-    with stack.load(clients=4, sleep_ms=20) as calls:
-        stack.kubectl.run("rollout", "restart", f"deployment/{DEPLOYMENT}", f"--namespace={stack.namespace}")
+    with stack.edge.acting_agent(), stack.load(clients=4, sleep_ms=20) as calls:
+        for job in before:
+            end_in(job, seconds=350)  # less than two turns of a queue wait and a start each, and the margin
         stack.wait_until_whole(without=before)
         stack.enough(calls)
+        renewals = [value for name, value in stack.edge.metrics().items() if name.startswith("sonic_agent_renewals_")]
+    assert renewals == [1.0]
+    assert {stack.ended_as(job) for job in before} == {"COMPLETED"}
 
 
 def test_a_job_at_its_time_limit_loses_no_call(stack: SlurmStack) -> None:
-    """Slurm itself sends the signal."""
+    """Slurm itself sends the signal. The agent does nothing, as it is installed."""
     job = min(stack.jobs())
     with stack.load(clients=4, sleep_ms=20) as calls:
         end_in(job, seconds=stack.drain_seconds() + LIMITS_SECONDS + 5)
@@ -207,27 +212,22 @@ def test_a_killed_job_costs_no_call_that_may_be_sent_again_and_has_a_successor(s
         stack.enough(calls)
 
 
-def test_the_janitor_leaves_nothing_of_servers_that_ended(
-    stack: SlurmStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SLURM_CONF", str(CONFIGURATION))
-    agent = an_agent(stack, tmp_path)
-    agent.look()
-    eventually(lambda: len(stack.virtual_pods()) == len(stack.jobs()) == SERVERS, "only pods of jobs are left")
-    eventually(lambda: stack.tunnel_deployments() == SERVERS, "only tunnels of jobs are left")
-    agent.look()
-    found = [line for line in agent.metrics.text().splitlines() if line.startswith("sonic_janitor_findings{")]
-    assert found
-    assert [line for line in found if float(line.split()[-1])] == []
+def test_prometheus_knows_by_the_agent_that_slurm_and_kubernetes_answer(stack: SlurmStack) -> None:
+    def answering() -> set[str]:
+        return {each["metric"]["source"] for each in stack.query("sonic_agent_answered == 1")}
+
+    eventually(lambda: answering() == {"slurm", "kubernetes"}, "Prometheus has read the agent")
+    (running,) = stack.query('sonic_slurm_jobs{state="RUNNING"}')
+    assert running["metric"].items() >= {"virtual_node": "interlink-dev", "pool": "t4"}.items()
+    assert stack.query('ALERTS{alertname=~"SonicSlurmAgent.*"}') == []
 
 
-def an_agent(stack: SlurmStack, folder: Path) -> Agent:
-    """Return the agent of the edge, as `python -m stacks edge` writes its settings, which acts at once."""
-    (node,) = stack.config.site.virtual_nodes
-    token = stack.kubectl.run("create", "token", node.account, f"--namespace={node.namespace}")
-    (folder / "agent-server").write_text(f"https://{LOOPBACK}:{API_PORT}")
-    (folder / "agent-token").write_text(token)
-    (folder / "agent-ca.crt").write_text(CLUSTER_AUTHORITY.certificate.read_text())
-    file = folder / SETTINGS_FILE
-    file.write_text(agent_files([stack.config], node)[SETTINGS_FILE].replace(FOLDER, str(folder)))
-    return Agent(replace(read(file), act=True, grace_seconds=0))
+def test_the_janitor_leaves_nothing_of_servers_that_ended(stack: SlurmStack) -> None:
+    with stack.edge.acting_agent(grace_seconds=0):
+        eventually(lambda: len(stack.virtual_pods()) == len(stack.jobs()) == SERVERS, "only pods of jobs are left")
+        eventually(lambda: stack.tunnel_deployments() == SERVERS, "only tunnels of jobs are left")
+        eventually(lambda: not any(findings(stack.edge.metrics())), "the agent finds nothing more")
+
+
+def findings(metrics: Mapping[str, float]) -> list[float]:
+    return [metrics[f'sonic_janitor_findings{{finding="{kind}"}}'] for kind in FINDINGS]

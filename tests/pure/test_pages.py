@@ -13,8 +13,6 @@ STARTED_BY_HAND = {
     "pulumi": "tests/engine/test_pages.py asks the CLI for each subcommand",
     "kubectl": "names of contexts, namespaces and labels are compared below",
     "kind": "needs Docker: its configuration is compared with the stack's port below",
-    "cp": "changes the host of an HPC site; tests/pure/test_edge.py runs the agent from its folder",
-    "curl": "asks the agent of an HPC site, whose metrics tests/pure/test_slurm_agent.py reads",
     "docker": "needs Docker: the Dockerfile and its folder are looked for below",
     "git": "of Git",
     "mkdir": "tests/engine/test_first_hour.py runs it",
@@ -23,8 +21,8 @@ STARTED_BY_HAND = {
     "export": "sets a variable that the program or Pulumi reads",
     "pip": "optional",
     **dict.fromkeys(
-        ("ssh-keygen", "install", "useradd", "chown", "chmod", "systemctl", "sudo"),
-        "changes the host of an HPC site; the files are tested by tests/pure/test_virtual_node_files.py",
+        ("ssh-keygen", "useradd", "install", "cp", "systemctl", "sudo", "curl"),
+        "of the host of an HPC site: tests/live/test_slurm_stack.py runs it",
     ),
 }
 ALL = [(page, words) for page in PAGES for words in commands(page)]

@@ -120,7 +120,7 @@ class DevStack:
 
     def query(self, promql: str) -> list[dict[str, Any]]:
         """Elements of an instant query to the stack's Prometheus: `metric` (labels) and `value` ([time, text])."""
-        service = f"/api/v1/namespaces/{self.namespace}/services/http:{PROMETHEUS}:http/proxy"
+        service = f"/api/v1/namespaces/{self.namespace}/services/http:{self.config.name}-prometheus:http/proxy"
         answer = json.loads(self.kubectl.run("get", f"--raw={service}/api/v1/query?query={quote(promql)}"))
         elements: list[dict[str, Any]] = answer["data"]["result"]
         return elements

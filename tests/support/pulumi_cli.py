@@ -24,7 +24,7 @@ from devcluster import environment
 from devcluster.paths import CHECKOUT
 from devcluster.toolchain import Toolchain
 
-_PROGRAM = ("Pulumi.yaml", "__main__.py", "access", "components", "diagnosis", "fit", "rendering", "stacks")
+_PROGRAM = ("Pulumi.yaml", "__main__.py", "access", "components", "diagnosis", "edge", "fit", "rendering", "stacks")
 _TIMEOUT_SECONDS = 300
 _MACHINE_KEYS = frozenset({"sourcePosition", "stackTrace"})
 """Keys of the CLI's JSON that hold paths of this machine."""
@@ -107,6 +107,11 @@ class PulumiProject:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         self.run("stack", "select", "--create", stack)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables of its commands."""
+        return self._environment
 
     def set_environment(self, name: str, value: str) -> None:
         """Set a variable for the commands to come."""
