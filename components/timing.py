@@ -14,6 +14,7 @@ from stacks.schema.drain import (
     ENDPOINTS_SECONDS,
     MARGIN_SECONDS,
     job_drain_seconds,
+    job_join_seconds,
     job_leave_seconds,
     pod_leave_seconds,
 )
@@ -38,6 +39,8 @@ class ServerTiming:
     sooner (`--grpc-http2-max-ping-strikes=0`)."""
     keepalive_timeout_ms: int
     """Time without any frame from a server, an answer to the ping included, after which its connection is given up."""
+    join_seconds: int
+    """Longest time from a ready server until every Envoy has it."""
     pre_stop_seconds: int
     """Time that a stopping server goes on serving, until every Envoy has dropped it."""
     exit_timeout_seconds: int
@@ -66,6 +69,7 @@ class ServerTiming:
             # The transport answers a ping however busy the models are, so a hang is noticed within 1.1 s.
             keepalive_interval_ms=300,
             keepalive_timeout_ms=800,
+            join_seconds=pre_stop,  # the way through endpoints and DNS is the same
             pre_stop_seconds=pre_stop,
             exit_timeout_seconds=traffic.shutdown_seconds,
             grace_seconds=pre_stop + traffic.shutdown_seconds + MARGIN_SECONDS,
@@ -83,6 +87,7 @@ class ServerTiming:
             health_check_timeout_seconds=5,
             keepalive_interval_ms=1000,
             keepalive_timeout_ms=3000,
+            join_seconds=job_join_seconds(dns_ttl_seconds=dns_ttl_seconds),
             pre_stop_seconds=job_leave_seconds(dns_ttl_seconds=dns_ttl_seconds),
             grace_seconds=job_drain_seconds(dns_ttl_seconds=dns_ttl_seconds, shutdown_seconds=traffic.shutdown_seconds),
         )

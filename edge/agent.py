@@ -10,7 +10,7 @@ from components import names
 from components.images import in_a_job
 from components.timing import ServerTiming
 from components.triton.pool import AT_ONCE
-from components.triton.slurm_pod import flags
+from components.triton.slurm_pod import flags, settling_seconds
 from components.triton.slurm_pool import start_seconds
 from components.virtual_node.agent import settings
 from components.virtual_node.slurm_side import CERTIFICATE_FOLDER
@@ -84,6 +84,6 @@ def _pools(config: StackConfig, node: VirtualNode) -> Iterator[settings.Pool]:
                 gpus=server.gpus,
                 deployment=names.join(config.name, "triton", pool.name),
                 queue_wait_seconds=pool.queue_wait_seconds,
-                start_seconds=start_seconds(server, image),
+                start_seconds=start_seconds(server, image) + settling_seconds(server, timing),
                 at_once=AT_ONCE,
             )

@@ -133,9 +133,26 @@ def _container(args: SlurmPoolArgs, start_seconds: int) -> dict[str, Any]:
             "requests": {"cpu": "1m", "memory": "1Mi"},
             "limits": {"cpu": str(math.ceil(args.server.cpu_cores)), "memory": _memory(args.server.memory_gib)},
         },
-        **waiting_probes(args.server, start_seconds=start_seconds),
+        **_probes(args, start_seconds),
         "securityContext": CONTAINER_SECURITY,
     }
+
+
+def _probes(args: SlurmPoolArgs, start_seconds: int) -> dict[str, Any]:
+    """Return the probes. A pod is ready once every Envoy has its server: a rollout then ends the next one."""
+    probes = waiting_probes(args.server, start_seconds=start_seconds)
+    successes = settling_seconds(args.server, args.timing) // args.server.probes.readiness.period_seconds + 1
+    return {**probes, "readinessProbe": {**probes["readinessProbe"], "successThreshold": successes}}
+
+
+def settling_seconds(server: Server, timing: ServerTiming) -> int:
+    """Return the time from a ready server until its pod is ready, in whole periods of its readiness probe.
+
+    It is in place of `minReadySeconds`, which Kubernetes counts from a time that interLink does not report. Without it
+    the next server could leave before Envoy had this one: 2 to 11 of 3,000 calls were lost in the dev cluster.
+    """
+    period = server.probes.readiness.period_seconds
+    return math.ceil(timing.join_seconds / period) * period
 
 
 def _command(args: SlurmPoolArgs) -> str:

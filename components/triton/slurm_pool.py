@@ -11,7 +11,7 @@ from components.rollout import Promise
 from components.server_pool import Queue, ServerPool
 from components.triton import pool
 from components.triton.args import SlurmPoolArgs
-from components.triton.slurm_pod import pod_template
+from components.triton.slurm_pod import pod_template, settling_seconds
 from components.tunnel import AUTHORIZED_KEYS_FILE, HOST_KEY_FILE, SSH_PORT, WSTUNNEL_PORT
 from components.virtual_node.rights import role_ref, stack_rules, subjects
 from components.virtual_node.sshd import host_key_file, secret_files
@@ -20,7 +20,7 @@ from stacks.schema.virtual_nodes import SshTunnel, WstunnelTunnel
 
 _MIN_READY_SECONDS = 0
 """interLink reports no time at which a pod became ready, and Kubernetes never takes such a pod for available when it
-must have been ready for a while."""
+must have been ready for a while. The readiness probe waits instead."""
 
 _STATUS_LAG_SECONDS = 40
 """Time until the state of one more job is seen: the plugin asks Slurm once in 10 s for one pod. Measured with up to ten
@@ -119,7 +119,9 @@ def promise(args: SlurmPoolArgs) -> Promise:
     return pool.promise(
         args,
         start_seconds=start_seconds(args.server, args.image),
-        pull_seconds=args.pool.queue_wait_seconds + _STATUS_LAG_SECONDS * args.share.servers_min,
+        pull_seconds=args.pool.queue_wait_seconds
+        + settling_seconds(args.server, args.timing)
+        + _STATUS_LAG_SECONDS * args.share.servers_min,
     )
 
 

@@ -30,6 +30,11 @@ def job_leave_seconds(*, dns_ttl_seconds: int) -> int:
     return unready + pod_leave_seconds(dns_ttl_seconds=dns_ttl_seconds)
 
 
+def job_join_seconds(*, dns_ttl_seconds: int) -> int:
+    """Return the longest time from a ready server in a job until every Envoy has the address of its tunnel pod."""
+    return TUNNEL_PROBE_PERIOD_SECONDS + pod_leave_seconds(dns_ttl_seconds=dns_ttl_seconds)
+
+
 def job_drain_seconds(*, dns_ttl_seconds: int, shutdown_seconds: int) -> int:
     """Return the longest drain of a server in a job: leave the balancer, finish the requests, stop."""
     return job_leave_seconds(dns_ttl_seconds=dns_ttl_seconds) + shutdown_seconds + MARGIN_SECONDS

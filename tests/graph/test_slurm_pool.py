@@ -233,6 +233,13 @@ def test_a_pod_is_available_when_it_is_ready(rendered: list[Manifest], pool: str
     assert named(rendered, "Deployment", pool)["spec"]["minReadySeconds"] == 0
 
 
+@pytest.mark.parametrize("pool", [BASTION, INGRESS])
+def test_a_pod_is_ready_when_every_envoy_has_its_server(rendered: list[Manifest], pool: str) -> None:
+    """A rollout ends the next server then. The tunnel pod's probe, the endpoints and DNS need up to 41 s."""
+    readiness = template(rendered, pool)["spec"]["containers"][0]["readinessProbe"]
+    assert (readiness["successThreshold"] - 1) * readiness["periodSeconds"] >= 41
+
+
 def test_the_host_key_ends_with_a_newline(rendered: list[Manifest]) -> None:
     """`pulumi config set` takes it off, and sshd would not read the key: seen in the dev cluster."""
     keys = [each["stringData"][HOST_KEY_FILE] for each in rendered if HOST_KEY_FILE in each.get("stringData", {})]

@@ -26,7 +26,7 @@ class Pool:
     queue_wait_seconds: float
     """Usual wait of a job in the queue, where Slurm forecasts none."""
     start_seconds: float
-    """Longest time from the start of a job until its server is ready."""
+    """Longest time from the start of a job until its pod is ready."""
     at_once: int
     """Servers that a restart of the Deployment replaces at the same time."""
 
