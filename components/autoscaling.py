@@ -120,12 +120,12 @@ class AutoscalingArgs:
 class Autoscaling(SonicComponent):
     """The ScaledObject of one pool, and the TriggerAuthentication with which it queries Prometheus."""
 
-    queries: Mapping[str, str]
-    """Trigger -> the query that KEDA puts to Prometheus."""
+    triggers: tuple[Trigger, ...]
+    """Loads by which KEDA scales the pool."""
 
     def __init__(self, name: str, args: AutoscalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        self.queries = {trigger.name: trigger.query for trigger in triggers(args)}
+        self.triggers = triggers(args)
         target = args.target
         metadata: Manifest = {"name": target.name, "namespace": target.namespace, "labels": target.labels}
         authentication = []

@@ -26,7 +26,6 @@ _FRESH_SECONDS = 60
 """Twice the slowest scrape interval in use at sites."""
 _WINDOW = "2m"
 """Time over which rates are taken: at least three samples of the slowest scrape interval in use at sites."""
-_SERIES = "by (pod, model, version)"
 
 
 def pending_requests(pool: ServerPool) -> str:
@@ -45,9 +44,9 @@ def waiting_work_ms(pool: ServerPool, *, service_time_ms: float) -> str:
     request was completed in two minutes. The result is empty, not zero, while no server is scraped.
     """
     pending = _each(_pending(pool))
-    known = f"{pending} * on (model) group_left () ({_service_ms(pool)})"
+    known = f"{pending} * on (model) group_left () (1e3 * {service_seconds(pool, _WINDOW)})"
     work = f"sum by (pod) ({known} or {pending} * {service_time_ms:g})"
-    together = f"clamp_min(sum by (pod) ({_executing(pool)}) or sum by (pod) ({pending}) * 0, 1)"
+    together = f"clamp_min(sum by (pod) ({_executing(pool, _WINDOW)}) or sum by (pod) ({pending}) * 0, 1)"
     return f"sum({work} / {together})"
 
 
@@ -57,8 +56,8 @@ def busy_servers(pool: ServerPool, *, executions_per_server: int) -> str:
     A server's fraction is its executions in progress / `executions_per_server`, or the utilisation of its GPUs where
     that is less, and 1 at most. The result is empty, not zero, while no server is scraped.
     """
-    executing = f"sum by (pod) ({_executing(pool)}) / {executions_per_server}"
-    gpu = f"avg by (pod) (avg_over_time(nv_gpu_utilization{_of(pool)}[{_WINDOW}]))"
+    executing = f"sum by (pod) ({_executing(pool, _WINDOW)}) / {executions_per_server}"
+    gpu = f"avg by (pod) (avg_over_time(nv_gpu_utilization{servers(pool)}[{_WINDOW}]))"
     both = f"{_marked(executing, 'executions')} or {_marked(gpu, 'gpu')} and on (pod) {executing}"
     idle = f"sum by (pod) ({_each(_pending(pool))}) * 0"
     return f"sum(clamp_max(min by (pod) ({both}), 1) or {idle})"
@@ -66,12 +65,12 @@ def busy_servers(pool: ServerPool, *, executions_per_server: int) -> str:
 
 def refused_without_server(pool: ServerPool, *, envoys: str) -> str:
     """1 if Envoy refused a request within two minutes because there was no server, 0 if it did not."""
-    return f"sum(increase(envoy_cluster_upstream_cx_none_healthy{_of_envoys(pool, envoys)}[{_WINDOW}])) > bool 0"
+    return f"sum(increase(envoy_cluster_upstream_cx_none_healthy{_proxies(pool, envoys)}[{_WINDOW}])) > bool 0"
 
 
 def or_no_server(query: str, pool: ServerPool, *, envoys: str) -> str:
     """Return the query, and 0 in place of nothing while the Envoys know of no server."""
-    return f"{query} or sum(envoy_cluster_membership_total{_of_envoys(pool, envoys)} == 0)"
+    return f"{query} or sum(envoy_cluster_membership_total{_proxies(pool, envoys)} == 0)"
 
 
 def queue_wait_ms(pools: Sequence[ServerPool], *, service_time_ms: float) -> str:
@@ -85,6 +84,36 @@ def queue_wait_ms(pools: Sequence[ServerPool], *, service_time_ms: float) -> str
     return f"{waiting} / count(count by (pod) ({fresh})) * {service_time_ms:g}"
 
 
+def service_seconds(pool: ServerPool, window: str) -> str:
+    """Time in execution of one request of a model, its part of a batch, by model."""
+    requests = rate("request_success", pool, window)
+    return f"sum by (model) ({_executing(pool, window)}) / sum by (model) ({requests} > 0)"
+
+
+def computing(pool: ServerPool, window: str) -> str:
+    """Time of requests in execution per second, in microseconds, by pod, model and version.
+
+    A batch counts once for each of its requests.
+    """
+    return " + ".join(rate(f"compute_{part}_duration_us", pool, window) for part in ("input", "infer", "output"))
+
+
+def rate(counter: str, pool: ServerPool, window: str, *further: str) -> str:
+    """Rate of `nv_inference_<counter>` by pod, model, version and further labels."""
+    return _each(f"rate(nv_inference_{counter}{servers(pool)}[{window}])", *further)
+
+
+def servers(pool: ServerPool, *matchers: str) -> str:
+    """Selector of the series of a pool's servers."""
+    return pods(pool.metrics.namespace, pool.pod_pattern, *matchers)
+
+
+def pods(namespace: str, pattern: str, *matchers: str) -> str:
+    """Selector of the series of pods whose whole names match a regular expression (RE2)."""
+    both = (f'namespace="{namespace}"', f'pod=~"{pattern}"')
+    return f"{{{','.join((*both, *matchers))}}}"
+
+
 def filled(query: str, *, pool: ServerPool, envoys: str) -> str:
     """Return an experiment's own query with the pods of one pool and of the proxy."""
     places = {"{namespace}": pool.metrics.namespace, "{pods}": pool.pod_pattern, "{envoys}": envoys}
@@ -93,27 +122,17 @@ def filled(query: str, *, pool: ServerPool, envoys: str) -> str:
     return query.strip()
 
 
-def _service_ms(pool: ServerPool) -> str:
-    """Time in execution of one request of a model, its part of a batch, in milliseconds, by model."""
-    executing = f"sum by (model) ({_executing(pool)})"
-    return f"1e3 * {executing} / sum by (model) ({_rate('request_success', pool)} > 0)"
-
-
-def _executing(pool: ServerPool) -> str:
+def _executing(pool: ServerPool, window: str) -> str:
     """Executions in progress, on average over the window, by pod, model and version. Without requests there is none.
 
     A batch of b requests adds b times its duration to the sum of durations, and executions / requests is 1 / b.
     """
-    durations = " + ".join(_rate(f"compute_{part}_duration_us", pool) for part in ("input", "infer", "output"))
-    return f"({durations}) * {_rate('exec_count', pool)} / ({_rate('request_success', pool)} > 0) / 1e6"
+    executions, requests = (rate(counter, pool, window) for counter in ("exec_count", "request_success"))
+    return f"({computing(pool, window)}) * {executions} / ({requests} > 0) / 1e6"
 
 
-def _rate(name: str, pool: ServerPool) -> str:
-    return _each(f"rate(nv_inference_{name}{_of(pool)}[{_WINDOW}])")
-
-
-def _each(series: str) -> str:
-    return f"max {_SERIES} ({series})"
+def _each(series: str, *further: str) -> str:
+    return f"max by ({', '.join(('pod', 'model', 'version', *further))}) ({series})"
 
 
 def _marked(expression: str, source: str) -> str:
@@ -122,15 +141,11 @@ def _marked(expression: str, source: str) -> str:
 
 
 def _pending(pool: ServerPool) -> str:
-    return f"nv_inference_pending_request_count{_of(pool)}"
+    return f"nv_inference_pending_request_count{servers(pool)}"
 
 
-def _of_envoys(pool: ServerPool, envoys: str) -> str:
-    return f'{{namespace="{pool.metrics.namespace}",pod=~"{envoys}",envoy_cluster_name="{CLUSTER}"}}'
-
-
-def _of(pool: ServerPool) -> str:
-    return f'{{namespace="{pool.metrics.namespace}",pod=~"{pool.pod_pattern}"}}'
+def _proxies(pool: ServerPool, envoys: str) -> str:
+    return pods(pool.metrics.namespace, envoys, f'envoy_cluster_name="{CLUSTER}"')
 
 
 def _fresh(series: str) -> str:

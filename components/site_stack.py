@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import names, queries, versions
-from components.autoscaling import Autoscaling, AutoscalingArgs, triggers
+from components.autoscaling import Autoscaling, AutoscalingArgs, Trigger
 from components.base import Manifest, SonicComponent
 from components.dashboards import (
     DATASOURCE,
@@ -100,17 +100,17 @@ class SiteStack(SonicComponent):
         admission = self._admission(pools, monitoring)
         proxy = self._envoy_proxy(pools, admission, ground)
         scalings = {triton.server_pool.name: self._autoscaling(triton, monitoring) for triton in tritons}
-        grafana = self._dashboards(pools, monitoring, args.secrets, ground)
+        triggers = {name: scaling.triggers for name, scaling in scalings.items() if scaling}
+        grafana = self._dashboards(pools, triggers, monitoring, args.secrets, ground)
         self._rollout([proxy, monitoring, *([grafana] if grafana else []), *tritons])
 
         self.endpoints = proxy.endpoints
         self.metrics_url = monitoring.url
         self.metrics_queries = {
             **{
-                f"autoscaling of pool {name} by {trigger}": query
-                for name, scaling in scalings.items()
-                if scaling
-                for trigger, query in scaling.queries.items()
+                f"autoscaling of pool {name} by {trigger.name}": trigger.query
+                for name, loads in triggers.items()
+                for trigger in loads
             },
             **({"refusal of new jobs": admission.query} if admission and admission.queries_prometheus else {}),
         }
@@ -324,18 +324,10 @@ class SiteStack(SonicComponent):
 
     def _autoscaling(self, triton: Pool, monitoring: Monitoring) -> Autoscaling | None:
         """Let KEDA scale a pool that has a scale target."""
-        pool = triton.server_pool
-        args = self._autoscaling_args(pool, monitoring)
-        if args is None:
-            return None
-        options = self.options(depends_on=[triton, monitoring])
-        return Autoscaling(self.child(f"autoscaling-{pool.name}"), args, options)
-
-    def _autoscaling_args(self, pool: ServerPool, monitoring: Monitoring) -> AutoscalingArgs | None:
-        site = self._config.site
+        pool, site = triton.server_pool, self._config.site
         if pool.scale_target is None:
             return None
-        return AutoscalingArgs(
+        args = AutoscalingArgs(
             pool=pool,
             target=pool.scale_target,
             scaling=self._config.experiment.scaling,
@@ -344,10 +336,13 @@ class SiteStack(SonicComponent):
             credentials=monitoring.credentials,
             timeout_ms=site.keda.timeout_ms if site.keda else None,
         )
+        options = self.options(depends_on=[triton, monitoring])
+        return Autoscaling(self.child(f"autoscaling-{pool.name}"), args, options)
 
     def _dashboards(
         self,
         pools: Sequence[ServerPool],
+        triggers: Mapping[str, Sequence[Trigger]],
         monitoring: Monitoring,
         secrets: Mapping[str, pulumi.Output[str]],
         after: list[pulumi.Resource],
@@ -360,7 +355,7 @@ class SiteStack(SonicComponent):
         if shown is None:
             return None
         name, options = self.child("dashboards"), self.options(depends_on=after)
-        facts = self._stack_facts(pools, monitoring)
+        facts = self._stack_facts(pools, triggers)
         shared = not isinstance(self._config.site.monitoring, OwnPrometheus)
         match shown:
             case SidecarDashboards(datasource=datasource):
@@ -392,14 +387,13 @@ class SiteStack(SonicComponent):
             image=self._image(site.images.grafana or versions.GRAFANA_IMAGE),
         )
 
-    def _stack_facts(self, pools: Sequence[ServerPool], monitoring: Monitoring) -> StackFacts:
-        scaled = {pool.name: self._autoscaling_args(pool, monitoring) for pool in pools}
+    def _stack_facts(self, pools: Sequence[ServerPool], triggers: Mapping[str, Sequence[Trigger]]) -> StackFacts:
         return StackFacts(
             instance=self._config.name,
             namespace=self._config.namespace,
             pools=tuple(pools),
-            envoys=deployment_pod_pattern(self._naming.name("envoy")),
-            triggers={name: triggers(args) for name, args in scaled.items() if args},
+            envoys=self._envoy_pattern,
+            triggers=triggers,
             clients=self._config.experiment.clients,
             agents=frozenset(agent.virtual_node for agent in self._agents(pools)),
         )

@@ -182,7 +182,7 @@ def _changed(start: float, events: Iterable[tuple[float, int]]) -> int:
 
 
 def _remember(events: list[tuple[float, int]], now: float, number: int, rules: ScalingRules) -> None:
-    """Store a change, in the place of one that is older than every period (`storeScaleEvent`)."""
+    """Store a change of the number. It replaces one that no policy looks at any more (`storeScaleEvent`)."""
     oldest = now - max(policy.period_seconds for policy in rules.policies)
     outdated = [place for place, (changed_at, _) in enumerate(events) if changed_at < oldest]
     if outdated:

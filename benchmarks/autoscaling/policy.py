@@ -24,7 +24,7 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What one deployment of SONIC sets."""
+    """The settings of one deployment of SONIC."""
 
     name: str
     metrics: Sequence[Metric]

@@ -18,7 +18,7 @@ from benchmarks.autoscaling.traces import Trace
 
 @dataclass(kw_only=True)
 class Timeline:
-    """What each step of a run saw."""
+    """The measurements of a run, one for each step."""
 
     seconds: list[float] = field(default_factory=list)
     load: list[float] = field(default_factory=list)

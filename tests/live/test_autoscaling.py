@@ -30,19 +30,31 @@ def dev() -> DevStack:
     return DevStack()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def fresh_pool() -> Iterator[None]:
-    """Stands from the first test on, so that the minute until KEDA asks for its metric passes beside the others'."""
-    dev = DevStack()
+def _args(dev: DevStack) -> AutoscalingArgs:
+    """What the stack's autoscaler is made of."""
     pool = dev.server_pool
     assert pool.scale_target
-    args = AutoscalingArgs(
-        pool=replace(pool, metrics=replace(pool.metrics, namespace=FRESH), pod_pattern=deployment_pod_pattern(FRESH)),
-        target=replace(pool.scale_target, namespace=FRESH, name=FRESH, servers_min=3, servers_max=5),
+    return AutoscalingArgs(
+        pool=pool,
+        target=pool.scale_target,
         scaling=dev.config.experiment.scaling,
         envoy_pattern="sonic-demo-envoy-.+",
         prometheus_url=f"http://{PROMETHEUS}.{dev.namespace}.svc.cluster.local:9090",
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fresh_pool() -> Iterator[None]:
+    """Stands from the first test on, so that the minute until KEDA asks for its metric passes beside the others'."""
+    dev = DevStack()
+    stacks = _args(dev)
+    pool = replace(
+        stacks.pool,
+        metrics=replace(stacks.pool.metrics, namespace=FRESH),
+        pod_pattern=deployment_pod_pattern(FRESH),
+    )
+    target = replace(stacks.target, namespace=FRESH, name=FRESH, servers_min=3, servers_max=5)
+    args = replace(stacks, pool=pool, target=target)
     metadata, labels = {"name": FRESH, "namespace": FRESH}, {"app": FRESH}
     pod = {
         "terminationGracePeriodSeconds": 0,
@@ -115,17 +127,9 @@ def test_the_first_client_of_a_stack_without_a_server_is_served(dev: DevStack) -
 @contextmanager
 def _from_zero(dev: DevStack) -> Iterator[None]:
     """The stack's ScaledObject as it is with a minimum of 0."""
-    pool = dev.server_pool
-    assert pool.scale_target
-    args = AutoscalingArgs(
-        pool=pool,
-        target=replace(pool.scale_target, servers_min=0),
-        scaling=dev.config.experiment.scaling,
-        envoy_pattern="sonic-demo-envoy-.+",
-        prometheus_url=f"http://{PROMETHEUS}.{dev.namespace}.svc.cluster.local:9090",
-    )
+    args = _args(dev)
     before = dev.get("scaledobject", dev.deployment)["spec"]
-    changed = scaled_object_spec(args)
+    changed = scaled_object_spec(replace(args, target=replace(args.target, servers_min=0)))
     try:
         _patch(dev, changed)
         yield

@@ -25,7 +25,8 @@ All series with the suffix `1h` say how much there was in the hour before; their
 from collections.abc import Iterator
 
 from components.monitoring.rules.facts import RuleFacts
-from components.monitoring.rules.rule import Rule, record, selector, servers
+from components.monitoring.rules.rule import Rule, record, selector
+from components.queries import servers
 from components.server_pool import ServerPool
 
 INTERVAL_SECONDS = 60

@@ -22,7 +22,8 @@ from collections.abc import Iterator
 from components import queries
 from components.envoy.cluster import CLUSTER
 from components.monitoring.rules.facts import RuleFacts
-from components.monitoring.rules.rule import Rule, envoys, record, servers
+from components.monitoring.rules.rule import Rule, envoys, record
+from components.queries import servers
 from components.server_pool import ServerPool
 
 INTERVAL_SECONDS = 15
@@ -39,32 +40,16 @@ def _of_models(facts: RuleFacts, pool: ServerPool) -> Iterator[Rule]:
         return record(f"model:sonic_{name}", expression, **facts.labels(pool))
 
     def rate(counter: str, *further: str) -> str:
-        return _rate(pool, counter, "1m", *further)
+        return queries.rate(counter, pool, "1m", *further)
 
     def per_request(microseconds: str) -> str:
         return f"sum by (model) ({microseconds}) / (sum by (model) ({rate('request_success')}) > 0) / 1e6"
 
-    requests = _rate(pool, "request_success", "5m")
-    yield of_model("service_seconds:rate5m", f"sum by (model) ({_executing(pool)}) / sum by (model) ({requests} > 0)")
+    yield of_model("service_seconds:rate5m", queries.service_seconds(pool, "5m"))
     yield of_model("requests:rate1m", f"sum by (model) ({rate('request_success')})")
     yield of_model("failed_requests:rate1m", f"sum by (model, reason) ({rate('request_failure', 'reason')})")
     yield of_model("queue_seconds:rate1m", per_request(rate("queue_duration_us")))
-    yield of_model("compute_seconds:rate1m", per_request(_computing(pool, "1m")))
-
-
-def _executing(pool: ServerPool) -> str:
-    """Return the executions in progress by pod, model and version, on average over five minutes."""
-    requests, executions = (_rate(pool, counter, "5m") for counter in ("request_success", "exec_count"))
-    return f"({_computing(pool, '5m')}) * {executions} / ({requests} > 0) / 1e6"
-
-
-def _computing(pool: ServerPool, window: str) -> str:
-    return " + ".join(_rate(pool, f"compute_{part}_duration_us", window) for part in ("input", "infer", "output"))
-
-
-def _rate(pool: ServerPool, counter: str, window: str, *further: str) -> str:
-    labels = ", ".join(("pod", "model", "version", *further))
-    return f"max by ({labels}) (rate(nv_inference_{counter}{servers(pool)}[{window}]))"
+    yield of_model("compute_seconds:rate1m", per_request(queries.computing(pool, "1m")))
 
 
 def _of_pool(facts: RuleFacts, pool: ServerPool) -> Iterator[Rule]:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from components.monitoring.rules import rule
 from components.monitoring.rules.facts import RuleFacts
-from components.monitoring.rules.rule import Rule, servers
+from components.monitoring.rules.rule import Rule
+from components.queries import servers
 from components.server_pool import ServerPool
 
 _FAILURES_MIN = 5

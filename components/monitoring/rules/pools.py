@@ -9,7 +9,8 @@ from components.monitoring.rules import rule
 from components.monitoring.rules.facts import RuleFacts, may_be_empty
 from components.monitoring.rules.load import endpoint_health
 from components.monitoring.rules.proxy import most_healthy
-from components.monitoring.rules.rule import Rule, envoys, selector, servers
+from components.monitoring.rules.rule import Rule, envoys, selector
+from components.queries import servers
 from components.server_pool import ServerPool
 
 _HEALTH_SECONDS = 120

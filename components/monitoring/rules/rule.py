@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from components import queries
 from components.monitoring.rules.facts import RuleFacts
-from components.server_pool import ServerPool
 
 RUNBOOK = "docs/runbook.md"
 
@@ -48,18 +48,10 @@ def alert(
 
 def selector(**labels: str) -> str:
     """Return a selector of the series with these labels."""
-    return _braced(*(f'{name}="{value}"' for name, value in labels.items()))
-
-
-def servers(pool: ServerPool, *matchers: str) -> str:
-    """Return the selector of the series of a pool's servers, by the labels that `components.queries` names."""
-    return _braced(f'namespace="{pool.metrics.namespace}"', f'pod=~"{pool.pod_pattern}"', *matchers)
+    matchers = ",".join(f'{name}="{value}"' for name, value in labels.items())
+    return f"{{{matchers}}}"
 
 
 def envoys(facts: RuleFacts, *matchers: str) -> str:
     """Return the selector of the series of the stack's Envoys."""
-    return _braced(f'namespace="{facts.namespace}"', f'pod=~"{facts.envoy_pattern}"', *matchers)
-
-
-def _braced(*matchers: str) -> str:
-    return f"{{{','.join(matchers)}}}"
+    return queries.pods(facts.namespace, facts.envoy_pattern, *matchers)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from components.monitoring.rules import rule
 from components.monitoring.rules.facts import RuleFacts
-from components.monitoring.rules.rule import Rule, selector, servers
+from components.monitoring.rules.rule import Rule, selector
+from components.queries import servers
 from components.server_pool import Queue, ServerPool
 
 
