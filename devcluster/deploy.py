@@ -18,6 +18,7 @@ from devcluster.supervisor import log_of
 from devcluster.toolchain import Toolchain
 from devcluster.toolchain.process import run_logged
 from devcluster.wait import wait_while
+from stacks.resolve import resolve
 
 STACK = "dev"
 DEPLOY_STEPS = 3
@@ -41,6 +42,25 @@ def deploy(toolchain: Toolchain, progress: Progress) -> None:
         pulumi.run("stack", "select", "--create", STACK)
         pulumi.recover(kubectl)
         pulumi.run("up", "--yes", "--skip-preview", WITHOUT_DOTS, f"--stack={STACK}")
+        # An update without a change waits for nothing, and the pods of a restarted cluster are new.
+        namespace = resolve(STACK).config.namespace
+        wait_while(
+            lambda: _missing_pods(kubectl, namespace),
+            timeout_seconds=SERVERS_TIMEOUT_SECONDS,
+            interval_seconds=1,
+            waiting=progress.waiting,
+            hint=f"`make shell`, then `python -m stacks why {STACK}` says why",
+        )
+
+
+def _missing_pods(kubectl: Kubectl, namespace: str) -> str:
+    """Return a sentence on a Deployment without all its pods; empty if there is none."""
+    for deployment in kubectl.get("deployments", f"--namespace={namespace}")["items"]:
+        name, wanted = deployment["metadata"]["name"], deployment["spec"]["replicas"]
+        available = deployment.get("status", {}).get("availableReplicas", 0)
+        if available < wanted:
+            return f"the pods of {namespace}/{name}: {available} of {wanted} are available"
+    return ""
 
 
 def wait_for_servers(toolchain: Toolchain, progress: Progress) -> None:
