@@ -1,6 +1,7 @@
 """Keys that are not known where they are: misspelt, of another kind, or of another place (`elsewhere`)."""
 
 from stacks.errors import Advice, Edit, Problem, Remove, Write, near
+from stacks.foreign_keys import FOREIGN_KEYS
 from stacks.key_guesses import has_words_of, nested_key, sibling_keys
 from stacks.origin import KeyPath, Origin, dotted
 from stacks.problems.elsewhere import AT_TOP, elsewhere, is_of_the_other_part
@@ -15,7 +16,8 @@ def unknown_key(stack: Written, path: KeyPath) -> Problem:
     origin, kind = stack.tree.nearest_origin(path), stack.kind_origin(path)
     if kind and not origin.by_override:
         return _key_under_another_kind(stack, path, kind, origin)
-    sibling = None if is_of_the_other_part(stack, path) else _sibling(stack, path, origin)
+    named_elsewhere = is_of_the_other_part(stack, path) or (len(path) == AT_TOP and path[-1] in FOREIGN_KEYS)
+    sibling = None if named_elsewhere else _sibling(stack, path, origin)
     advice = _wrapped(stack, path, origin) or sibling or elsewhere(stack, path, origin)
     sentence = f"{dotted(path)}: found the key `{path[-1]}`, which is not known here: {advice.words}"
     return Problem(origin.place, sentence, advice.edits)

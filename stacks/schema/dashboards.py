@@ -54,7 +54,7 @@ class _GrafanaSize(Model):
 
     kind: Literal["grafana"]
     """A Grafana of the stack's own, which shows nothing without a login."""
-    password_secret: SecretName
+    password_secret: Annotated[SecretName, Field(examples=["grafana-password"])]
     """Pulumi secret with the password of its user `admin`."""
     ingress: GrafanaIngress | None = None
     """Way of people to it; by default `kubectl port-forward` alone."""

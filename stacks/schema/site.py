@@ -184,7 +184,7 @@ class SecretHeader(Model):
 
     name: HeaderName
     """Name of the header, such as `X-Scope-OrgID`, or `Authorization` for a value `Basic …`."""
-    value_secret: SecretName
+    value_secret: Annotated[SecretName, Field(examples=["prometheus-header"])]
     """Pulumi secret with the whole value."""
 
 

@@ -110,7 +110,7 @@ class SshTunnel(_TunnelPods):
     pods take ports from it, and nothing else."""
     public_key: SshPublicKey
     """Its public key, which the tunnel pods take."""
-    host_key_secret: SecretName
+    host_key_secret: Annotated[SecretName, Field(examples=["tunnel-host-key"])]
     """Name of the Pulumi secret with the private host key of the tunnel pods: the text of an OpenSSH ed25519 key."""
     host_public_key: SshPublicKey
     """Its public key, for the known hosts of the jobs."""
