@@ -17,6 +17,8 @@ FOREIGN_KEYS: Mapping[str, tuple[str, ...]] = {
     "serverLoadThreshold": ("experiment.scaling.queue_target_ms", "experiment.scaling.threshold"),
     "serverAdmissionThreshold": ("experiment.admission.queue_refuse_new_jobs_ms",),
     "serverLoadMetric": ("experiment.scaling.query",),
+    "scaleFromZero.enabled": ("experiment.scaling.servers_min", "site.keda.scale_to_zero"),
+    "scaleFromZero.readyTimeoutSeconds": (),
     "scaleFromZero.holdMinReplicasSeconds": ("experiment.scaling.scale_down_wait_seconds",),
     "scaleFromZero": ("experiment.scaling.servers_min", "site.keda.scale_to_zero"),
     "triton.replicas": ("experiment.scaling.servers_min",),

@@ -132,6 +132,8 @@ class Schema:
                 return [self.example(node["items"])]
             case "object":
                 properties = node.get("properties", {})
+                if names := node.get("propertyNames", {}).get("examples"):
+                    return {names[0]: self.example(node["additionalProperties"])}
                 return {key: self.example(properties[key]) for key in node.get("required", [])}
             case _:
                 return "text" if node.get("minLength") else ""

@@ -18,7 +18,9 @@ def unknown_key(stack: Written, path: KeyPath) -> Problem:
         return _key_under_another_kind(stack, path, kind, origin)
     named_elsewhere = is_of_the_other_part(stack, path) or (len(path) == AT_TOP and path[-1] in FOREIGN_KEYS)
     sibling = None if named_elsewhere else _sibling(stack, path, origin)
-    advice = _wrapped(stack, path, origin) or sibling or elsewhere(stack, path, origin)
+    advice = (
+        _wrapped(stack, path, origin) or _kind_as_key(stack, path, origin) or sibling or elsewhere(stack, path, origin)
+    )
     sentence = f"{dotted(path)}: found the key `{path[-1]}`, which is not known here: {advice.words}"
     return Problem(origin.place, sentence, advice.edits)
 
@@ -50,6 +52,24 @@ def _wrapped(stack: Written, path: KeyPath, origin: Origin) -> Advice | None:
     writes = (Write(file, (*at[:-1], key), each) for key, each in value.items())
     edits: tuple[Edit, ...] = (Remove(file, at), *writes)
     return Advice("take this line out, and move those below it to its column", edits)
+
+
+def _kind_as_key(stack: Written, path: KeyPath, origin: Origin) -> Advice | None:
+    """Return the key of which an unknown one is a `kind`: `nfs: {…}` is a `volume`."""
+    kind, value = str(path[-1]).replace("_", "-").lower(), stack.tree.value_at(path)
+    mapping, (file, at) = stack.schema.at(path[:-1], stack.tree.value), stack.location(path, origin)
+    for name in stack.schema.keys(mapping):
+        if not isinstance(value, dict) or kind not in stack.schema.kinds(mapping["properties"][name]):
+            continue
+        moved = {"kind": kind, **value}
+        edits = (Remove(file, at), Write(file, (*at[:-1], name), moved))
+        there = stack.tree.origins.get((*path[:-1], name))
+        free = there is None or origin.by_override != there.by_override
+        if free and stack.accepts(
+            (*path[:-1], name), *edits, below=False
+        ):  # it may lack keys that the next check names
+            return Advice(f"write it as `{name}: {written(moved)}`", edits)
+    return None
 
 
 def _sibling(stack: Written, path: KeyPath, origin: Origin) -> Advice | None:

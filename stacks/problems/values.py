@@ -57,6 +57,8 @@ def _value_advice(stack: Written, path: KeyPath, node: Node, value: Json, origin
         *filled, last = (f"{{{each}}}" for each in placeholders_at(path[1:]))
         return Advice(f"write the text itself, for only {', '.join(filled)} and {last} are filled in")
     file, at = stack.location(path, origin)
+    if (advice := _several(stack, path, value, origin)) is not None:
+        return advice
     raw = template if isinstance(template, str) else stack.raw(path, value)
     guesses = [
         *suggestions(stack.schema, node, template, raw, str(path[-1])),
@@ -64,7 +66,8 @@ def _value_advice(stack: Written, path: KeyPath, node: Node, value: Json, origin
     ]
     options = [Write(file, at, meant) for meant in guesses]
     accepted = next((edit for edit in options if stack.accepts(path, edit)), None)
-    if accepted is None:  # a mapping may lack keys that the next check names
+    if accepted is None and "propertyNames" not in stack.schema.resolved(node):
+        # A mapping may lack keys that the next check names.
         mappings = (edit for edit in options if isinstance(edit.value, dict) and edit.value)
         accepted = next((edit for edit in mappings if stack.accepts(path, edit, below=False)), None)
     if accepted is not None:
@@ -77,6 +80,18 @@ def _value_advice(stack: Written, path: KeyPath, node: Node, value: Json, origin
     if origin.by_override and value is None and stack.accepts(path, edit):
         return Advice("take it out of the override", (edit,))
     return None
+
+
+def _several(stack: Written, path: KeyPath, value: Json, origin: Origin) -> Advice | None:
+    """Return the way out of a list in place of the first of several mappings, such as `exposure`."""
+    further = f"further_{path[-1]}s"
+    if not (isinstance(value, list) and len(value) > 1) or further not in stack.schema.keys(
+        stack.schema.at(path[:-1], stack.tree.value)
+    ):
+        return None
+    file, at = stack.location(path, origin)
+    edits = (Write(file, at, value[0]), Write(file, (*at[:-1], further), value[1:]))
+    return Advice(f"write its first item here, and the others as the list `{further}`", edits)
 
 
 def _without(stack: Written, path: KeyPath, origin: Origin) -> Advice:
