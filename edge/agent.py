@@ -14,9 +14,11 @@ from components.triton.slurm_pod import flags, settling_seconds
 from components.triton.slurm_pool import start_seconds
 from components.virtual_node.agent import settings
 from components.virtual_node.slurm_side import CERTIFICATE_FOLDER
-from edge.units import FOLDER, unit
+from edge.units import FOLDER, USER, unit
 from stacks.schema import StackConfig
 from stacks.schema.pools import InterLinkPool
+from stacks.schema.site import Site
+from stacks.schema.slurm_rules import users_of_jobs
 from stacks.schema.url import endpoint
 from stacks.schema.virtual_nodes import VirtualNode
 
@@ -25,12 +27,21 @@ SETTINGS_FILE = "agent.json"
 UNIT = "sonic-slurm-agent.service"
 
 
-def agent_files(configs: Sequence[StackConfig], node: VirtualNode) -> dict[str, str]:
+def user_of_agent(site: Site, node: VirtualNode) -> str:
+    """Return the user whose jobs the agent ends: Slurm lets nobody but root end those of several."""
+    users = users_of_jobs(site, node)
+    if users <= {None}:
+        return USER
+    return str(*users) if len(users) == 1 else "root"
+
+
+def agent_files(configs: Sequence[StackConfig], node: VirtualNode, *, user: str) -> dict[str, str]:
     """Return the files by their paths in the edge's folder.
 
     Args:
         configs: all stacks of the site.
         node: the virtual node.
+        user: user of the agent, by name or number.
     """
     pools = tuple(pool for config in configs for pool in _pools(config, node))
     made = settings.Settings(
@@ -50,6 +61,7 @@ def agent_files(configs: Sequence[StackConfig], node: VirtualNode) -> dict[str, 
         UNIT: unit(
             f"forecasts of {node.slurm.cluster}'s queue, and what it and Kubernetes differ on",
             command=f"/usr/bin/python3 -m {PACKAGE} {FOLDER}/{SETTINGS_FILE}",
+            user=user,
             further=f"\nWorkingDirectory={FOLDER}",
         ),
         **{f"{PACKAGE}/{module.name}": module.read_text() for module in modules},

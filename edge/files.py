@@ -8,10 +8,11 @@ import yaml
 from components.images import mirrored
 from components.virtual_node import VirtualNodeImages
 from components.virtual_node.slurm_side import INTERLINK_FILE, SLURM_FILE, interlink_config, scripts, slurm_config
-from edge.agent import agent_files
+from edge.agent import agent_files, user_of_agent
 from edge.chart import chart_values, scripts_config_map
 from edge.units import FOLDER, units
 from stacks.schema import StackConfig
+from stacks.schema.slurm_rules import submits_for_others
 from stacks.schema.virtual_nodes import HttpsApi, SocketApi, VirtualNode
 
 
@@ -34,10 +35,10 @@ def edge_files(config: StackConfig, node: VirtualNode, stacks: Sequence[StackCon
         node: the virtual node.
         stacks: all stacks of the site, whose jobs the agent looks after.
     """
-    files = agent_files(stacks, node)
+    files = agent_files(stacks, node, user=user_of_agent(config.site, node))
     if isinstance(node.api, HttpsApi):
         files |= {INTERLINK_FILE: _yaml(interlink_config(node)), SLURM_FILE: _yaml(slurm_config(node, folder=FOLDER))}
-        files |= {**scripts(node), **units(node)}
+        files |= {**scripts(node), **units(node, for_others=submits_for_others(config.site, node))}
     if not node.deployed:
         mirrors = config.site.images.mirrors
         plugin = mirrored(node.api.plugin_image, mirrors) if isinstance(node.api, SocketApi) else None

@@ -172,14 +172,18 @@ class Demand:
     def counted_workloads(self) -> Sequence[Workload]:
         """What the limits of its own namespace count: its Deployments there, and the tunnel pods of its jobs, which
         interLink makes there."""
+        return [*self.own_workloads, *(pods for pods, _ in self.tunnels)]
+
+    @cached_property
+    def tunnels(self) -> Sequence[tuple[Workload, VirtualNode]]:
+        """The tunnel pods of each pool of jobs, and its virtual node."""
         site = self.config.site
         nodes = {pool.name: pool.virtual_node for pool in site.pools if isinstance(pool, InterLinkPool)}
-        tunnels = [
-            _tunnels(workload, site.virtual_node(nodes[workload.pool]))
+        return [
+            (_tunnels(workload, site.virtual_node(nodes[workload.pool])), site.virtual_node(nodes[workload.pool]))
             for workload in self.own_workloads
             if workload.pool in nodes
         ]
-        return [*self.own_workloads, *tunnels]
 
     @property
     def other_namespaces(self) -> Sequence[str]:

@@ -4,10 +4,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from access.cluster import LIMIT_RANGES, PODS, QUOTAS, ClusterView, Object, Resource, is_missing
+from access.cluster import (
+    DEPLOYMENTS,
+    INGRESSES,
+    LIMIT_RANGES,
+    PODS,
+    QUOTAS,
+    SERVICES,
+    ClusterView,
+    Object,
+    Resource,
+    is_missing,
+)
 from fit.demand import Demand, Manifest, amounts_of, stated
 from fit.quantity import Amounts, quantity, summed, written
 from fit.row import Finding, misfit, ok
+from stacks.schema.virtual_nodes import WstunnelTunnel
 
 _SCOPES_WITHOUT_OUR_PODS = frozenset({"BestEffort", "Terminating"})
 """Every container has limits, and no pod has activeDeadlineSeconds."""
@@ -21,7 +33,8 @@ def quotas(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     if not found:
         return
     own = _used_by_pods(cluster.list(PODS, demand.namespace, f"app.kubernetes.io/instance={demand.config.name}"))
-    wanted = {**_wanted_by_pods(demand), **_wanted_by_objects(demand, cluster)}
+    objects = [*_objects(demand, cluster), *_objects_of_tunnels(demand, cluster)]
+    wanted = {**_wanted_by_pods(demand), **summed(objects)}
     short = [finding for quota in found for finding in _short(quota, wanted, own, demand)]
     yield from short
     if not short:
@@ -87,16 +100,27 @@ def _used_by_pods(pods: Sequence[Object]) -> Amounts:
     return summed(chain.from_iterable(_keys_of_a_quota(pod["spec"]) for pod in running))
 
 
-def _wanted_by_objects(demand: Demand, cluster: ClusterView) -> Amounts:
+def _objects(demand: Demand, cluster: ClusterView) -> Iterator[tuple[str, Any]]:
     """Count the objects that do not exist yet."""
-    return summed(
-        each
-        for manifest in demand.manifests
-        if manifest["metadata"].get("namespace") == demand.namespace
-        for resource in [_resource(manifest, cluster)]
-        if resource and cluster.get(resource, manifest["metadata"]["name"], demand.namespace) is None
-        for each in _counted(manifest, resource)
-    )
+    for manifest in demand.manifests:
+        if manifest["metadata"].get("namespace") == demand.namespace:
+            resource = _resource(manifest, cluster)
+            if resource and cluster.get(resource, manifest["metadata"]["name"], demand.namespace) is None:
+                yield from _counted(manifest, resource)
+
+
+def _objects_of_tunnels(demand: Demand, cluster: ClusterView) -> Iterator[tuple[str, Any]]:
+    """Count what interLink makes for each job and has not made yet: a Deployment, a Service, and an Ingress where the
+    tunnels come through one. A refused tunnel leaves its pod Pending for ever."""
+    made: dict[Resource, int] = {}
+    for pods, node in demand.tunnels:
+        ingress = [INGRESSES] if isinstance(node.tunnel, WstunnelTunnel) else []
+        for resource in (DEPLOYMENTS, SERVICES, *ingress):
+            made[resource] = made.get(resource, 0) + pods.pods_max + pods.surge
+    labels = f"app.kubernetes.io/instance={demand.config.name},app.kubernetes.io/managed-by=interlink"
+    for resource, number in made.items():
+        missing = max(0, number - len(cluster.list(resource, demand.namespace, labels)))
+        yield from ((f"count/{resource}", missing), (resource.plural, missing))
 
 
 def _resource(manifest: Manifest, cluster: ClusterView) -> Resource | None:

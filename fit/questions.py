@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from access.cluster import ClusterError, ClusterView
-from fit import entrance, limits, namespace, nodes, objects, platform, references, storage, virtual_nodes
+from fit import entrance, interlink, limits, namespace, nodes, objects, platform, references, storage, virtual_nodes
 from fit.concurrency import in_parallel
 from fit.demand import Demand
 from fit.row import Question, Row, unknown
@@ -22,6 +22,8 @@ QUESTIONS = (
     Question("LimitRange", "the limits of the namespace for each container", limits.limit_ranges),
     Question("nodes", "how many pods the nodes hold, by labels, taints and GPUs", nodes.capacity),
     Question("virtual nodes", "whether interLink answers them, and what they offer", virtual_nodes.virtual_nodes),
+    Question("interLink", "whether its chart has what the stack's jobs need of it", interlink.virtual_kubelets),
+    Question("Services", "whether Services of others select servers in jobs", interlink.other_services),
     Question("labelled nodes", "whether the nodes that the stack labels exist", references.labelled_nodes),
     Question("claim", "whether the claims with models exist, and their access modes", storage.claims),
     Question("StorageClass", "the classes of new claims, and their drivers", storage.storage_classes),

@@ -12,7 +12,9 @@ _BUILT_HERE = "localhost/"
 
 
 def remarks(resolved: Resolved) -> Iterator[Problem]:
-    """Yield a remark for each image that is named without registry or digest."""
+    """Yield a remark for each image that is named without registry or digest, and each virtual node without an
+    agent."""
+    yield from _nodes_without_agent(resolved)
     images = resolved.config.site.images
     named: dict[KeyPath, str | None] = {
         ("experiment", "server", "image"): resolved.config.experiment.server.image,
@@ -38,6 +40,19 @@ def remarks(resolved: Resolved) -> Iterator[Problem]:
                 place,
                 f"{thing}: its owner can move a tag, and two nodes then run two images under one name: write the "
                 f"digest behind it, which `docker buildx imagetools inspect {whole}` prints",
+            )
+
+
+def _nodes_without_agent(resolved: Resolved) -> Iterator[Problem]:
+    """interLink leaves jobs without pods, pods without jobs, and tunnels without either (traps 7, 8, 13 and 21, N3, N8,
+    N13): a job that failed at its creation was found in the queue by its name alone."""
+    for index, node in enumerate(resolved.config.site.virtual_nodes):
+        path: KeyPath = ("site", "virtual_nodes", index)
+        if node.agent is None:
+            yield Problem(
+                resolved.tree.nearest_origin(path).place,
+                f"{dotted(path)} has no `agent`: nobody is told of jobs without pods, or of a queue that refuses jobs: "
+                "install the agent (docs/install-edge.md, steps 8 and 9) and write its address",
             )
 
 

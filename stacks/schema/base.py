@@ -53,7 +53,7 @@ class Model(BaseModel):
         """Yield each item that a list has twice, but for lists of which another rule is broken."""
         for name, field in type(self).model_fields.items():
             items = getattr(self, name)
-            if not isinstance(items, tuple) or name in told or _WORDS in field.metadata:
+            if not isinstance(items, tuple) or name in told or WORDS in field.metadata:
                 continue
             for index, item in enumerate(items):
                 if (first := items.index(item)) < index:
@@ -64,7 +64,7 @@ class Model(BaseModel):
                     )
 
 
-_WORDS = "words of a command line"
+WORDS = "words of a command line"
 """Metadata of a list whose items are words, and may repeat."""
 
 
@@ -403,5 +403,5 @@ Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 """Text that is not empty."""
 
-Words = Annotated[tuple[Text, ...], Field(min_length=1), _WORDS]
+Words = Annotated[tuple[Text, ...], Field(min_length=1), WORDS]
 """Words of a command line, of which one may occur twice."""

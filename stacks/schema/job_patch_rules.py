@@ -26,6 +26,8 @@ class Misread(Protected):
 
 
 _LEFT_OUT = "leave it out"
+_NO_NODE = "its only place is the pool's virtual node"
+_NO_CLASS = "a job has none"
 _LINK = "the tunnel of each job depends on it"
 _ONE_SERVER = "the script of a job starts and drains one server, beside which the plugin runs it without a drain"
 _DROPPED = "the plugin mounts no claim, and drops all binds of a container that has one"
@@ -50,9 +52,37 @@ MISREAD: tuple[Misread, ...] = (
         Misread(path=(*_METADATA, f"{prefix}/*"), reason=_LINK, way_out=_LEFT_OUT)
         for prefix in ("interlink.eu", "interlink.virtual-kubelet.io", "sonic.fastmachinelearning.org")
     ),
+    Misread(
+        path=(*_POD, "nodeSelector"), reason=_NO_NODE, way_out="write site.pools[].virtual_node or slurm.constraint"
+    ),
+    Misread(
+        path=(*_POD, "affinity", "nodeAffinity"),
+        reason=_NO_NODE,
+        way_out="write site.pools[].virtual_node or slurm.constraint",
+    ),
+    Misread(
+        path=(*_POD, "tolerations"),
+        reason="a pod that is evicted while interLink is away leaves its job, which keeps its GPU",
+        way_out=_LEFT_OUT,
+    ),
+    Misread(path=(*_POD, "runtimeClassName"), reason=_NO_CLASS, way_out=_LEFT_OUT),
+    Misread(path=(*_POD, "priorityClassName"), reason=_NO_CLASS, way_out="write site.pools[].slurm.qos"),
+    Misread(
+        path=(*_POD, "terminationGracePeriodSeconds"),
+        reason="the job is cancelled at once, and only its pod would stay",
+        way_out="write experiment.traffic.shutdown_seconds",
+    ),
     Misread(path=(*_POD, "volumes"), reason=_DROPPED, way_out="write site.pools[].binds"),
     Misread(path=(*_CONTAINERS, _TRITON, "volumeMounts"), reason=_DROPPED, way_out="write site.pools[].binds"),
     Misread(path=(*_POD, "initContainers"), reason=_ONE_SERVER, way_out=_LEFT_OUT),
+    *(
+        Misread(
+            path=(*_CONTAINERS, _TRITON, "env", variable),
+            reason="each job has its own, without which two servers on one host would take each other's port or GPU",
+            way_out=_LEFT_OUT,
+        )
+        for variable in ("SONIC_*", "SLURM_*", "APPTAINER*", "SINGULARITY*", "*_VISIBLE_DEVICES")
+    ),
     Misread(
         path=(*_CONTAINERS, _TRITON, "env", "*", "valueFrom"),
         reason="the plugin writes the value into a file of the job's folder",
@@ -78,7 +108,19 @@ MISREAD: tuple[Misread, ...] = (
         way_out=_LEFT_OUT,
     ),
 )
-"""Fields that mean something else for a job, or nothing."""
+"""Fields that mean something else for a job, or nothing. Where a key of pods alone promises one, this counts for a pool
+of jobs."""
+
+
+def only_jobs(target: str, *, job_pools: Sequence[str], node_pools: Sequence[str]) -> bool:
+    """Return True if a target is servers in Slurm jobs and no others."""
+    _, component, *pools = target.split("/")
+    return component == _TRITON and bool(job_pools) and not set(pools or node_pools) & set(node_pools)
+
+
+def is_misread(target: str, leaf: Leaf) -> bool:
+    """Return True if a job would misread a field of a patch."""
+    return _misread(target.partition("/")[0], leaf) is not None
 
 
 def broken_job_patches(
@@ -97,9 +139,10 @@ def broken_job_patches(
         if component != _TRITON or not job_pools or (pools and pools[0] not in job_pools):
             continue
         nodes = [f"`{kind}/{_TRITON}/{name}`" for name in node_pools if not pools]
+        alone = only_jobs(target, job_pools=job_pools, node_pools=node_pools)
         for leaf in _fields(patch):
             misread = _misread(kind, leaf)
-            if misread is not None:
+            if misread is not None and (alone or not _promised(kind, leaf)):
                 ways = [misread.way_out, *(["name a pool of nodes alone, as " + nodes[0]] if nodes else [])]
                 yield BrokenRule(
                     f"{key}.{target} changes `{'.'.join(leaf.path)}` of servers in Slurm jobs, and {misread.reason}: "
@@ -115,9 +158,11 @@ def _fields(patch: Patch) -> list[Leaf]:
         return []
 
 
+def _promised(kind: str, leaf: Leaf) -> bool:
+    return any(each.touched_by(kind, _TRITON, leaf.path) for each in PROTECTED)
+
+
 def _misread(kind: str, leaf: Leaf) -> Misread | None:
-    if any(each.touched_by(kind, _TRITON, leaf.path) for each in PROTECTED):
-        return None
     if leaf.path[:4] == _CONTAINERS and leaf.path[4:5] not in ((), (_TRITON,)):
         return Misread(path=leaf.path, reason=_ONE_SERVER, way_out=_LEFT_OUT)
     return next((each for each in MISREAD if each.touched_by(kind, _TRITON, leaf.path)), None)

@@ -246,7 +246,12 @@ PATCHABLE = (
 
 
 def broken_patches(
-    patches: Mapping[str, Patch], *, key: str, objects: Sequence[str], pod_security: str
+    patches: Mapping[str, Patch],
+    *,
+    key: str,
+    objects: Sequence[str],
+    pod_security: str,
+    told: Callable[[str, Leaf], bool] = lambda target, leaf: False,  # noqa: ARG005
 ) -> Iterator[BrokenRule]:
     """Yield what is wrong with the patches of one file.
 
@@ -255,6 +260,7 @@ def broken_patches(
         key: path of the patches, such as `site.patches`.
         objects: targets that the stack has.
         pod_security: Pod Security Standard of the site.
+        told: tells whether another rule says of a target's field that a key promises it.
     """
     for target, patch in patches.items():
         if target not in objects:
@@ -274,6 +280,8 @@ def broken_patches(
             place = ".".join([key, target, *(str(step) for step in leaf.written)])
             field = ".".join(leaf.path)
             protected = next((each for each in PROTECTED if each.touched_by(kind, component, leaf.path)), None)
+            if protected is not None and told(target, leaf):
+                continue
             if protected is not None:
                 yield BrokenRule(
                     f"{key}.{target} changes `{field}`, which another key promises: {protected.way_out}", (place,)

@@ -69,7 +69,8 @@ def leaves(patch: Any, path: tuple[str, ...] = (), written: KeyPath = ()) -> Ite
                     msg = f"{'.'.join(path)}[{index}] has no `{key}`, by which items of this list merge: add it"
                     raise ValueError(msg)
                 rest = {field: value for field, value in item.items() if field != key}
-                yield from leaves(rest, (*path, str(item[key])), (*written, index))
+                # An item of a name alone is a field too, such as a port.
+                yield from leaves(rest or item, (*path, str(item[key])), (*written, index))
         case _:
             yield Leaf(path, patch, written)
 

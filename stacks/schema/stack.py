@@ -14,9 +14,10 @@ from stacks.schema.controllers import CONTROLLERS
 from stacks.schema.dashboards import GrafanaDashboards
 from stacks.schema.experiment import CvmfsRepository, Experiment, S3Repository, VolumeRepository
 from stacks.schema.exposure import Exposure, GatewayExposure, IngressExposure, WayIn, default_service_name
-from stacks.schema.job_patch_rules import broken_job_patches
+from stacks.schema.job_patch_rules import broken_job_patches, is_misread, only_jobs
 from stacks.schema.model_control import broken_flags
 from stacks.schema.patch_rules import broken_patches
+from stacks.schema.patches import Leaf
 from stacks.schema.pools import InterLinkPool, KubernetesPool, Pool
 from stacks.schema.scaling_rules import broken_scaling_rules
 from stacks.schema.site import (
@@ -324,8 +325,12 @@ class StackConfig(Model):
         pools = [share.pool for share in self.pool_shares]
         jobs = [pool.name for pool in pools if isinstance(pool, InterLinkPool)]
         nodes = [pool.name for pool in pools if not isinstance(pool, InterLinkPool)]
+
+        def told(target: str, leaf: Leaf) -> bool:
+            return only_jobs(target, job_pools=jobs, node_pools=nodes) and is_misread(target, leaf)
+
         for key, part in (("site.patches", self.site), ("experiment.patches", self.experiment)):
-            yield from broken_patches(part.patches, key=key, objects=objects, pod_security=level)
+            yield from broken_patches(part.patches, key=key, objects=objects, pod_security=level, told=told)
             yield from broken_job_patches(part.patches, key=key, job_pools=jobs, node_pools=nodes)
 
     def _broken_data(self) -> Iterator[BrokenRule]:

@@ -27,6 +27,7 @@ from stacks.schema.base import (
     Words,
     twice,
 )
+from stacks.schema.runtime_options import RuntimeOptions
 from stacks.schema.url import HttpsUrl, endpoint
 
 _FREE_PORT_MIN = 1024
@@ -165,7 +166,7 @@ class SlurmCluster(Model):
     path."""
     runtime_path: AbsolutePath = "/usr/bin/apptainer"
     """apptainer or singularity, on the compute nodes."""
-    runtime_options: Words = ("--nv", "--no-eval", "--containall")
+    runtime_options: RuntimeOptions = ("--nv", "--no-eval", "--containall")
     """Options before those of a pool."""
     commands_folder: AbsolutePath = "/usr/bin"
     """Folder of sbatch, squeue, scancel and sinfo, where the plugin runs."""

@@ -1,6 +1,7 @@
 """`python -m stacks fit`, against a stand-in for a cluster: a stack that fits, and each way not to."""
 
 import json
+import re
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -115,16 +116,27 @@ def test_a_virtual_node_is_connected_and_offers_its_whole_capacity(node: dict[st
     assert all(told in misfit for misfit in misfits if told)
 
 
+NAMESPACE = {"kind": "Namespace", "metadata": {"name": "jobs", "labels": {"app.kubernetes.io/instance": "slurm"}}}
+
+
 def test_limits_count_the_tunnel_pod_of_each_job() -> None:
-    namespace = {"kind": "Namespace", "metadata": {"name": "jobs", "labels": {"app.kubernetes.io/instance": "slurm"}}}
     place = {"name": "small", "namespace": "jobs"}
     quota = {"kind": "ResourceQuota", "metadata": place, "spec": {"hard": {"pods": "6"}}}
     limits = [{"type": "Container", "max": {"cpu": "50m"}}]
-    (pods,) = [each for each in failing(rows_of_jobs(namespace, quota)) if each.startswith("quota")]
+    (pods,) = [each for each in failing(rows_of_jobs(NAMESPACE, quota)) if each.startswith("quota")]
     assert "leaves pods 6 of 6, and the stack needs 8 at 7 pods and 1 more in a rollout" in pods
-    found = failing(rows_of_jobs(namespace, {"kind": "LimitRange", "metadata": place, "spec": {"limits": limits}}))
+    found = failing(rows_of_jobs(NAMESPACE, {"kind": "LimitRange", "metadata": place, "spec": {"limits": limits}}))
     (tunnel,) = [each for each in found if "container tunnel of the tunnels of sonic-slurm-triton-t4" in each]
     assert "change site.virtual_nodes[].tunnel.cpu_cores" in tunnel
+
+
+def test_limits_count_the_objects_of_each_tunnel_that_interlink_has_not_made() -> None:
+    labels = {"app.kubernetes.io/instance": "sonic-slurm", "app.kubernetes.io/managed-by": "interlink"}
+    made = {"kind": "Service", "metadata": {"name": "wstunnel-a", "namespace": "jobs", "labels": labels}, "spec": {}}
+    hard = {"count/deployments.apps": "4", "services": "4", "count/ingresses.networking.k8s.io": "0"}
+    quota = {"kind": "ResourceQuota", "metadata": {"name": "small", "namespace": "jobs"}, "spec": {"hard": hard}}
+    found = [row for row in failing(rows_of_jobs(NAMESPACE, quota, made)) if row.startswith("quota")]
+    assert re.findall(r"leaves (\S+) .*? needs (\d+)", " ".join(found)) == [("count/deployments.apps", "5")]
 
 
 def test_a_stack_that_fits_passes_every_row() -> None:

@@ -86,6 +86,11 @@ def test_a_pod_is_on_its_node_and_stays_while_interlink_is_away(rendered: list[M
     }
 
 
+def test_a_deleted_pod_goes_soon(rendered: list[Manifest]) -> None:
+    """Its job is cancelled at once, however long the pod stays, and `Recreate` waits for the pod."""
+    assert template(rendered, BASTION)["spec"]["terminationGracePeriodSeconds"] <= 10
+
+
 def test_a_pod_has_nothing_that_the_plugin_drops_or_misreads(rendered: list[Manifest]) -> None:
     spec = template(rendered, BASTION)["spec"]
     (container,) = spec["containers"]

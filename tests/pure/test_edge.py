@@ -69,6 +69,15 @@ def test_the_agent_runs_with_the_settings_that_are_written(tmp_path: Path) -> No
     assert told.stderr == "usage: python3 -m agent SETTINGS_FILE\n"
 
 
+def test_the_agent_is_the_user_of_the_jobs_that_it_may_have_to_end(tmp_path: Path) -> None:
+    """Slurm refuses `scancel` of somebody else's job."""
+    lay_out_happy("slurm", tmp_path)
+    for node, user in (("interlink-hammer", "616617"), ("interlink-edge", "interlink")):
+        assert main([STACK, node, str(tmp_path / node)], tmp_path) == 0
+        unit = (tmp_path / node / "sonic-slurm-agent.service").read_text().splitlines()
+        assert [line for line in unit if line.startswith(("User=", "Group="))] == [f"User={user}", "Group=interlink"]
+
+
 def test_the_metrics_are_open_to_prometheus_alone_where_the_site_has_an_address_for_them(tmp_path: Path) -> None:
     lay_out_happy("slurm-agent", tmp_path)
     assert main([STACK, "", str(tmp_path / "edge")], tmp_path) == 0

@@ -13,7 +13,7 @@ import yaml
 from components.virtual_node import slurm_side
 from components.virtual_node.kubelet_config import TUNNEL_COMMAND, kubelet_config
 from edge.chart import chart_values
-from edge.units import PROGRAMS_FOLDER, units
+from edge.units import API_UNIT, PLUGIN_UNIT, PROGRAMS_FOLDER, units
 from stacks.resolve import ROOT
 from tests.support.virtual_nodes import HTTPS, IMAGES, SSH, WSTUNNEL, virtual_node
 
@@ -35,6 +35,12 @@ def test_every_key_is_known_to_the_program_that_reads_it(api: dict[str, Any], tu
     assert keys(slurm_side.interlink_config(node)) <= KNOWN["api"]
     assert keys(slurm_side.slurm_config(node, folder="/etc/interlink")) <= KNOWN["plugin"]
     assert keys(chart_values(node, IMAGES, "plugin:1")) <= KNOWN["chart"]
+
+
+def test_the_plugin_shares_the_files_of_jobs_with_them() -> None:
+    """Without SHARED_FS it keeps them to itself."""
+    assert "Environment=SHARED_FS=true" in units(virtual_node(api=HTTPS), for_others=False)[PLUGIN_UNIT].splitlines()
+    assert {"name": "SHARED_FS", "value": "true"} in chart_values(virtual_node(), IMAGES, "plugin:1")["plugin"]["envs"]
 
 
 def test_go_formats_the_command_of_a_tunnel_with_each_of_its_three_values() -> None:
@@ -102,13 +108,27 @@ def test_the_node_offers_its_whole_capacity_while_slurm_answers(tmp_path: Path) 
     assert subprocess.run(["bash", script], capture_output=True, check=False).returncode == 1
 
 
+def test_only_a_plugin_that_submits_for_others_is_root_and_the_api_reaches_it_still() -> None:
+    """`sbatch --uid` is root's. The API is open to the network, and root's socket is not open to its user."""
+    node = virtual_node(api=HTTPS)
+    assert {user for unit in units(node, for_others=False).values() for user in users(unit)} == {"interlink"}
+    made = units(node, for_others=True)
+    assert {name: users(unit) for name, unit in made.items()} == {PLUGIN_UNIT: ["root"], API_UNIT: ["interlink"]}
+    assert "chgrp interlink /run/interlink/plugin.sock && chmod 0660" in made[PLUGIN_UNIT]
+
+
+def users(unit: str) -> list[str]:
+    return [line.partition("=")[2] for line in unit.splitlines() if line.startswith("User=")]
+
+
+@pytest.mark.parametrize("for_others", [False, True])
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
-def test_systemd_takes_the_units(tmp_path: Path) -> None:
+def test_systemd_takes_the_units(for_others: bool, tmp_path: Path) -> None:
     for program in ("interlink", "interlink-sidecar-slurm"):
         (tmp_path / program).write_text("#!/bin/sh\n")
         (tmp_path / program).chmod(0o755)
     files = []
-    for name, text in units(virtual_node(api=HTTPS)).items():
+    for name, text in units(virtual_node(api=HTTPS), for_others=for_others).items():
         files.append(tmp_path / name)
         files[-1].write_text(text.replace(PROGRAMS_FOLDER, str(tmp_path)))
     # The user of the units does not exist here, which is no fault of a unit.
