@@ -8,6 +8,21 @@ from stacks.origin import KeyPath, Origin
 from stacks.problems.written import Written
 from stacks.suggestions import suggestions
 
+_NOT_CARRIED = {
+    ("tunnel", "direct"): (
+        "interLink fixes the address of a server before Slurm has placed its job, so that nobody could call it",
+        "ssh",
+        "without `host`, where the compute nodes reach Services of the cluster",
+    ),
+    ("tunnel", "mesh"): (
+        "interLink's mesh has a privileged pod for each job, and opens the cluster's network to the job",
+        "wstunnel",
+        "through the ingress controller, or `ssh`",
+    ),
+}
+"""Key and kind that others have and the program does not -> the reason, another kind, and when that one fits.
+Record: docs/adr/2026-11-28-jobs-are-reached-by-tunnels-of-their-own.md."""
+
 
 def wrong_kind(stack: Written, path: KeyPath) -> Problem:
     """Return the problem of a mapping whose `kind` is missing or unknown."""
@@ -17,6 +32,10 @@ def wrong_kind(stack: Written, path: KeyPath) -> Problem:
     origin = stack.tree.nearest_origin(at)
     thing, rule = f"{stack.thing(path)}.kind", f"must be {one_of(kinds)}"
     file, place = stack.location(at, origin)
+    if isinstance(value, dict) and (asked := _NOT_CARRIED.get((str(path[-1]), str(value.get("kind"))))):
+        reason, other, where = asked
+        sentence = f"{thing}: found {found(value['kind'])}: {rule}, for {reason}: write `kind: {other}` {where}"
+        return Problem(origin.place, sentence, _first(stack, at, origin, [other]))
     if isinstance(value, dict) and "kind" in value:
         rule = f": found {found(value['kind'])}: {rule}"
         word = stack.raw(at, value["kind"])
