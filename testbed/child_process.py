@@ -38,6 +38,7 @@ class Process(subprocess.Popen[bytes]):
         log: file that gets its output.
         core: the one CPU that it may use; None: all.
         environment: its environment; None: ours.
+        descriptors: open files that it inherits, under the same numbers.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Process(subprocess.Popen[bytes]):
         log: Path,
         core: int | None = None,
         environment: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
     ) -> None:
         self.log = log
         pinned = command if core is None else ["taskset", "--cpu-list", str(core), *command]
@@ -58,6 +60,7 @@ class Process(subprocess.Popen[bytes]):
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
+                pass_fds=descriptors,
             )
 
     def __exit__(self, *_: object) -> None:
