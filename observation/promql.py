@@ -119,15 +119,17 @@ def pool_history(names: StackNames, pool: Pool, step_seconds: int) -> Mapping[st
 
 
 def envoy_history(names: StackNames, step_seconds: int) -> Mapping[str, str]:
-    """Return the query of each of Envoy's values over time. Refused and failed calls are those of a step."""
+    """Return the query of each of Envoy's values over time. Answered, refused and failed calls are those of a step."""
     place, window = f'namespace="{names.namespace}",pod=~"{names.envoys}"', f"[{step_seconds}s]"
     failed = f'envoy_cluster_grpc{{{place},{_CLUSTERS},grpc_status!="0"}}'
     # Envoy makes a counter of a status at its first call, which an increase does not see. A pod that was not scraped a
     # step before may bring the calls of its whole life: it does not count.
     scraped = f"envoy_http_downstream_rq_active{{{place},{_CLIENTS}}} offset {step_seconds}s"
     first = f"(({failed} unless {failed} offset {step_seconds}s) and on (pod) ({scraped}))"
+    answered = f'increase(envoy_cluster_grpc{{{place},{_CLUSTERS},grpc_status="0"}}{window})'
     return {
         **_latencies(place, window),
+        "answered": f"sum(max by (pod, envoy_cluster_name, grpc_method) ({answered}))",
         "ended": f"sum by (grpc_status) (max by (pod, envoy_cluster_name, grpc_method, grpc_status) "
         f"({first} or increase({failed}{window})))",
         **_refusals(place, window),

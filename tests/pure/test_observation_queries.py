@@ -97,5 +97,6 @@ def test_the_history_of_a_pool_has_no_labels_of_pods(tmp_path: Path) -> None:
 
 def test_a_failed_call_counts_from_the_first_one_of_its_status(tmp_path: Path) -> None:
     queries = envoy_history(NAMES, 60)
+    evaluate(queries["answered"], {"{}": 1200}, tmp_path)
     evaluate(queries["ended"], {'{grpc_status="13"}': 6.206896551724139, '{grpc_status="14"}': 1}, tmp_path)
     evaluate(queries["no healthy server"], {"{}": 12}, tmp_path)
