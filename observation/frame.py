@@ -28,8 +28,6 @@ class PoolRow:
     """Name."""
     counts: Mapping[State, int]
     """State -> servers in it; empty: the pods are not known."""
-    decision: Decision | None
-    """Number of servers that is wanted; None: not known."""
     load: Load
     """Load of its servers together."""
 
@@ -84,8 +82,6 @@ def frame(facts: Facts, names: StackNames) -> Frame:
     """Return the frame of a stack."""
     found = _known(facts.pods, lambda pods: servers(pods, facts.now))
     of_servers, of_pools = _loads(facts, by_server), _loads(facts, lambda samples: by_pool(samples, names))
-    scaling = _scaling(facts, names)
-    decisions = {} if isinstance(scaling, Unknown) else {each.pool: each for each in scaling}
     return Frame(
         stack=names.stack,
         place=f"{names.instance} in namespace {names.namespace}",
@@ -94,7 +90,6 @@ def frame(facts: Facts, names: StackNames) -> Frame:
             PoolRow(
                 name=pool.name,
                 counts=_counts(found, pool.name),
-                decision=decisions.get(pool.name),
                 load=of_pools.get(pool.name, NO_LOAD),
             )
             for pool in names.pools
@@ -111,7 +106,7 @@ def frame(facts: Facts, names: StackNames) -> Frame:
             ],
         ),
         entrance=_known(facts.envoys, entrance),
-        scaling=scaling,
+        scaling=_scaling(facts, names),
         happenings=_known(facts.events, lambda events: happenings(events, names, facts.now)),
     )
 

@@ -8,6 +8,9 @@ from access.cluster import Object
 from diagnosis.snapshot import last_seen
 from observation.stack_names import StackNames
 
+_SHORT = {"Deployment": "deploy", "HorizontalPodAutoscaler": "hpa", "ReplicaSet": "rs", "ScaledObject": "so"}
+"""Kind -> its short name in `kubectl api-resources`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Happening:
@@ -18,7 +21,7 @@ class Happening:
     warning: bool
     """Kubernetes counts it as a warning."""
     subject: str
-    """Object, such as `Pod sonic-cms-triton-af-5d8f-x2x4q`."""
+    """Object as kubectl takes it, such as `pod/sonic-cms-triton-af-5d8f-x2x4q`."""
     reason: str
     """Reason, such as `BackOff`."""
     message: str
@@ -35,10 +38,11 @@ def happenings(events: Sequence[Object], names: StackNames, now: datetime) -> li
 
 def _happening(event: Object, now: datetime) -> Happening:
     subject, series = event["involvedObject"], event.get("series") or {}
+    kind = subject.get("kind", "")
     return Happening(
         age_seconds=(now - last_seen(event)).total_seconds(),
         warning=event.get("type") == "Warning",
-        subject=f"{subject.get('kind', '')} {subject.get('name', '')}".strip(),
+        subject=f"{_SHORT.get(kind, kind.lower())}/{subject.get('name', '')}",
         reason=event.get("reason", ""),
         message=" ".join((event.get("message") or "").split()),
         times=event.get("count") or series.get("count") or 1,

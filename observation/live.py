@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from observation.frame import Frame
-from observation.screen import screen
+from observation.screen import EVENTS_SHOWN, screen
 
 REFRESH_SECONDS = 3.0
 _LOOK_SECONDS = 0.2
@@ -52,10 +52,12 @@ def _is_end(key: str) -> bool:
 
 
 def fitted(console: Console, frame: Frame) -> RenderableType:
-    """Return a frame with as many servers as the terminal has room for; the events are below them."""
-    others = console.render_lines(screen(frame, hint=_HINT, servers_max=0))
+    """Return a frame with as many servers as the terminal has room for, and fewer events where there is none."""
+    without = console.render_lines(screen(frame, hint=_HINT, servers_max=0))
     # Two of these lines are of servers: one, and how many more there are.
-    return screen(frame, hint=_HINT, servers_max=max(console.height - len(others) + 2, 2))
+    room = console.height - len(without) + 2
+    events = max(EVENTS_SHOWN - max(2 - room, 0), 1)
+    return screen(frame, hint=_HINT, servers_max=max(room, 2), events_max=events)
 
 
 @contextmanager

@@ -26,6 +26,8 @@ class Metric:
     """Present value per server; None: the HPA has none."""
     target: float
     """Value per server above which servers are added."""
+    unit: str = ""
+    """Unit of both; empty: a pure number, or that of an experiment's own query."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,9 @@ _HPA: Mapping[tuple[str, str, str], str] = {
     ("AbleToScale", "True", "SucceededRescale"): "has just changed the number",
 }
 """Condition of an HPA, its status and its reason (empty: any) -> words; the first one is told first."""
+
+_UNITS = {"waiting-work": "ms"}
+"""Trigger of `components.autoscaling` -> unit."""
 
 _WITH_MESSAGE = {("ScalingActive", "False"), ("AbleToScale", "False")}
 """Conditions whose message tells more than their reason."""
@@ -136,9 +141,9 @@ def _metrics(spec: Any, status: Any, scaled: Object | None) -> Iterator[Metric]:
     for each in filter(_is, spec.get("metrics") or ()):
         target = _number(each["external"]["target"])
         if target is not None:
-            yield Metric(
-                name=_trigger(_identity(each), triggers), present=_number(present.get(_identity(each))), target=target
-            )
+            name = _trigger(_identity(each), triggers)
+            present_number = _number(present.get(_identity(each)))
+            yield Metric(name=name, present=present_number, target=target, unit=_UNITS.get(name, ""))
 
 
 def _is(metric: Any) -> bool:

@@ -19,6 +19,7 @@ from tests.support.observed import (
     condition,
     event,
     facts,
+    of_server,
     sample,
     server,
 )
@@ -51,14 +52,14 @@ def test_a_pool_has_its_servers_its_limits_and_its_load() -> None:
     assert pool.load.queue_ms == pytest.approx(10)
     assert pool.load.gpu == pytest.approx(0.6)
     assert find(lines(framed()), "gpu  ") == [
-        "gpu", "2", "0", "0", "0", "0", "2", "2", "4", "40", "1", "4", "50", "10", "60%",
+        "gpu", "2", "ready", "40", "1", "4", "50", "10", "60%",
     ]  # fmt: skip
 
 
 def test_each_server_has_its_state_and_its_own_load() -> None:
     shown = lines(framed())
-    assert find(shown, FIRST) == [FIRST, "ready", "10m", "0", "10", "3", "50", "0.4", "40%"]
-    assert find(shown, SECOND) == [SECOND, "ready", "10m", "0", "30", "1", "50", "1", "80%"]
+    assert find(shown, FIRST) == [FIRST, "ready", "10m", "10", "3", "50", "0.4", "40%"]
+    assert find(shown, SECOND) == [SECOND, "ready", "10m", "30", "1", "50", "1", "80%"]
 
 
 def test_each_model_has_its_load_in_its_pool() -> None:
@@ -69,8 +70,9 @@ def test_each_model_has_its_load_in_its_pool() -> None:
 def test_the_autoscaler_tells_its_decision_its_metric_and_its_reason() -> None:
     limited = condition("ScalingLimited", "True", "TooManyReplicas")
     shown = lines(framed(autoscalers=[autoscaler(limited, wants=4, present="2500m")]))
-    at = shown.index("gpu: wants 4, has 2, may have 2 to 4; waiting-work 2.5 of 1 a server")
+    at = shown.index("gpu: wants 4, has 2, may have 2 to 4")
     assert shown[at + 1] == "  at its ceiling: the load asks for more than the most servers (TooManyReplicas)"
+    assert shown[at + 2] == "  waiting-work 2.5 of 1 ms a server"
 
 
 def test_clients_are_told_by_envoy() -> None:
@@ -117,14 +119,14 @@ def test_without_prometheus_the_cluster_is_still_shown() -> None:
         FIRST,
         "ready",
         "10m",
-        "0",
         "\N{EN DASH}",
         "\N{EN DASH}",
         "\N{EN DASH}",
         "\N{EN DASH}",
         "\N{EN DASH}",
     ]
-    assert "gpu: wants 2, has 2, may have 2 to 4; waiting-work 0.3 of 1 a server" in shown
+    assert "gpu: wants 2, has 2, may have 2 to 4" in shown
+    assert "  waiting-work 0.3 of 1 ms a server" in shown
 
 
 def test_without_a_right_each_part_says_so_in_its_place() -> None:
@@ -133,7 +135,7 @@ def test_without_a_right_each_part_says_so_in_its_place() -> None:
     assert "pods cannot be read: get the right" in shown
     assert "deployments cannot be read: get the right" in shown
     assert "events cannot be read: get the right" in shown
-    assert find(shown, "gpu  ")[:9] == ["gpu", *["\N{EN DASH}"] * 8]
+    assert find(shown, "gpu  ")[:2] == ["gpu", "\N{EN DASH}"]
     assert find(shown, "particlenet")[2] == "40"
 
 
@@ -161,12 +163,51 @@ def test_a_live_frame_fits_the_terminal_and_keeps_the_events_in_sight(number: in
     assert any(line.startswith("and ") for line in text) is (number == 40)
 
 
-def test_a_long_message_takes_no_room_from_the_columns_before_it() -> None:
+@pytest.mark.parametrize("width", [80, 100])
+def test_a_narrow_terminal_shortens_names_and_messages_and_no_number(width: int) -> None:
     message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. " * 3
     unplaced = {"type": "PodScheduled", "status": "False", "message": message}
     events = [event(FIRST, "FailedScheduling", message, seconds_ago=40, type="Warning")]
-    shown = lines(framed(pods=[server(conditions=(unplaced,))], events=events), width=120)
+    pods = [server(conditions=(unplaced,)), server(SECOND)]
+    shown = lines(framed(pods=pods, events=events), width=width)
+    assert max(map(len, shown)) <= width
     (happened,) = [line for line in shown if "FailedScheduling" in line]
-    assert happened.split()[:4] == ["40s", "Pod", FIRST, "FailedScheduling"]
+    assert happened.split()[0] == "40s"
+    assert "-x2lqp  FailedScheduling" in happened
     assert happened.endswith("\N{HORIZONTAL ELLIPSIS}")
-    assert find(shown, FIRST)[:4] == [FIRST, "unplaced", "10m", "0"]
+    (row,) = [line.split() for line in shown if "-9wz4t " in line]
+    assert row[1:] == ["ready", "10m", "30", "1", "50", "1", "80%"]
+    for header in ("req/s  failed/s  waiting  latency ms  queue ms  GPU", "req/s  waiting  latency ms  executing  GPU"):
+        assert any(line.endswith(header) for line in shown)
+
+
+def test_servers_with_the_same_trouble_share_a_remark() -> None:
+    unplaced = {"type": "PodScheduled", "status": "False", "message": "no GPU is free"}
+    pods = [server(f"{DEPLOYMENT}-7d4b9c6f5-{n:05}", conditions=(unplaced,)) for n in range(5)]
+    ended = {"terminated": {"reason": "OOMKilled", "exitCode": 137, "finishedAt": moment(300)}}
+    crashed = server(SECOND, restartCount=2, lastState=ended)
+    shown = lines(framed(pods=[*pods, crashed]))
+    assert "00000, 00001, 00002 and 2 more: no GPU is free" in shown
+    assert "9wz4t: last run ended 5m ago: OOMKilled, exit code 137; 2 restarts" in shown
+
+
+def test_models_without_a_request_take_one_line() -> None:
+    idle = [each for name in ("deepmet", "deeptau") for each in of_server(FIRST, name, requests=0.0, pending=0.0)]
+    assert "without a request: deepmet, deeptau" in lines(framed(servers=[*of_server(FIRST, requests=1.0), *idle]))
+
+
+def test_the_second_line_says_what_needs_a_look() -> None:
+    calm = [*of_server(FIRST, requests=10.0, failed=0.0, pending=0.0, total=0.5, queue=0.2)]
+    assert lines(framed(servers=calm))[1] == "nothing needs a look"
+    crashed = server(waiting={}, state={"waiting": {"reason": "CrashLoopBackOff"}}, conditions=())
+    refused = [sample("no healthy server", 12.2), sample("no valid token", 3.0)]
+    found = framed(pods=[crashed], envoys=refused, events=Unknown("events cannot be read"))
+    assert lines(found)[1] == (
+        "needs a look: no ready server in pool gpu; 1 failing server in pool gpu; 15 calls refused in 10 minutes; "
+        "failed requests in pool gpu; not all could be asked"
+    )
+
+
+def test_a_pool_without_a_server_that_is_wanted_so_needs_no_look() -> None:
+    found = framed(pods=[], servers=[], autoscalers=[autoscaler(wants=0)])
+    assert lines(found)[1] == "nothing needs a look"

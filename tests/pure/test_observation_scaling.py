@@ -22,11 +22,13 @@ def test_the_numbers_are_those_of_the_autoscaler() -> None:
 
 
 def test_a_metric_has_the_name_of_its_trigger_and_its_present_value() -> None:
-    assert decided().metrics == (Metric(name="waiting-work", present=0.3, target=1.0),)
+    assert decided().metrics == (Metric(name="waiting-work", present=0.3, target=1.0, unit="ms"),)
 
 
 def test_a_metric_without_a_value_is_shown_without_one() -> None:
-    assert decided(scaler=autoscaler(present=None)).metrics == (Metric(name="waiting-work", present=None, target=1.0),)
+    assert decided(scaler=autoscaler(present=None)).metrics == (
+        Metric(name="waiting-work", present=None, target=1.0, unit="ms"),
+    )
 
 
 ABLE = condition("AbleToScale", "True", "ReadyForNewScale")
