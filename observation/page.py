@@ -64,7 +64,8 @@ def _section(plot: Plot, times: Sequence[datetime]) -> str:
     if not plot.curves:
         return f"{head}<p>{escape(plot.without)}</p>\n</section>\n"
     sides = f'<div class="sides unit"><span>{escape(plot.left)}</span><span>{escape(plot.right)}</span></div>'
-    drawing = f'<div class="drawing"><div>{sides}\n{svg(plot, times)}\n</div></div>'
+    frame = f'<div class="drawing" role="img" aria-label="{escape(plot.title)}">'
+    drawing = f"{frame}<div>{sides}\n{svg(plot, times)}\n</div></div>"
     legend = "".join(map(_legend, plot.curves))
     return f"{head}<figure>\n{drawing}\n<figcaption>{legend}</figcaption>\n</figure>\n</section>\n"
 
