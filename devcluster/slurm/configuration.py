@@ -12,7 +12,17 @@ from devcluster.credentials import CLUSTER_AUTHORITY
 from devcluster.credentials import EDGE as EDGE_IDENTITY
 from devcluster.files import write
 from devcluster.slurm import apptainer, keys
-from devcluster.slurm.folders import APPTAINER, COMMANDS, CONFIGURATION, EDGE, JOBS, JOBS_UID, SLURM
+from devcluster.slurm.folders import (
+    APPTAINER,
+    COMMANDS,
+    CONFIGURATION,
+    EDGE,
+    JOBS,
+    JOBS_UID,
+    SLURM,
+    TASK_PROLOG,
+    TEMPORARY,
+)
 from stacks.resolve import resolve
 from stacks.schema.virtual_nodes import VirtualNode
 
@@ -38,6 +48,9 @@ def write_configuration(program: Callable[[str], Path]) -> None:
     """
     for folder in (SLURM / "state", SLURM / "spool", JOBS):
         folder.mkdir(parents=True, exist_ok=True)
+    TEMPORARY.mkdir(exist_ok=True)
+    TEMPORARY.chmod(0o1777)
+    write(TASK_PROLOG, f"#!/bin/sh\necho export TMPDIR={TEMPORARY}\n", mode=0o755)
     write(CONFIGURATION, slurm_configuration(socket.gethostname().partition(".")[0]))
     write(SLURM / "gres.conf", f"NodeName={','.join(SLURM_NODES)} Name=gpu Type=t4 File=/dev/null\n")
     write(SLURM / "cgroup.conf", "CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nCgroupAutomount=no\n")
@@ -78,6 +91,7 @@ SlurmdSpoolDir={SLURM}/spool/%n
 StateSaveLocation={SLURM}/state
 ProctrackType=proctrack/cgroup
 TaskPlugin=task/none
+TaskProlog={TASK_PROLOG}
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides

@@ -7,6 +7,12 @@ CONFIGURATION = SLURM / "slurm.conf"
 JOBS = SLURM / "jobs"
 """`DataRootFolder` of the plugin: each job has a folder in it."""
 
+TEMPORARY = SLURM / "tmp"
+"""`TMPDIR` of the jobs: /tmp may be closed to their user, and `make down` leaves nothing in it."""
+
+TASK_PROLOG = SLURM / "task-prolog"
+"""Slurm runs it before each job, and sets the variables that it prints."""
+
 EDGE = SLURM / "edge"
 """Configuration of interLink's API and plugin."""
 
