@@ -36,12 +36,13 @@ from components.rollout import ClusterHooks, Rollout, RolloutArgs
 from components.server_pool import MetricTarget, ServerPool
 from components.timing import ServerTiming, Timing
 from components.triton import Pool, ServersArgs, SlurmPool, SlurmPoolArgs, TritonPool, TritonPoolArgs
-from components.virtual_node import VirtualNode, VirtualNodeArgs, VirtualNodeImages
+from components.virtual_node import TokenArgs, VirtualNode, VirtualNodeArgs, VirtualNodeImages
 from stacks.schema import PoolShare, StackConfig
 from stacks.schema.clients import TokenClients, tenants_of
 from stacks.schema.dashboards import GrafanaDashboards, SidecarDashboards
 from stacks.schema.experiment import Admission
 from stacks.schema.pools import InterLinkPool, KubernetesPool
+from stacks.schema.remote_apis import OAuth2Api
 from stacks.schema.site import OwnPrometheus
 from stacks.schema.virtual_nodes import SocketApi
 
@@ -89,7 +90,7 @@ class SiteStack(SonicComponent):
         )
 
         ground = self._namespace()
-        nodes = [*(self._gpu_nodes() if args.label_nodes else []), *self._virtual_nodes(ground)]
+        nodes = [*(self._gpu_nodes() if args.label_nodes else []), *self._virtual_nodes(args.secrets, ground)]
         repository = self._model_repository(args.secrets, ground)
         tritons = [
             self._triton_pool(priority, share, repository, args.secrets, ground + nodes)
@@ -162,7 +163,13 @@ class SiteStack(SonicComponent):
             return []
         return [GpuNodes(self.child("gpu-nodes"), GpuNodesArgs(node_labels=node_labels), self.options())]
 
-    def _virtual_nodes(self, after: list[pulumi.Resource]) -> list[pulumi.Resource]:
+    def _token(self, api: OAuth2Api, secrets: Mapping[str, pulumi.Output[str]]) -> TokenArgs:
+        python = self._config.site.images.admission or versions.ADMISSION_IMAGE
+        return TokenArgs(image=self._image(python), client_secret=secrets[api.client_secret])
+
+    def _virtual_nodes(
+        self, secrets: Mapping[str, pulumi.Output[str]], after: list[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
         """Deploy the virtual kubelets of the site, if this stack owns the cluster's singletons."""
         config = self._config
         mirrors = config.site.images.mirrors
@@ -174,6 +181,7 @@ class SiteStack(SonicComponent):
                     node=node,
                     images=VirtualNodeImages.of(node.interlink, mirrors),
                     plugin_image=mirrored(node.api.plugin_image, mirrors) if isinstance(node.api, SocketApi) else None,
+                    token=self._token(node.api, secrets) if isinstance(node.api, OAuth2Api) else None,
                     api_server_port=config.site.access.api_server_port,
                 ),
                 self.options(depends_on=after),

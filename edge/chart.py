@@ -11,8 +11,9 @@ from components.virtual_node import VirtualNodeImages
 from components.virtual_node.kubelet_config import API_PORT, TUNNEL_COMMAND, wildcard_dns
 from components.virtual_node.slurm_side import PLUGIN_ENVIRONMENT, scripts, slurm_config
 from components.virtual_node.tunnel_template import tunnel_template
+from stacks.schema.remote_apis import HttpsApi, OAuth2Api
 from stacks.schema.url import endpoint
-from stacks.schema.virtual_nodes import HttpsApi, SocketApi, VirtualNode
+from stacks.schema.virtual_nodes import SocketApi, VirtualNode
 
 SCRIPTS_FOLDER = "/etc/interlink-scripts"
 _PLUGIN_SOCKET = "unix:///var/run/plugin.sock"
@@ -48,7 +49,9 @@ def chart_values(node: VirtualNode, images: VirtualNodeImages, plugin_image: str
     }
     match node.api:
         case HttpsApi():
-            return {**values, "interlink": _remote(node.api)}
+            return {**values, "interlink": _remote(node.api.url, certificate=True)}
+        case OAuth2Api():
+            return {**values, "interlink": _remote(node.api.url, certificate=False), "OAUTH": _tokens(node.api, images)}
         case SocketApi():
             return {**values, **_inside(node, node.api, images, plugin_image)}
 
@@ -63,8 +66,9 @@ def scripts_config_map(node: VirtualNode) -> dict[str, Any]:
     }
 
 
-def _remote(api: HttpsApi) -> dict[str, Any]:
-    scheme, host, port = endpoint(api.url)
+def _remote(url: str, *, certificate: bool) -> dict[str, Any]:
+    scheme, host, port = endpoint(url)
+    own = {"certFile": f"{_CERTIFICATES_FOLDER}/tls.crt", "keyFile": f"{_CERTIFICATES_FOLDER}/tls.key"}
     return {
         "enabled": False,
         "address": f"{scheme}://{host}",
@@ -72,10 +76,21 @@ def _remote(api: HttpsApi) -> dict[str, Any]:
         "disableProjectedVolumes": True,
         "tls": {
             "enabled": True,
-            "certFile": f"{_CERTIFICATES_FOLDER}/tls.crt",
-            "keyFile": f"{_CERTIFICATES_FOLDER}/tls.key",
+            **(own if certificate else {"certFile": "", "keyFile": ""}),
             "caCertFile": f"{_CERTIFICATES_FOLDER}/ca.crt",
         },
+    }
+
+
+def _tokens(api: OAuth2Api, images: VirtualNodeImages) -> dict[str, Any]:
+    """Return the values of the chart's own container for tokens, but for the client's secret, which is in no file."""
+    return {
+        "enabled": True,
+        "image": images.refresh,
+        "TokenURL": api.token_url,
+        "ClientID": api.client_id,
+        "GrantType": "client_credentials",
+        "Audience": api.audience,
     }
 
 

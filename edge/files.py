@@ -10,10 +10,12 @@ from components.virtual_node import VirtualNodeImages
 from components.virtual_node.slurm_side import INTERLINK_FILE, SLURM_FILE, interlink_config, scripts, slurm_config
 from edge.agent import agent_files, user_of_agent
 from edge.chart import chart_values, scripts_config_map
+from edge.oauth2_proxy import proxy_files
 from edge.units import FOLDER, units
 from stacks.schema import StackConfig
+from stacks.schema.remote_apis import OAuth2Api, RemoteApi
 from stacks.schema.slurm_rules import submits_for_others
-from stacks.schema.virtual_nodes import HttpsApi, SocketApi, VirtualNode
+from stacks.schema.virtual_nodes import SocketApi, VirtualNode
 
 
 class _Dumper(yaml.SafeDumper):
@@ -36,9 +38,11 @@ def edge_files(config: StackConfig, node: VirtualNode, stacks: Sequence[StackCon
         stacks: all stacks of the site, whose jobs the agent looks after.
     """
     files = agent_files(stacks, node, user=user_of_agent(config.site, node))
-    if isinstance(node.api, HttpsApi):
+    if isinstance(node.api, RemoteApi):
         files |= {INTERLINK_FILE: _yaml(interlink_config(node)), SLURM_FILE: _yaml(slurm_config(node, folder=FOLDER))}
         files |= {**scripts(node), **units(node, for_others=submits_for_others(config.site, node))}
+    if isinstance(node.api, OAuth2Api):
+        files |= proxy_files(node, node.api)
     if not node.deployed:
         mirrors = config.site.images.mirrors
         plugin = mirrored(node.api.plugin_image, mirrors) if isinstance(node.api, SocketApi) else None

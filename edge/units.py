@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from components.virtual_node.slurm_side import INTERLINK_FILE, PLUGIN_ENVIRONMENT, RUN_FOLDER, SLURM_FILE
+from components.virtual_node.slurm_side import (
+    API_RUN_FOLDER,
+    INTERLINK_FILE,
+    PLUGIN_ENVIRONMENT,
+    RUN_FOLDER,
+    SLURM_FILE,
+)
+from stacks.schema.remote_apis import OAuth2Api
 from stacks.schema.virtual_nodes import VirtualNode
 
 FOLDER = "/etc/interlink"
@@ -35,11 +42,14 @@ def units(node: VirtualNode, *, for_others: bool) -> dict[str, str]:
         environment={"SLURMCONFIGPATH": f"{FOLDER}/{SLURM_FILE}", **PLUGIN_ENVIRONMENT},
         further=further + (_OPEN_SOCKET if for_others else ""),
     )
+    # Its socket is behind the proxy that takes tokens.
+    socket = f"\nRuntimeDirectory={API_RUN_FOLDER.removeprefix('/run/')}\nRuntimeDirectoryMode=0700"
     api = unit(
         f"interLink's API for {node.name}",
         command=f"{PROGRAMS_FOLDER}/interlink",
         environment={"INTERLINKCONFIGPATH": f"{FOLDER}/{INTERLINK_FILE}"},
         after=PLUGIN_UNIT,
+        further=socket if isinstance(node.api, OAuth2Api) else "",
     )
     return {PLUGIN_UNIT: plugin, API_UNIT: api}
 

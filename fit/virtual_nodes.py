@@ -7,7 +7,8 @@ from fit.demand import Demand
 from fit.quantity import quantity, written
 from fit.row import Finding, misfit, ok
 from stacks.schema.pools import InterLinkPool
-from stacks.schema.virtual_nodes import HttpsApi, VirtualNode
+from stacks.schema.remote_apis import RemoteApi
+from stacks.schema.virtual_nodes import VirtualNode
 
 _CONNECTED = "InterlinkConnectivity"
 
@@ -28,7 +29,7 @@ def _connection(node: VirtualNode, found: Object) -> Finding | None:
     connected = conditions.get(_CONNECTED, {"status": "True"})
     if connected["status"] == "True":
         return None
-    where = f"at {node.api.url}" if isinstance(node.api, HttpsApi) else "in the virtual kubelet's pod"
+    where = f"at {node.api.url}" if isinstance(node.api, RemoteApi) else "in the virtual kubelet's pod"
     return misfit(
         f"node `{node.name}` does not reach interLink's API {where} ({connected.get('reason', 'no reason given')}), so "
         "that no job starts: see step 7 of docs/install-edge.md"
@@ -49,7 +50,7 @@ def _capacity(demand: Demand, node: VirtualNode, found: Object) -> Finding:
         if quantity(offered.get(resource, "0")) != quantity(most)
     ]
     # The stack itself brings the script where the plugin is in its pod.
-    if other and isinstance(node.api, HttpsApi):
+    if other and isinstance(node.api, RemoteApi):
         where = demand.at("site", "virtual_nodes", demand.config.site.virtual_nodes.index(node), "capacity")
         return misfit(
             f"node `{node.name}` offers {' and '.join(other)} at {where}: its plugin reports what is free, of which "

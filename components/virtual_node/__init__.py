@@ -6,14 +6,15 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.base import Manifest, SonicComponent
-from components.virtual_node.args import VirtualNodeArgs, VirtualNodeImages
+from components.virtual_node.args import TokenArgs, VirtualNodeArgs, VirtualNodeImages
 from components.virtual_node.deployment import deployment_spec, network_policy_spec
 from components.virtual_node.kubelet_config import CONFIG_FILE, CONFIG_FOLDER, TEMPLATE_FILE, kubelet_config
 from components.virtual_node.rights import LEASE_NAMESPACE, cluster_rules, lease_rules, role_ref, subjects
 from components.virtual_node.slurm_side import INTERLINK_FILE, SLURM_FILE, interlink_config, scripts, slurm_config
+from components.virtual_node.token_pod import CLIENT_SECRET_KEY, PROGRAM_FILE, program
 from components.virtual_node.tunnel_template import tunnel_template
 
-__all__ = ["VirtualNode", "VirtualNodeArgs", "VirtualNodeImages", "config_files"]
+__all__ = ["TokenArgs", "VirtualNode", "VirtualNodeArgs", "VirtualNodeImages", "config_files"]
 
 
 class VirtualNode(SonicComponent):
@@ -45,10 +46,24 @@ class VirtualNode(SonicComponent):
         k8s.apps.v1.Deployment(
             self.child("deployment"),
             metadata=metadata,
-            spec=deployment_spec(args, config.metadata["name"]),
+            spec=deployment_spec(args, config.metadata["name"], client_secret=self._client_secret(args)),
             opts=self.options(depends_on=[policy, *self._rights(args, account)]),
         )
         self.register_outputs({"node": args.node.name})
+
+    def _client_secret(self, args: VirtualNodeArgs) -> pulumi.Output[str] | None:
+        """Make the Secret of the OAuth2 client and return its name; None where interLink's API takes no tokens."""
+        if args.token is None:
+            return None
+        secret: k8s.core.v1.Secret = k8s.core.v1.Secret(
+            self.child("client-secret"),
+            metadata={"namespace": args.node.namespace, "labels": args.labels},
+            string_data={CLIENT_SECRET_KEY: args.token.client_secret},
+            immutable=True,
+            opts=self.options(),
+        )
+        name: pulumi.Output[str] = secret.metadata.apply(lambda metadata: str(metadata.name))
+        return name
 
     def _rights(self, args: VirtualNodeArgs, account: pulumi.Resource) -> list[pulumi.Resource]:
         """Let the account register the node, read pods, and renew the node's lease."""
@@ -89,4 +104,5 @@ def config_files(args: VirtualNodeArgs) -> dict[str, str]:
         **{name: json.dumps(config, indent=2) for name, config in configs.items()},
         TEMPLATE_FILE: tunnel_template(args.node, args.images, pull_secret=args.naming.pull_secret),
         **(scripts(args.node) if args.socket is not None else {}),
+        **({PROGRAM_FILE: program()} if args.token is not None else {}),
     }

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pulumi
+
 from components import names, versions
 from components.images import mirrored
 from components.naming import Naming
@@ -20,6 +22,8 @@ class VirtualNodeImages:
     """interLink's virtual kubelet."""
     api: str
     """interLink's API."""
+    refresh: str
+    """interLink's program for access tokens, which its chart deploys."""
     sshd: str
     """OpenSSH's server."""
     wstunnel: str
@@ -31,9 +35,20 @@ class VirtualNodeImages:
         return cls(
             kubelet=mirrored(f"{versions.INTERLINK_IMAGES}/virtual-kubelet-inttw:{release}", mirrors),
             api=mirrored(f"{versions.INTERLINK_IMAGES}/interlink:{release}", mirrors),
+            refresh=mirrored(f"{versions.INTERLINK_IMAGES}/virtual-kubelet-inttw-refresh:{release}", mirrors),
             sshd=mirrored(versions.SSHD_IMAGE, mirrors),
             wstunnel=mirrored(versions.WSTUNNEL_IMAGE, mirrors),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenArgs:
+    """What keeps an access token needs, where interLink's API takes one."""
+
+    image: str
+    """Image with Python, by the site's mirrors."""
+    client_secret: pulumi.Input[str]
+    """Secret of the OAuth2 client."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +63,8 @@ class VirtualNodeArgs:
     """Images, by the site's mirrors."""
     plugin_image: str | None
     """Image of the Slurm plugin, by the site's mirrors; None: it runs elsewhere."""
+    token: TokenArgs | None = None
+    """Image and secret for an access token; None: interLink's API takes none."""
     api_server_port: int
     """Port of the API servers behind Service `kubernetes`."""
 

@@ -11,7 +11,9 @@ from components.pod import CONTAINER_SECURITY, guaranteed, pod_security, pull_se
 from components.virtual_node.args import VirtualNodeArgs
 from components.virtual_node.kubelet_config import CERTIFICATE_FOLDER, CONFIG_FILE, CONFIG_FOLDER
 from components.virtual_node.slurm_side import INTERLINK_FILE, PLUGIN_ENVIRONMENT, RUN_FOLDER, SLURM_FILE
-from stacks.schema.virtual_nodes import HttpsApi, SocketApi
+from components.virtual_node.token_pod import TOKEN_MOUNT, token_container, token_volumes
+from stacks.schema.remote_apis import HttpsApi, OAuth2Api, RemoteApi
+from stacks.schema.virtual_nodes import SocketApi
 
 KUBELET_PORT = 10250
 """Port of the virtual kubelet for logs, which asks for no authentication."""
@@ -20,15 +22,23 @@ _TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105  #
 _TOKEN_SECONDS = 3600
 
 
-def deployment_spec(args: VirtualNodeArgs, config_map_name: pulumi.Input[str]) -> Manifest:
-    """Return the spec. While the pod is away, jobs run on and their states are not seen."""
+def deployment_spec(
+    args: VirtualNodeArgs, config_map_name: pulumi.Input[str], *, client_secret: pulumi.Input[str] | None = None
+) -> Manifest:
+    """Return the spec. While the pod is away, jobs run on and their states are not seen.
+
+    Args:
+        args: the virtual node.
+        config_map_name: name of the ConfigMap with its files.
+        client_secret: name of the Secret with the OAuth2 client's secret, where interLink's API takes tokens.
+    """
     return {
         "replicas": 1,
         # Two would both make the jobs of a pod.
         "strategy": {"type": "Recreate"},
         "revisionHistoryLimit": 0,  # as for Envoy: an old revision has no ConfigMap any more
         "selector": {"matchLabels": args.selector},
-        "template": {"metadata": {"labels": args.labels}, "spec": _pod_spec(args, config_map_name)},
+        "template": {"metadata": {"labels": args.labels}, "spec": _pod_spec(args, config_map_name, client_secret)},
     }
 
 
@@ -41,23 +51,29 @@ def network_policy_spec(args: VirtualNodeArgs) -> Manifest:
     ingress = [network.Edge(peers=network.addresses(servers), ports=[KUBELET_PORT])] if servers else []
     match args.node.api:
         case HttpsApi(url=url):
-            jobs = network.edge_to_url(url)
+            jobs = [network.edge_to_url(url)]
+        case OAuth2Api(url=url, token_url=token_url):
+            jobs = [network.edge_to_url(url), network.edge_to_url(token_url)]
         case SocketApi(controller_port=port):
-            jobs = network.Edge(peers=[], ports=[port])
+            jobs = [network.Edge(peers=[], ports=[port])]
     return network.policy_spec(
         args.selector,
         ingress=ingress,
         egress=[
             # The API servers run on nodes or outside the cluster: no selector names them.
             network.Edge(peers=[], ports=[args.api_server_port]),
-            jobs,
+            *jobs,
             network.dns(args.naming.dns_cidrs),
         ],
     )
 
 
-def _pod_spec(args: VirtualNodeArgs, config_map_name: pulumi.Input[str]) -> Manifest:
-    api = args.node.api
+def _pod_spec(
+    args: VirtualNodeArgs, config_map_name: pulumi.Input[str], client_secret: pulumi.Input[str] | None
+) -> Manifest:
+    api, init, token = args.node.api, [], []
+    if isinstance(api, OAuth2Api) and args.token is not None:
+        init, token = ([token_container(api, args.token.image, once=once)] for once in (True, False))
     return {
         "serviceAccountName": args.node.account,
         # The virtual kubelet alone mounts a token.
@@ -65,18 +81,23 @@ def _pod_spec(args: VirtualNodeArgs, config_map_name: pulumi.Input[str]) -> Mani
         "enableServiceLinks": False,
         **pull_secrets(args.naming.pull_secret),
         "securityContext": pod_security(_USER_ID),
-        "containers": [_kubelet(args), *(_api_and_plugin(args, api) if isinstance(api, SocketApi) else [])],
+        **({"initContainers": init} if init else {}),
+        "containers": [_kubelet(args), *token, *(_api_and_plugin(args, api) if isinstance(api, SocketApi) else [])],
         "volumes": [
             {"name": "config", "configMap": {"name": config_map_name, "defaultMode": 0o555}},
             {"name": "token", "projected": {"sources": _token_sources()}},
-            *([{"name": "certificate", "secret": _certificate(api)}] if isinstance(api, HttpsApi) else []),
+            *([{"name": "certificate", "secret": _certificate(api)}] if isinstance(api, RemoteApi) else []),
+            *(token_volumes(client_secret) if client_secret is not None else []),
             *(_plugin_volumes(api) if isinstance(api, SocketApi) else []),
         ],
     }
 
 
-def _certificate(api: HttpsApi) -> dict[str, Any]:
-    return {"secretName": api.certificate_secret, "defaultMode": 0o444}
+def _certificate(api: RemoteApi) -> dict[str, Any]:
+    if isinstance(api, HttpsApi):
+        return {"secretName": api.certificate_secret, "defaultMode": 0o444}
+    authorities = [{"key": "ca.crt", "path": "ca.crt"}]
+    return {"secretName": api.authorities_secret, "defaultMode": 0o444, "items": authorities}
 
 
 def _plugin_volumes(api: SocketApi) -> list[dict[str, Any]]:
@@ -98,7 +119,7 @@ def _token_sources() -> list[dict[str, Any]]:
 
 
 def _kubelet(args: VirtualNodeArgs) -> dict[str, Any]:
-    outside = isinstance(args.node.api, HttpsApi)
+    outside = isinstance(args.node.api, RemoteApi)
     # Go's own variable: the virtual kubelet reads no authority of the API from its configuration in PEM.
     authorities = {"SSL_CERT_FILE": f"{CERTIFICATE_FOLDER}/ca.crt"} if outside else {}
     variables = {
@@ -123,6 +144,7 @@ def _kubelet(args: VirtualNodeArgs) -> dict[str, Any]:
             {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},
             {"name": "token", "mountPath": _TOKEN_FOLDER, "readOnly": True},
             *certificate,
+            *([TOKEN_MOUNT] if isinstance(args.node.api, OAuth2Api) else []),
         ],
     }
 

@@ -2,13 +2,17 @@
 
 from typing import Any
 
+from stacks.schema.remote_apis import HttpsApi, OAuth2Api
 from stacks.schema.url import endpoint
-from stacks.schema.virtual_nodes import HttpsApi, VirtualNode, WstunnelTunnel
+from stacks.schema.virtual_nodes import SocketApi, VirtualNode, WstunnelTunnel
 
 API_PORT = 3030
 """Port of interLink's API on the loopback network of the virtual kubelet's pod."""
 CONFIG_FOLDER = "/etc/interlink"
 CERTIFICATE_FOLDER = "/etc/interlink-certificate"
+TOKEN_FOLDER = "/run/interlink-token"  # noqa: S105  a path
+TOKEN_FILE = f"{TOKEN_FOLDER}/token"
+"""Access token, where interLink's API takes one. The virtual kubelet reads it for each call."""
 CONFIG_FILE = "VirtualKubeletConfig.yaml"
 TEMPLATE_FILE = "tunnel.yaml"
 """Keys of the ConfigMap, which are file names where it is mounted."""
@@ -58,14 +62,19 @@ def wildcard_dns(node: VirtualNode) -> str:
 
 
 def _api(node: VirtualNode) -> dict[str, Any]:
-    if not isinstance(node.api, HttpsApi):
-        return {"InterlinkURL": "http://127.0.0.1", "InterlinkPort": str(API_PORT)}
-    scheme, host, port = endpoint(node.api.url)
-    return {
-        "InterlinkURL": f"{scheme}://{host}",
-        "InterlinkPort": str(port),
-        "TLS": tls_files(CERTIFICATE_FOLDER),
-    }
+    match node.api:
+        case SocketApi():
+            return {"InterlinkURL": "http://127.0.0.1", "InterlinkPort": str(API_PORT)}
+        case HttpsApi(url=url):
+            return {**_address(url), "TLS": tls_files(CERTIFICATE_FOLDER)}
+        case OAuth2Api(url=url):
+            authorities = {"Enabled": True, "CACertFile": f"{CERTIFICATE_FOLDER}/ca.crt"}
+            return {**_address(url), "TLS": authorities, "VKTokenFile": TOKEN_FILE}
+
+
+def _address(url: str) -> dict[str, str]:
+    scheme, host, port = endpoint(url)
+    return {"InterlinkURL": f"{scheme}://{host}", "InterlinkPort": str(port)}
 
 
 def tls_files(folder: str) -> dict[str, Any]:

@@ -7,8 +7,9 @@ import json
 from typing import Any
 
 from components.virtual_node.kubelet_config import API_PORT, tls_files
+from stacks.schema.remote_apis import HttpsApi, OAuth2Api
 from stacks.schema.url import endpoint
-from stacks.schema.virtual_nodes import HttpsApi, VirtualNode
+from stacks.schema.virtual_nodes import SocketApi, VirtualNode
 
 INTERLINK_FILE = "InterLinkConfig.yaml"
 SLURM_FILE = "SlurmConfig.yaml"
@@ -16,6 +17,9 @@ RESOURCES_FILE = "resources.sh"
 SCANCEL_FILE = "scancel.sh"
 RUN_FOLDER = "/run/interlink"
 """Folder of the plugin's socket."""
+API_RUN_FOLDER = "/run/interlink-api"
+API_SOCKET = f"{API_RUN_FOLDER}/api.sock"
+"""Socket of the API behind a proxy that takes tokens."""
 CERTIFICATE_FOLDER = "/etc/interlink/certificate"
 """Folder of the API's certificate at the edge: `tls.crt`, `tls.key`, and `ca.crt` of those that may call it."""
 
@@ -34,14 +38,19 @@ def interlink_config(node: VirtualNode) -> dict[str, Any]:
 
 
 def _address(node: VirtualNode) -> dict[str, Any]:
-    if not isinstance(node.api, HttpsApi):
-        return {"InterlinkAddress": "http://127.0.0.1", "InterlinkPort": str(API_PORT)}
-    return {
-        "InterlinkAddress": "https://0.0.0.0",
-        "InterlinkPort": str(endpoint(node.api.url).port),
-        # The API refuses whoever has no certificate of these authorities.
-        "TLS": tls_files(CERTIFICATE_FOLDER),
-    }
+    match node.api:
+        case SocketApi():
+            return {"InterlinkAddress": "http://127.0.0.1", "InterlinkPort": str(API_PORT)}
+        case HttpsApi(url=url):
+            # The API refuses whoever has no certificate of these authorities.
+            return {
+                "InterlinkAddress": "https://0.0.0.0",
+                "InterlinkPort": str(endpoint(url).port),
+                "TLS": tls_files(CERTIFICATE_FOLDER),
+            }
+        case OAuth2Api():
+            # It checks no token itself, so only the proxy may reach it.
+            return {"InterlinkAddress": f"unix://{API_SOCKET}", "InterlinkPort": "0"}
 
 
 def slurm_config(node: VirtualNode, *, folder: str) -> dict[str, Any]:

@@ -316,8 +316,8 @@ class Images(Model):
     prometheus: ImageReference | None = None
     """Prometheus; by default the one in components/versions.py."""
     admission: PythonImage | None = None
-    """Python 3.11 or later, for the controller of experiment.admission; by default the one in
-    components/versions.py."""
+    """Python 3.11 or later, for the controller of experiment.admission and the access token of a virtual kubelet; by
+    default the one in components/versions.py."""
     grafana: ImageReference | None = None
     """Grafana, for monitoring.dashboards of kind `grafana`; by default the one in components/versions.py."""
     mirrors: dict[ImagePrefix, ImagePrefix] = {}

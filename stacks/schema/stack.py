@@ -118,15 +118,19 @@ class StackConfig(Model):
     def secrets(self) -> tuple[tuple[KeyPath, str], ...]:
         """Path of the field and name of each Pulumi secret that the stack needs.
 
-        Storage that the experiment does not read needs none, nor does a virtual node that no pool of the stack uses.
+        Storage that the experiment does not read needs none, nor does a tunnel that no pool of the stack uses, nor the
+        API of a virtual node that the stack does not deploy.
         """
         read = ("site", "storage", self._storage_key)
-        used = self._used_virtual_nodes
+        nodes = {"tunnel": self._used_virtual_nodes, "api": {node.name for node in self.owned_virtual_nodes}}
         return tuple(
             (path, name)
             for path, name in secrets_in(self)
             if (path[:2] != ("site", "storage") or path[:3] == read)
-            and (path[:2] != ("site", "virtual_nodes") or self.site.virtual_nodes[int(path[2])].name in used)
+            and (
+                path[:2] != ("site", "virtual_nodes")
+                or self.site.virtual_nodes[int(path[2])].name in nodes[str(path[3])]
+            )
         )
 
     @property

@@ -160,6 +160,15 @@ KeysUrl = Annotated[
 ]
 """A file of an issuer. Envoy looks its host up in DNS and compares the name with the certificate."""
 
+TokenUrl = Annotated[
+    str,
+    Field(title="a URL by https with a path", examples=["https://iam.example.org/token"]),
+    AfterValidator(
+        _UrlRule(schemes=("https",), path="required", hosts="no IPv6 address", example="https://iam.example.org/token")
+    ),
+]
+"""An issuer's token end point, called by a pod with the client's secret."""
+
 S3Url = Annotated[
     str,
     Field(title="a URL without a path", examples=["https://s3.example.org"]),

@@ -27,6 +27,7 @@ from stacks.schema.base import (
     Words,
     twice,
 )
+from stacks.schema.remote_apis import HttpsApi, OAuth2Api
 from stacks.schema.runtime_options import RuntimeOptions
 from stacks.schema.url import HttpsUrl, endpoint
 
@@ -68,18 +69,6 @@ class SocketApi(Model):
         """A path holds one claim."""
         for path in twice([mount.path for mount in self.mounts]):
             yield BrokenRule(f"two mounts have the path `{path}`: give each its own", ("mounts",))
-
-
-class HttpsApi(Model):
-    """interLink's API and Slurm plugin on a host of the HPC site. `python -m stacks edge` writes their files."""
-
-    kind: Literal["https"]
-    """On a host of the HPC site. Both sides prove who they are by certificates."""
-    url: HttpsUrl
-    """URL of the API with its port, such as https://interlink.example.org:8443."""
-    certificate_secret: DnsLabel
-    """Secret of the virtual kubelet's namespace with the certificate that the API takes from it: `tls.crt`, `tls.key`,
-    and `ca.crt`, the authorities by which the virtual kubelet knows the API."""
 
 
 class _TunnelPods(Model):
@@ -228,7 +217,7 @@ class VirtualNode(Model):
     api_server_cidrs: tuple[Cidr, ...] = ()
     """Addresses of the cluster's API servers, which alone then reach the virtual kubelet's port, for `kubectl logs`. By
     default nobody does: the port asks for no authentication."""
-    api: Annotated[SocketApi | HttpsApi, Field(discriminator="kind")]
+    api: Annotated[SocketApi | HttpsApi | OAuth2Api, Field(discriminator="kind")]
     """interLink's API, which turns pods into jobs."""
     tunnel: Annotated[SshTunnel | WstunnelTunnel, Field(discriminator="kind")]
     """The way from the cluster to servers in jobs."""

@@ -40,6 +40,7 @@ def keys() -> dict[Place, Property]:
 
 KEYS = keys()
 FOR_PEOPLE = "for whoever reads the file"
+FOR_THE_PROXY = "is of the proxy on the HPC side, which `python -m stacks edge` configures"
 READ_BY_NOBODY: Mapping[Place, str] = {
     ("site", "description", None): FOR_PEOPLE,
     ("site", "security.exception_reason", None): FOR_PEOPLE,
@@ -51,6 +52,8 @@ READ_BY_NOBODY: Mapping[Place, str] = {
     ("site", "keda.scale_to_zero", None): "allows experiment.scaling.servers_min: 0 when it is read",
     ("site", "keda.version", None): "compared with the release that keda.timeout_ms needs when it is read",
     ("site", "access.kubernetes_version", None): "compared with the oldest supported release when it is read",
+    ("site", "virtual_nodes[].api.issuer_url", "oauth2"): FOR_THE_PROXY,
+    ("site", "virtual_nodes[].api.subject", "oauth2"): FOR_THE_PROXY,
     ("site", "virtual_nodes[].slurm.cluster", None): FOR_PEOPLE,
     ("site", "virtual_nodes[].slurm.kill_wait_seconds", None): "compared with the drain of a job when it is read",
 }

@@ -4,24 +4,27 @@ import json
 from typing import Any
 
 from components.naming import Naming
-from components.virtual_node import VirtualNode, VirtualNodeArgs
+from components.virtual_node import TokenArgs, VirtualNode, VirtualNodeArgs
 from components.virtual_node.rights import cluster_rules, lease_rules, stack_rules
 from tests.support.fields import unknown_fields
 from tests.support.linters import pod_security
 from tests.support.recorder import Recorder
-from tests.support.virtual_nodes import HTTPS, IMAGES, SOCKET, virtual_node
+from tests.support.virtual_nodes import HTTPS, IMAGES, OAUTH2, SOCKET, virtual_node
 
 NAMING = Naming(instance="sonic-cms", namespace="sonic-cms")
+CLIENT_SECRET = "secret of the client"  # noqa: S105
 WRITES = {"create", "update", "patch", "delete"}
 
 
 def recorded(recorder: Recorder, **fields: Any) -> Recorder:
     node = virtual_node(**fields)
+    takes_tokens = node.api.kind == "oauth2"
     args = VirtualNodeArgs(
         naming=NAMING,
         node=node,
         images=IMAGES,
         plugin_image="plugin:1" if node.api.kind == "socket" else None,
+        token=TokenArgs(image="python:1", client_secret=CLIENT_SECRET) if takes_tokens else None,
         api_server_port=6443,
     )
     recorder.run(lambda: VirtualNode("node", args))
@@ -33,7 +36,7 @@ def pod(recorder: Recorder) -> Any:
 
 
 def test_every_field_of_every_object_is_known_to_kubernetes() -> None:
-    for api in (SOCKET, HTTPS):
+    for api in (SOCKET, HTTPS, OAUTH2):
         resources = recorded(Recorder(), api=api).resources_by_urn.values()
         assert {each.name: unknown for each in resources if (unknown := unknown_fields(each))} == {}
 
@@ -91,7 +94,7 @@ def test_the_virtual_kubelet_alone_has_a_token(recorder: Recorder) -> None:
 
 
 def test_pod_security_admits_the_virtual_kubelet() -> None:
-    for api in (SOCKET, HTTPS):
+    for api in (SOCKET, HTTPS, OAUTH2):
         template = recorded(Recorder(), api=api).one("kubernetes:apps/v1:Deployment").inputs["spec"]["template"]
         assert pod_security("restricted", [template]) == [[]]
 
@@ -112,6 +115,28 @@ def test_an_api_elsewhere_is_called_with_a_certificate(recorder: Recorder) -> No
     assert set(data) == {"VirtualKubeletConfig.yaml", "tunnel.yaml"}
     assert [each["name"] for each in pod(recorder)["containers"]] == ["virtual-kubelet"]
     assert {"name": "certificate", "secret": {"secretName": "edge", "defaultMode": 0o444}} in pod(recorder)["volumes"]
+
+
+def test_an_api_behind_a_proxy_gets_a_token_that_is_there_before_the_virtual_kubelet(recorder: Recorder) -> None:
+    """It ends at its start without one, and reads it for each call."""
+    recorded(recorder, api=OAUTH2)
+    data = recorder.one("kubernetes:core/v1:ConfigMap").inputs["data"]
+    config = json.loads(data["VirtualKubeletConfig.yaml"])
+    assert config["VKTokenFile"] == "/run/interlink-token/token"
+    assert config["TLS"] == {"Enabled": True, "CACertFile": "/etc/interlink-certificate/ca.crt"}
+    ((first,), containers) = pod(recorder)["initContainers"], pod(recorder)["containers"]
+    assert first["command"] == ["python3", "-I", "/etc/interlink/token_refresh.py", "once"]
+    assert [each["name"] for each in containers] == ["virtual-kubelet", "token"]
+    compile(data["token_refresh.py"], "token_refresh.py", "exec")
+    kubelet = {each["mountPath"]: each["readOnly"] for each in containers[0]["volumeMounts"]}
+    assert kubelet["/run/interlink-token"] is True
+
+
+def test_the_secret_of_a_client_is_in_a_secret_alone(recorder: Recorder) -> None:
+    recorded(recorder, api=OAUTH2)
+    assert recorder.one("kubernetes:core/v1:Secret").inputs["stringData"] == "[secret]"
+    others = [each.inputs for each in recorder.resources_by_urn.values() if not each.type.endswith(":Secret")]
+    assert CLIENT_SECRET not in str(others)
 
 
 def test_two_virtual_kubelets_never_run_at_once(recorder: Recorder) -> None:

@@ -1,5 +1,6 @@
 """`python -m stacks edge`: the files of the other side of a virtual node."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -36,13 +37,31 @@ def test_a_site_outside_gets_configuration_scripts_and_units(tmp_path: Path) -> 
     assert yaml.safe_load(files["InterLinkConfig.yaml"].read_text())["InterlinkPort"] == "8443"
 
 
+def test_a_site_that_takes_tokens_gets_the_files_of_the_proxy_too(tmp_path: Path) -> None:
+    files = written(tmp_path, "interlink-tokens")
+    assert set(files) == {
+        "InterLinkConfig.yaml",
+        "SlurmConfig.yaml",
+        "resources.sh",
+        "oauth2-proxy.cfg",
+        "oauth2-proxy-subjects",
+        "interlink-api.service",
+        "interlink-oauth2-proxy.service",
+        "interlink-slurm-plugin.service",
+        *AGENT,
+    }
+
+
 def test_values_are_for_a_virtual_kubelet_that_nobody_here_deploys(tmp_path: Path) -> None:
     lay_out_happy("everything", tmp_path)
     site = tmp_path / "stacks/sites/here.yaml"
     site.write_text(site.read_text().replace("    deployed: true\n", ""))
+    stack = tmp_path / f"Pulumi.{STACK}.yaml"  # only who deploys it has the client's secret
+    stack.write_text(re.sub(r"  sonic:interlink-client-secret:\n.*\n", "", stack.read_text()))
     for node, further in (
         ("interlink-partition", {"scripts-configmap.yaml"}),
         ("interlink-edge", {"SlurmConfig.yaml"}),
+        ("interlink-tokens", {"oauth2-proxy.cfg"}),
     ):
         shutil.rmtree(tmp_path / "edge", ignore_errors=True)
         assert main([STACK, node, str(tmp_path / "edge")], tmp_path) == 0
@@ -89,7 +108,11 @@ def test_the_metrics_are_open_to_prometheus_alone_where_the_site_has_an_address_
 @pytest.mark.parametrize(
     ("case", "node", "told"),
     [
-        ("everything", "", "has several virtual nodes: name one after the stack: interlink-partition, interlink-edge"),
+        (
+            "everything",
+            "",
+            "has several virtual nodes: name one after the stack: interlink-partition, inter",
+        ),
         ("everything", "hammer", "there is no virtual node `hammer` in site.virtual_nodes: name one of: interlink-"),
         ("minimal", "", "has no site.virtual_nodes: describe the virtual node there first"),
     ],

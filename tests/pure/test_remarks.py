@@ -48,4 +48,7 @@ def test_the_plugin_of_a_virtual_node_gets_a_remark_too(tmp_path: Path) -> None:
 def test_a_virtual_node_that_no_agent_looks_after_gets_a_remark(tmp_path: Path) -> None:
     lay_out_happy("everything", tmp_path)
     found = [str(remark) for remark in remarks(resolve(STACK, tmp_path)) if "has no `agent`" in str(remark)]
-    assert [remark.partition(": ")[2].partition(":")[0] for remark in found] == ["site.virtual_nodes[1] has no `agent`"]
+    assert [remark.partition(": ")[2].partition(":")[0] for remark in found] == [
+        "site.virtual_nodes[1] has no `agent`",
+        "site.virtual_nodes[2] has no `agent`",
+    ]

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import yaml
 from components.virtual_node import slurm_side
 from components.virtual_node.kubelet_config import TUNNEL_COMMAND, kubelet_config
 from edge.chart import chart_values
+from edge.oauth2_proxy import proxy_files
 from edge.units import API_UNIT, PLUGIN_UNIT, PROGRAMS_FOLDER, units
 from stacks.resolve import ROOT
-from tests.support.virtual_nodes import HTTPS, IMAGES, SSH, WSTUNNEL, virtual_node
+from stacks.schema.remote_apis import OAuth2Api
+from tests.support.virtual_nodes import HTTPS, IMAGES, OAUTH2, SSH, WSTUNNEL, virtual_node
 
 KNOWN = {name: set(keys) for name, keys in yaml.safe_load((ROOT / "tests/interlink/keys.yaml").read_text()).items()}
 """Program -> keys that it knows."""
@@ -28,7 +31,7 @@ def keys(value: dict[str, Any], above: str = "") -> set[str]:
 
 
 @pytest.mark.parametrize("tunnel", [SSH, WSTUNNEL], ids=["ssh", "wstunnel"])
-@pytest.mark.parametrize("api", [{}, {"api": HTTPS}], ids=["socket", "https"])
+@pytest.mark.parametrize("api", [{}, {"api": HTTPS}, {"api": OAUTH2}], ids=["socket", "https", "oauth2"])
 def test_every_key_is_known_to_the_program_that_reads_it(api: dict[str, Any], tunnel: dict[str, Any]) -> None:
     node = virtual_node(**api, tunnel=tunnel)
     assert keys(kubelet_config(node)) <= KNOWN["kubelet"]
@@ -119,6 +122,26 @@ def test_only_a_plugin_that_submits_for_others_is_root_and_the_api_reaches_it_st
 
 def users(unit: str) -> list[str]:
     return [line.partition("=")[2] for line in unit.splitlines() if line.startswith("User=")]
+
+
+def test_an_api_that_takes_tokens_is_behind_a_proxy_that_takes_those_of_one_client() -> None:
+    node = virtual_node(api=OAUTH2)
+    assert isinstance(node.api, OAuth2Api)
+    files = proxy_files(node, node.api)
+    config = tomllib.loads(files["oauth2-proxy.cfg"])
+    assert config.keys() <= KNOWN["proxy"]
+    assert slurm_side.interlink_config(node)["InterlinkAddress"] == "unix:///run/interlink-api/api.sock"
+    assert config["upstreams"] == ["unix:///run/interlink-api/api.sock"]
+    assert "RuntimeDirectoryMode=0700" in units(node, for_others=False)[API_UNIT].splitlines()
+    assert (config["oidc_issuer_url"], config["oidc_extra_audiences"]) == (
+        "https://iam.example.org",
+        ["interlink-edge"],
+    )
+    assert config["skip_jwt_bearer_tokens"]
+    assert not config["bearer_token_login_fallback"]
+    assert config["oidc_email_claim"] == "sub"
+    assert files[config["authenticated_emails_file"].removeprefix("/etc/interlink/")] == "interlink\n"
+    assert "email_domains" not in config
 
 
 @pytest.mark.parametrize("for_others", [False, True])

@@ -19,6 +19,17 @@ SOCKET = {
     "mounts": [{"claim": "scratch", "path": "/scratch"}],
 }
 HTTPS = {"kind": "https", "url": "https://interlink.example.org:8443", "certificate_secret": "edge"}
+OAUTH2 = {
+    "kind": "oauth2",
+    "url": "https://interlink.example.org:8443",
+    "authorities_secret": "authorities",
+    "issuer_url": "https://iam.example.org",
+    "token_url": "https://iam.example.org/token",
+    "client_id": "interlink",
+    "client_secret": "client-secret",
+    "audience": "interlink-edge",
+    "subject": "interlink",
+}
 SSH = {
     "kind": "ssh",
     "session_cidrs": ["192.0.2.0/24"],
