@@ -179,7 +179,7 @@ class SiteStack(SonicComponent):
                 VirtualNodeArgs(
                     naming=self._naming,
                     node=node,
-                    images=VirtualNodeImages.of(node.interlink, mirrors),
+                    images=VirtualNodeImages.of(node.interlink, config.site.images),
                     plugin_image=mirrored(node.api.plugin_image, mirrors) if isinstance(node.api, SocketApi) else None,
                     token=self._token(node.api, secrets) if isinstance(node.api, OAuth2Api) else None,
                     api_server_port=config.site.access.api_server_port,

@@ -1,6 +1,7 @@
 """Images that every site runs unless its file names others: pinned by tag and digest of the multi-platform index.
 
-Those of virtual nodes are pinned by tag: interLink's has the release of the site.
+Two are pinned by tag alone: interLink's has the release of the site, and no digest of wstunnel's is published. A site
+may name wstunnel's with one (`site.images.wstunnel`).
 """
 
 # renovate: datasource=docker depName=docker.io/envoyproxy/envoy
@@ -35,7 +36,10 @@ INTERLINK_IMAGES = "ghcr.io/interlink-hq/interlink"
 """Folder of interLink's images: `virtual-kubelet-inttw` and `interlink`, whose tag is the release of the site."""
 
 # renovate: datasource=docker depName=docker.io/linuxserver/openssh-server
-SSHD_IMAGE = "docker.io/linuxserver/openssh-server:version-10.2_p1-r0"
+SSHD_IMAGE = (
+    "docker.io/linuxserver/openssh-server:10.2_p1-r0-ls225"
+    "@sha256:29d4e3f887596c4c2fc609f4e07040b08890a238178da400ffa2a602b55245bc"
+)
 """Alpine's OpenSSH. Only its sshd is started, by an ordinary user, with a configuration of the program's own."""
 
 # renovate: datasource=docker depName=ghcr.io/erebe/wstunnel

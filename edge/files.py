@@ -44,9 +44,9 @@ def edge_files(config: StackConfig, node: VirtualNode, stacks: Sequence[StackCon
     if isinstance(node.api, OAuth2Api):
         files |= proxy_files(node, node.api)
     if not node.deployed:
-        mirrors = config.site.images.mirrors
-        plugin = mirrored(node.api.plugin_image, mirrors) if isinstance(node.api, SocketApi) else None
-        files["values.yaml"] = _yaml(chart_values(node, VirtualNodeImages.of(node.interlink, mirrors), plugin))
+        images = config.site.images
+        plugin = mirrored(node.api.plugin_image, images.mirrors) if isinstance(node.api, SocketApi) else None
+        files["values.yaml"] = _yaml(chart_values(node, VirtualNodeImages.of(node.interlink, images), plugin))
         if isinstance(node.api, SocketApi):
             files["scripts-configmap.yaml"] = _yaml(scripts_config_map(node))
     return files

@@ -143,7 +143,7 @@ def _shares_files(container: Mapping[str, Any]) -> bool:
 def _images(demand: Demand, node: VirtualNode) -> Any:
     from components.virtual_node import VirtualNodeImages
 
-    return VirtualNodeImages.of(node.interlink, demand.config.site.images.mirrors)
+    return VirtualNodeImages.of(node.interlink, demand.config.site.images)
 
 
 def _read(data: Mapping[str, str], file: str) -> Mapping[str, Any]:

@@ -27,6 +27,8 @@ def remarks(resolved: Resolved) -> Iterator[Problem]:
             if isinstance(node.api, SocketApi)
         },
         ("site", "images", "grafana"): images.grafana,
+        ("site", "images", "sshd"): images.sshd,
+        ("site", "images", "wstunnel"): images.wstunnel,
     }
     for path, image in named.items():
         if image is None or image.startswith(_BUILT_HERE):

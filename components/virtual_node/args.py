@@ -8,6 +8,7 @@ import pulumi
 from components import names, versions
 from components.images import mirrored
 from components.naming import Naming
+from stacks.schema.site import Images
 from stacks.schema.virtual_nodes import SocketApi, VirtualNode
 
 NODE_LABEL = "sonic.fastmachinelearning.org/virtual-node"
@@ -30,14 +31,15 @@ class VirtualNodeImages:
     """wstunnel."""
 
     @classmethod
-    def of(cls, release: str, mirrors: Mapping[str, str]) -> "VirtualNodeImages":
-        """Return the images of a release of interLink."""
+    def of(cls, release: str, images: Images) -> "VirtualNodeImages":
+        """Return the images of a release of interLink at a site."""
+        mirrors = images.mirrors
         return cls(
             kubelet=mirrored(f"{versions.INTERLINK_IMAGES}/virtual-kubelet-inttw:{release}", mirrors),
             api=mirrored(f"{versions.INTERLINK_IMAGES}/interlink:{release}", mirrors),
             refresh=mirrored(f"{versions.INTERLINK_IMAGES}/virtual-kubelet-inttw-refresh:{release}", mirrors),
-            sshd=mirrored(versions.SSHD_IMAGE, mirrors),
-            wstunnel=mirrored(versions.WSTUNNEL_IMAGE, mirrors),
+            sshd=mirrored(images.sshd or versions.SSHD_IMAGE, mirrors),
+            wstunnel=mirrored(images.wstunnel or versions.WSTUNNEL_IMAGE, mirrors),
         )
 
 

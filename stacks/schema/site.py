@@ -320,6 +320,11 @@ class Images(Model):
     default the one in components/versions.py."""
     grafana: ImageReference | None = None
     """Grafana, for monitoring.dashboards of kind `grafana`; by default the one in components/versions.py."""
+    sshd: ImageReference | None = None
+    """OpenSSH's server as `sshd.pam` or `sshd`, for tunnels of kind `ssh`; by default the one in
+    components/versions.py."""
+    wstunnel: ImageReference | None = None
+    """wstunnel of the release in components/versions.py, for tunnels of kind `wstunnel`; by default the one there."""
     mirrors: dict[ImagePrefix, ImagePrefix] = {}
     """Start of an image's name -> the mirror's instead, such as `docker.io: registry.example.org/docker-hub-cache`. It
     holds for every image, the servers' included; the longest start that fits counts. A digest stays as it is."""

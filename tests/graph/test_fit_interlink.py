@@ -32,9 +32,8 @@ def metadata(name: str) -> dict[str, Any]:
 def deployed(demand: Demand) -> dict[str, Any]:
     """What the chart makes of the values that are written for it, in its own form (virtual-kubelet-config.yaml)."""
     (node,) = demand.config.site.virtual_nodes
-    mirrors = demand.config.site.images.mirrors
     plugin = "geddes-registry.rcac.purdue.edu/ghcr-proxy-cache/purdueaf/interlink-slurm-plugin:0.6.2-pre3"
-    values = chart_values(node, VirtualNodeImages.of(node.interlink, mirrors), plugin)
+    values = chart_values(node, VirtualNodeImages.of(node.interlink, demand.config.site.images), plugin)
     network = values["virtualNode"]["network"]
     kubelet = f"""\
 InterlinkURL: "http://127.0.0.1"

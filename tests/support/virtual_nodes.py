@@ -6,6 +6,7 @@ from typing import Any
 
 from components.tunnel import DRAIN_ANNOTATION, SECRET_ANNOTATION
 from components.virtual_node import VirtualNodeImages
+from stacks.schema.site import Images
 from stacks.schema.virtual_nodes import VirtualNode
 from tests.support.tools import tool
 
@@ -46,7 +47,7 @@ WSTUNNEL = {
     "client_file": "/opt/wstunnel",
     "client_sha256": "0123456789abcdef" * 4,
 }
-IMAGES = VirtualNodeImages.of("0.6.1", {})
+IMAGES = VirtualNodeImages.of("0.6.1", Images())
 
 
 def virtual_node(**fields: Any) -> VirtualNode:
