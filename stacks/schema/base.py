@@ -340,7 +340,7 @@ InterLinkRelease = Annotated[
     str,
     _text(
         "a release of interLink 0.6 or 0.7, in quotes",
-        r"^0\.[67]\.[0-9]+(-pre[0-9]+)?$",
+        r"^0\.[67]\.[0-9]+(-(pre|patch)[0-9]+)?$",
         example="0.6.1",
         length_max=12,
     ),

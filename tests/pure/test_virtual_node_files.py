@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from components.virtual_node import slurm_side
+from components.virtual_node import VirtualNodeImages, slurm_side
 from components.virtual_node.kubelet_config import TUNNEL_COMMAND, kubelet_config
 from edge.chart import chart_values
 from edge.oauth2_proxy import proxy_files
 from edge.units import API_UNIT, PLUGIN_UNIT, PROGRAMS_FOLDER, units
 from stacks.resolve import ROOT
 from stacks.schema.remote_apis import OAuth2Api
+from stacks.schema.site import Images
 from tests.support.virtual_nodes import HTTPS, IMAGES, OAUTH2, SSH, WSTUNNEL, virtual_node
 
 KNOWN = {name: set(keys) for name, keys in yaml.safe_load((ROOT / "tests/interlink/keys.yaml").read_text()).items()}
@@ -38,6 +39,13 @@ def test_every_key_is_known_to_the_program_that_reads_it(api: dict[str, Any], tu
     assert keys(slurm_side.interlink_config(node)) <= KNOWN["api"]
     assert keys(slurm_side.slurm_config(node, folder="/etc/interlink")) <= KNOWN["plugin"]
     assert keys(chart_values(node, IMAGES, "plugin:1")) <= KNOWN["chart"]
+
+
+@pytest.mark.parametrize("release", ["0.6.1", "0.6.1-patch1", "0.7.0-pre2"])
+def test_a_release_of_interlink_is_the_tag_of_its_images(release: str) -> None:
+    node = virtual_node(interlink=release)
+    images = VirtualNodeImages.of(node.interlink, Images())
+    assert {image.rpartition(":")[2] for image in (images.kubelet, images.api, images.refresh)} == {release}
 
 
 def test_the_plugin_shares_the_files_of_jobs_with_them() -> None:
