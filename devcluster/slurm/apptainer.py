@@ -85,6 +85,11 @@ def environment(options: argparse.Namespace, host: Mapping[str, str]) -> dict[st
     return found
 
 
+def runtime_environment(host: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that charliecloud itself needs: a user, and the job's folder for its temporary files."""
+    return {"USER": str(os.getuid()), "TMPDIR": host.get("TMPDIR", "/tmp")}  # noqa: S108
+
+
 def main() -> None:
     """Become the command in the container: signals reach it, and its exit code is ours."""
     options = parse(sys.argv[1:])
@@ -101,12 +106,13 @@ def main() -> None:
         *(_PRIVATE_SHM if is_contained else ()),
         "ch-run",
         "--private-tmp",
+        "--unset-env=TMPDIR",
         f"--cd={options.pwd}",
         *mounts,
         str(image),
         "--",
     ]
-    variables = {"USER": str(os.getuid()), **environment(options, os.environ)}  # ch-run wants a user
+    variables = {**runtime_environment(os.environ), **environment(options, os.environ)}
     os.execvpe(runtime[0], [*runtime, "/bin/sh", "-c", _START, "sh", *command], variables)  # noqa: S606
 
 

@@ -39,6 +39,11 @@ def test_without_such_a_flag_the_hosts_variables_are_there() -> None:
     assert apptainer.environment(apptainer.parse(["exec", "/image"]), {"FOO": "x"})["FOO"] == "x"
 
 
+def test_charliecloud_writes_its_files_to_the_temporary_folder_of_the_job() -> None:
+    """Its default, /tmp, may be closed to the job's user."""
+    assert apptainer.runtime_environment({"TMPDIR": "/slurm/tmp"})["TMPDIR"] == "/slurm/tmp"
+
+
 def test_the_images_variables_and_entry_point_come_from_its_containerfile() -> None:
     containerfile = 'FROM scratch\nENV PATH=/opt/bin:/bin\nENV LIB=/lib\nENTRYPOINT ["a", "b"]\n'
     assert environment_script(containerfile) == 'export PATH="/opt/bin:/bin"\nexport LIB="${LIB:-"/lib"}"\n'
