@@ -8,6 +8,7 @@ from benchmarks.autoscaling.clairvoyant import Clairvoyant
 from benchmarks.autoscaling.policies import our_times
 from benchmarks.autoscaling.policy import Autoscaler, Policy, Scaler
 from benchmarks.autoscaling.pool import ServerTimes
+from benchmarks.autoscaling.routing import Routing, shortest_queue
 from benchmarks.autoscaling.scores import Scores, median, score
 from benchmarks.autoscaling.server import ServerKind
 from benchmarks.autoscaling.simulation import Run, simulate
@@ -56,7 +57,7 @@ def follow(policy: Policy, trace: Trace, kind: ServerKind, seeds: Sequence[int])
     def scaler() -> Scaler:
         return Autoscaler(policy, servers_min=1, servers_max=trace.servers_max)
 
-    return _repeated(scaler, trace, kind, policy.times, policy.scrape_seconds, seeds)
+    return _repeated(scaler, trace, kind, policy.times, policy.scrape_seconds, policy.routing, seeds)
 
 
 def foresee(trace: Trace, kind: ServerKind, seeds: Sequence[int]) -> Result:
@@ -71,7 +72,7 @@ def foresee(trace: Trace, kind: ServerKind, seeds: Sequence[int]) -> Result:
             stop_seconds=times.stop_seconds,
         )
 
-    return _repeated(scaler, trace, kind, times, _BOUND_SCRAPE_SECONDS, seeds)
+    return _repeated(scaler, trace, kind, times, _BOUND_SCRAPE_SECONDS, shortest_queue, seeds)
 
 
 def _repeated(
@@ -80,12 +81,15 @@ def _repeated(
     kind: ServerKind,
     times: ServerTimes,
     scrape_seconds: float,
+    routing: Routing,
     seeds: Sequence[int],
 ) -> Result:
     first: Run | None = None
     scores = []
     for seed in seeds:
-        run = simulate(trace, scaler(), kind=kind, times=times, scrape_seconds=scrape_seconds, seed=seed)
+        run = simulate(
+            trace, scaler(), kind=kind, times=times, scrape_seconds=scrape_seconds, routing=routing, seed=seed
+        )
         first = first or run
         scores.append(score(run))
     if first is None:

@@ -25,7 +25,7 @@ def draw(runs: Mapping[str, Run], *, file: Path) -> None:
     servers.plot(times, _thinned(any_run.timeline.load), color="black", linestyle=":", label="load")
     for name, run in runs.items():
         servers.plot(times, _thinned(run.timeline.pods), linewidth=1, drawstyle="steps-post", label=name)
-        waits.plot(times, _thinned(run.timeline.shortest_seconds), linewidth=1, label=name)
+        waits.plot(times, _thinned(run.timeline.next_seconds), linewidth=1, label=name)
     servers.set(title=any_run.trace.title, ylabel="pods with a GPU", ylim=(0, None))
     servers.legend(fontsize="small", ncols=2)
     waits.set(xlabel="minutes", ylabel="wait of a new request (s)", yscale="symlog", ylim=(0, None))

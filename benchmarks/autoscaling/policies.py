@@ -1,13 +1,16 @@
 """The policies that are compared. Ours are read from the program, so that what is deployed is judged."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from benchmarks import peer
 from benchmarks.autoscaling import signals
 from benchmarks.autoscaling.hpa import Behavior, ScalingPolicy, ScalingRules
 from benchmarks.autoscaling.policy import Metric, Policy
 from benchmarks.autoscaling.pool import ServerTimes
+from benchmarks.autoscaling.routing import in_turn, two_choices
 from benchmarks.autoscaling.signals import Signal
 from benchmarks.errors import BenchmarkError
 from benchmarks.loopback.sides import own_timing
@@ -31,9 +34,6 @@ _CHART_TIMES = ServerTimes(
     grace_seconds=TRITON_GRACE_SECONDS,
 )
 _CHART_SCRAPE_SECONDS = 5.0
-_CHART_METRIC = Metric(
-    name="queue", signal=signals.queue_ms_per_execution, threshold=100, target="Value", empty_is_zero=True
-)
 _OUR_FORMER_PENDING_PER_SERVER = 10.0
 
 
@@ -51,41 +51,41 @@ def supersonic() -> Policy:
 
     It leaves KEDA's `ignoreNullValues` at true. Its Triton is ready after probes that are 10 s apart.
     """
+    spec = peer.scaled_object_spec("supersonic", prometheus_url="", servers_min=1, servers_max=1)
+    (trigger,) = spec["triggers"]
+    metric = Metric(
+        name="queue",
+        signal=signals.queue_ms_per_execution,
+        threshold=float(trigger["metadata"]["threshold"]),
+        target=trigger["metricType"],
+        empty_is_zero=trigger["metadata"].get("ignoreNullValues", "true") == "true",
+    )
     return Policy(
         name=SUPERSONIC,
-        metrics=[_CHART_METRIC],
-        behavior=_steps(up=(60, 60), down=(600, 120)),
+        metrics=[metric],
+        behavior=Behavior.of(spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]),
         scrape_seconds=_CHART_SCRAPE_SECONDS,
         times=_CHART_TIMES,
+        routing=two_choices,
     )
 
 
 def supersonic_pr_85() -> Policy:
     """Its pull request 85 (open, 2026-09): another metric, in AverageValue; the default threshold and steps."""
-    return Policy(
-        name="SuperSONIC PR 85",
-        metrics=[Metric(name="needed-servers", signal=signals.needed_servers, threshold=1.5, empty_is_zero=True)],
-        behavior=_steps(up=(60, 60), down=(600, 120)),
-        scrape_seconds=_CHART_SCRAPE_SECONDS,
-        times=_CHART_TIMES,
-    )
+    metric = Metric(name="needed-servers", signal=signals.needed_servers, threshold=1.5, empty_is_zero=True)
+    return replace(supersonic(), name="SuperSONIC PR 85", metrics=[metric])
 
 
 def purdue() -> Policy:
     """Purdue's production: the chart's metric and steps of its own.
 
-    PurdueAF/purdue-af `apps/sonic/supersonic/values.yaml`: GPUs that users' sessions need are given back soon.
+    PurdueAF/purdue-af `apps/sonic/supersonic/values.yaml`: GPUs that users' sessions need are given back soon, and
+    servers get requests in turn.
     """
-    return Policy(
-        name="Purdue",
-        metrics=[_CHART_METRIC],
-        behavior=_steps(up=(30, 15), down=(45, 45)),
-        scrape_seconds=_CHART_SCRAPE_SECONDS,
-        times=_CHART_TIMES,
-    )
+    return replace(supersonic(), name="Purdue", behavior=_steps(up=(30, 15), down=(45, 45)), routing=in_turn)
 
 
-def ours(scaling: Scaling, *, name: str = OURS, scrape_seconds: float | None = None) -> Policy:
+def ours(scaling: Scaling, *, name: str = OURS) -> Policy:
     """What `components.autoscaling` deploys for these targets: its triggers, thresholds and HPA behavior.
 
     Raises:
@@ -96,7 +96,7 @@ def ours(scaling: Scaling, *, name: str = OURS, scrape_seconds: float | None = N
         name=name,
         metrics=[_metric(trigger, scaling) for trigger in spec["triggers"]],
         behavior=Behavior.of(spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]),
-        scrape_seconds=scrape_seconds or OwnPrometheus.model_fields["scrape_interval_seconds"].default,
+        scrape_seconds=OwnPrometheus.model_fields["scrape_interval_seconds"].default,
         times=our_times(),
     )
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from benchmarks.autoscaling.hpa import SYNC_SECONDS, Behavior, HorizontalPodAutoscaler, TargetType, proposal
 from benchmarks.autoscaling.pool import Pool, ServerTimes
 from benchmarks.autoscaling.prometheus import Prometheus
+from benchmarks.autoscaling.routing import Routing, shortest_queue
 from benchmarks.autoscaling.signals import Signal
 
 
@@ -31,6 +32,8 @@ class Policy:
     behavior: Behavior
     scrape_seconds: float
     times: ServerTimes
+    routing: Routing = shortest_queue
+    """Its Envoy's load balancing."""
 
 
 class Scaler(Protocol):

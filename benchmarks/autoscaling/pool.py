@@ -1,9 +1,9 @@
-"""The servers of one pool: starts and stops, and Envoy's choice of the shortest queue."""
+"""The servers of one pool: starts and stops."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.autoscaling.routing import Routing, next_wait, shortest_queue
 from benchmarks.autoscaling.server import Server, ServerKind
 
 
@@ -29,8 +29,10 @@ class ServerTimes:
 class Pool:
     """Servers that start, serve and drain."""
 
-    def __init__(self, kind: ServerKind, times: ServerTimes, *, servers: int) -> None:
-        self._kind, self._times = kind, times
+    def __init__(
+        self, kind: ServerKind, times: ServerTimes, *, servers: int, routing: Routing = shortest_queue
+    ) -> None:
+        self._kind, self._times, self._routing = kind, times, routing
         self.starting: list[Server] = []
         self.serving = [Server(kind, created=0, ready_at=0) for _ in range(servers)]
         """Servers that Envoy knows."""
@@ -56,6 +58,12 @@ class Pool:
     def waiting(self) -> float:
         """Requests in all queues."""
         return sum(server.waiting for server in (*self.serving, *self.draining))
+
+    @property
+    def next_wait_seconds(self) -> float:
+        """Mean wait of the next request."""
+        queues = [server.waiting for server in self.serving]
+        return next_wait(self._routing, queues, [server.queue_seconds for server in self.serving])
 
     @property
     def request_seconds(self) -> float:
@@ -84,7 +92,7 @@ class Pool:
         self.gpu_seconds += seconds * self.pods
         while self.starting and self.starting[0].ready_at <= now:
             self.serving.append(self.starting.pop(0))
-        shares = shortest_queue([server.waiting for server in self.serving], arriving)
+        shares = self._routing([server.waiting for server in self.serving], arriving)
         served = sum(server.work(now, seconds, share) for server, share in zip(self.serving, shares, strict=True))
         if self.draining:
             served += sum(server.work(now, seconds, 0) for server in self.draining)
@@ -100,22 +108,3 @@ class Pool:
             return False
         self._removed_wait_seconds += server.wait_seconds
         return True
-
-
-def shortest_queue(waiting: Sequence[float], arriving: float) -> list[float]:
-    """Return the requests that each server gets when every single one goes to the shortest queue.
-
-    That is Envoy's least request with a full scan, for one Envoy: like water that fills a vessel with an uneven floor.
-    A queue that is longer than the water is high gets nothing, and a request never leaves its queue for another.
-    """
-    if max(waiting) == 0:
-        return [arriving / len(waiting)] * len(waiting)
-    floor = sorted(waiting)
-    below = 0.0
-    height = 0.0
-    for number, level in enumerate(floor, start=1):
-        below += level
-        height = (arriving + below) / number
-        if number == len(floor) or height <= floor[number]:
-            break
-    return [max(0.0, height - level) for level in waiting]

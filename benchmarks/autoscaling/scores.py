@@ -45,10 +45,10 @@ def score(run: Run) -> Scores:
     timeline, step_seconds = run.timeline, run.trace.step_seconds
     return Scores(
         first_server_seconds=_first_server_seconds(run),
-        new_requests_seconds=_recovery_seconds(run, timeline.shortest_seconds),
+        new_requests_seconds=_recovery_seconds(run, timeline.next_seconds),
         cleared_seconds=_recovery_seconds(run, timeline.longest_seconds),
         mean_wait_seconds=sum(timeline.waiting) * step_seconds / run.arrived,
-        slow_seconds=sum(wait > _SLOW_SECONDS for wait in timeline.shortest_seconds) * step_seconds,
+        slow_seconds=sum(wait > _SLOW_SECONDS for wait in timeline.next_seconds) * step_seconds,
         gpu_seconds=run.gpu_seconds,
         changes_per_step=_direction_changes(timeline.wanted) / run.trace.changes,
         most_servers=max(timeline.wanted),

@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.autoscaling.policy import Scaler
 from benchmarks.autoscaling.pool import Pool, ServerTimes
 from benchmarks.autoscaling.prometheus import Prometheus
+from benchmarks.autoscaling.routing import Routing
 from benchmarks.autoscaling.server import ServerKind
 from benchmarks.autoscaling.traces import Trace
 
@@ -27,8 +28,8 @@ class Timeline:
     """Requests in all queues."""
     longest_seconds: list[float] = field(default_factory=list)
     """Time after which the last request of the longest queue is served."""
-    shortest_seconds: list[float] = field(default_factory=list)
-    """Wait of a request that comes now."""
+    next_seconds: list[float] = field(default_factory=list)
+    """Mean wait of the next request, by the choice of its server."""
     serving: list[int] = field(default_factory=list)
     """Servers that get requests."""
     pods: list[int] = field(default_factory=list)
@@ -51,7 +52,14 @@ class Run:
 
 
 def simulate(
-    trace: Trace, scaler: Scaler, *, kind: ServerKind, times: ServerTimes, scrape_seconds: float, seed: int
+    trace: Trace,
+    scaler: Scaler,
+    *,
+    kind: ServerKind,
+    times: ServerTimes,
+    scrape_seconds: float,
+    routing: Routing,
+    seed: int,
 ) -> Run:
     """Run a trace; the same arguments give the same run.
 
@@ -61,12 +69,13 @@ def simulate(
         kind: the servers.
         times: their probes and shutdown.
         scrape_seconds: from one scrape of Prometheus to the next.
+        routing: Envoy's load balancing.
         seed: draws the arrivals, and the moments of scrapes and decisions.
     """
     draw = np.random.default_rng(seed)
     next_decision, next_scrape = draw.uniform(0, scaler.interval_seconds), draw.uniform(0, scrape_seconds)
     clients = trace.clients(kind)
-    pool, prometheus = Pool(kind, times, servers=1), Prometheus(kind)
+    pool, prometheus = Pool(kind, times, servers=1, routing=routing), Prometheus(kind)
     timeline, arrived = Timeline(), 0.0
     for number in range(round(trace.seconds / trace.step_seconds)):
         now = number * trace.step_seconds
@@ -98,7 +107,7 @@ def _record(timeline: Timeline, now: float, trace: Trace, pool: Pool) -> None:
     timeline.load.append(trace.load(now))
     timeline.waiting.append(pool.waiting)
     timeline.longest_seconds.append(max([*queues, *drains]))
-    timeline.shortest_seconds.append(min(queues))
+    timeline.next_seconds.append(pool.next_wait_seconds)
     timeline.serving.append(len(pool.serving))
     timeline.pods.append(pool.pods)
     timeline.wanted.append(pool.servers)

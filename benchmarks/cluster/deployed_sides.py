@@ -67,7 +67,7 @@ def supersonic(values: peer.Values) -> Side:
         name="SuperSONIC",
         slug="supersonic",
         namespace=values.namespace,
-        servers=peer.triton_name(values),
+        servers=peer.triton_name(values.name),
         envoys=values.name,
         target=f"{LOOPBACK}:{values.node_port}",
         metrics_port=PEER_ADMIN_PORT,

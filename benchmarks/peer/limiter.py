@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote_plus
 
+from benchmarks.peer.scaling_metric import scaling_query
+
 _SOURCE = Path(__file__).with_name("limiter.lua")
 
-DEFAULT_QUERY = (
-    'sum by (release) (rate(nv_inference_queue_duration_us{release=~"supersonic"}[30s])) / '
-    'sum by (release) ((rate(nv_inference_exec_count{release=~"supersonic"}[30s]) * 1000) + 0.001)'
-)
+DEFAULT_QUERY = scaling_query("supersonic")
 """The chart's metric for a release named `supersonic`: milliseconds in the queue per execution."""
 
 

@@ -1,26 +1,22 @@
 """SuperSONIC 0.3.1's Kubernetes objects as pure functions, rebuilt from the chart's facts (commit e578801, 2026-05-25).
 
 What a site says in its values is said here so that both sides have the same servers: image, models, limits of CPU and
-memory, and how clients come in. Left out is what no request meets: Prometheus, Grafana, KEDA (the number of servers is
-changed by hand on both sides), the propagation of mounts, which CVMFS needs and not every node has; and Envoy's
-`apt-get`, which is a favour: theirs counts as ready while it still installs.
+memory, and how clients come in. Left out is what no request meets: Prometheus, Grafana, KEDA (`autoscaling` has its
+settings, and here the number of servers is changed by hand on both sides), the propagation of mounts, which CVMFS needs
+and not every node has; and Envoy's `apt-get`, which is a favour: theirs counts as ready while it still installs.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from benchmarks.peer.bootstrap import ADMIN_PORT, GRPC_PORT, bootstrap
+from benchmarks.peer.manifest import Manifest, deployment, labels, manifest, resources
 from benchmarks.peer.shutdown import (
     ENVOY_ARGUMENTS,
     TRITON_EXIT_TIMEOUT_SECONDS,
     TRITON_GRACE_SECONDS,
     TRITON_PRE_STOP,
 )
-
-Manifest = dict[str, Any]
+from benchmarks.peer.values import Values, triton_name
 
 _HTTP_PORT, _METRICS_PORT = 8000, 8002
 _TRITON_PORTS = {"http": _HTTP_PORT, "grpc": GRPC_PORT, "metrics": _METRICS_PORT}
@@ -34,44 +30,16 @@ _ASK_WHETHER_READY = (
 """Instead of `curl`, which our image of Triton does not have."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Values:
-    """Values of a site."""
-
-    name: str
-    """Of the release: the Envoys' name, and with `-triton` the servers'."""
-    namespace: str
-    triton_image: str
-    envoy_image: str
-    servers: int
-    """`triton.replicas`."""
-    models: Path
-    """Folder of the node that holds the models."""
-    triton_limits: Mapping[str, str]
-    """`triton.resources.limits`."""
-    envoy_limits: Mapping[str, str]
-    """`envoy.resources.limits`."""
-    requested_cpu: str
-    """CPU that each pod requests: little, so that the node holds both sides."""
-    node_port: int
-    """NodePort of Envoy."""
-
-
 def objects(values: Values) -> list[Manifest]:
     """The release in a namespace of its own."""
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": values.namespace}},
         _triton(values),
-        _object("v1", "Service", triton_name(values), values, "triton", spec=_triton_service(values)),
+        manifest("v1", "Service", triton_name(values.name), values, "triton", spec=_triton_service(values)),
         _envoy_config(values),
         _envoy(values),
-        _object("v1", "Service", values.name, values, "envoy", spec=_envoy_service(values)),
+        manifest("v1", "Service", values.name, values, "envoy", spec=_envoy_service(values)),
     ]
-
-
-def triton_name(values: Values) -> str:
-    """Name of the servers' Deployment and Service."""
-    return f"{values.name}-triton"
 
 
 def _triton(values: Values) -> Manifest:
@@ -80,7 +48,7 @@ def _triton(values: Values) -> Manifest:
         "image": values.triton_image,
         "command": ["/bin/sh", "-c"],
         "args": [_triton_command()],
-        "resources": _resources(values, values.triton_limits),
+        "resources": resources(values, values.triton_limits),
         "ports": [{"name": name, "containerPort": port} for name, port in _TRITON_PORTS.items()],
         "volumeMounts": [{"name": "model-repository", "mountPath": _MODELS_FOLDER, "readOnly": True}],
         "startupProbe": {
@@ -104,7 +72,7 @@ def _triton(values: Values) -> Manifest:
         "containers": [container],
         "volumes": [{"name": "model-repository", "hostPath": {"path": str(values.models)}}],
     }
-    return _deployment(triton_name(values), values, "triton", values.servers, pod)
+    return deployment(triton_name(values.name), values, "triton", values.servers, pod)
 
 
 def _triton_command() -> str:
@@ -124,13 +92,13 @@ def _triton_command() -> str:
 
 def _triton_service(values: Values) -> Manifest:
     ports = [{"name": name, "port": port, "targetPort": port} for name, port in _TRITON_PORTS.items()]
-    return {"clusterIP": "None", "ports": ports, "selector": _labels(values, "triton")}
+    return {"clusterIP": "None", "ports": ports, "selector": labels(values, "triton")}
 
 
 def _envoy_config(values: Values) -> Manifest:
-    host = f"{triton_name(values)}.{values.namespace}.svc.cluster.local"
+    host = f"{triton_name(values.name)}.{values.namespace}.svc.cluster.local"
     data = {_BOOTSTRAP_FILE: json.dumps(bootstrap(host=host, port=GRPC_PORT), indent=1)}
-    return _object("v1", "ConfigMap", _config_name(values), values, "envoy", data=data)
+    return manifest("v1", "ConfigMap", _config_name(values), values, "envoy", data=data)
 
 
 def _envoy(values: Values) -> Manifest:
@@ -138,12 +106,12 @@ def _envoy(values: Values) -> Manifest:
         "name": "envoy",
         "image": values.envoy_image,
         "command": ["envoy", "--config-path", f"{_CONFIG_FOLDER}/{_BOOTSTRAP_FILE}", *ENVOY_ARGUMENTS],
-        "resources": _resources(values, values.envoy_limits),
+        "resources": resources(values, values.envoy_limits),
         "ports": [{"name": "grpc", "containerPort": GRPC_PORT}, {"name": "admin", "containerPort": ADMIN_PORT}],
         "volumeMounts": [{"name": "envoy-config", "mountPath": _CONFIG_FOLDER}],
     }
     volume = {"name": "envoy-config", "configMap": {"name": _config_name(values)}}
-    return _deployment(values.name, values, "envoy", 1, {"containers": [container], "volumes": [volume]})
+    return deployment(values.name, values, "envoy", 1, {"containers": [container], "volumes": [volume]})
 
 
 def _envoy_service(values: Values) -> Manifest:
@@ -151,32 +119,8 @@ def _envoy_service(values: Values) -> Manifest:
         {"name": "grpc", "port": GRPC_PORT, "targetPort": GRPC_PORT, "nodePort": values.node_port},
         {"name": "admin", "port": ADMIN_PORT, "targetPort": ADMIN_PORT},
     ]
-    return {"type": "NodePort", "ports": ports, "selector": _labels(values, "envoy")}
+    return {"type": "NodePort", "ports": ports, "selector": labels(values, "envoy")}
 
 
 def _config_name(values: Values) -> str:
     return f"{values.name}-envoy-config"
-
-
-def _deployment(name: str, values: Values, component: str, replicas: int, pod: Manifest) -> Manifest:
-    labels = _labels(values, component)
-    template = {"metadata": {"labels": labels}, "spec": pod}
-    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    return _object("apps/v1", "Deployment", name, values, component, spec=spec)
-
-
-def _object(version: str, kind: str, name: str, values: Values, component: str, **content: Any) -> Manifest:
-    metadata = {"name": name, "namespace": values.namespace, "labels": _labels(values, component)}
-    return {"apiVersion": version, "kind": kind, "metadata": metadata, **content}
-
-
-def _labels(values: Values, component: str) -> dict[str, str]:
-    return {
-        "app.kubernetes.io/name": "supersonic",
-        "app.kubernetes.io/instance": values.name,
-        "app.kubernetes.io/component": component,
-    }
-
-
-def _resources(values: Values, limits: Mapping[str, str]) -> Manifest:
-    return {"limits": dict(limits), "requests": {**limits, "cpu": values.requested_cpu}}

@@ -22,8 +22,9 @@ from benchmarks.autoscaling.hpa import (
 from benchmarks.autoscaling.policies import ours, supersonic
 from benchmarks.autoscaling.policy import Metric, Policy
 from benchmarks.autoscaling.policy_comparison import policies
-from benchmarks.autoscaling.pool import Pool, ServerTimes, shortest_queue
+from benchmarks.autoscaling.pool import Pool, ServerTimes
 from benchmarks.autoscaling.prometheus import Prometheus, Series
+from benchmarks.autoscaling.routing import in_turn, next_wait, shortest_queue, two_choices
 from benchmarks.autoscaling.server import Server, ServerKind
 from benchmarks.autoscaling.traces import Trace
 from stacks.schema.experiment import Scaling
@@ -167,6 +168,22 @@ def test_the_shortest_queues_are_filled_first(waiting: list[float], arriving: fl
     after = [before + share for before, share in zip(waiting, shares, strict=True)]
     filled = [level for level, share in zip(after, shares, strict=True) if share > 0]
     assert all(level == pytest.approx(min(after), rel=1e-6, abs=1e-6) for level in filled)
+
+
+@given(st.lists(st.floats(0, 1e5), min_size=1, max_size=8), st.floats(0, 1e6))
+@settings(max_examples=50, deadline=None)
+def test_two_choices_send_every_request_and_more_to_a_shorter_queue(waiting: list[float], arriving: float) -> None:
+    shares = two_choices(waiting, arriving)
+    assert sum(shares) == pytest.approx(arriving, abs=1e-6)
+    assert all(share >= 0 for share in shares)
+
+
+def test_two_choices_leave_the_longest_queue_a_part() -> None:
+    assert two_choices([0, 1e6, 2e6], 9.0) == pytest.approx([5, 3, 1])
+    assert two_choices([7, 7], 1.0) == pytest.approx([0.5, 0.5])
+    assert next_wait(two_choices, [0, 1e6], [0, 100]) == pytest.approx(25)
+    assert next_wait(shortest_queue, [0, 1e6], [0, 100]) == 0
+    assert next_wait(in_turn, [0, 1e6], [0, 100]) == 50
 
 
 def test_a_queue_stays_where_it_is_when_a_server_comes() -> None:

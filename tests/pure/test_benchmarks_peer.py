@@ -18,6 +18,7 @@ VALUES = "values.yaml"
 LUA = "cfg/envoy-filter.lua"
 TRITON = "templates/triton/deployment.yaml"
 ENVOY = "templates/envoy/deployment.yaml"
+SCALED_OBJECT = "templates/keda/so.yaml"
 
 LOAD_LIMIT = peer.LoadLimit(prometheus_host="prometheus.test", prometheus_port=9090)
 AUTH = peer.Auth(issuer="https://issuer.test", jwks_uri="https://issuer.test/jwks", audiences=("sonic",), host="h")
@@ -82,6 +83,15 @@ def pod(name: str) -> dict[str, Any]:
 
 def container(name: str) -> dict[str, Any]:
     (only,) = pod(name)["containers"]
+    return dict(only)
+
+
+def scaling() -> dict[str, Any]:
+    return dict(peer.scaled_object_spec("supersonic", prometheus_url="http://prometheus", servers_min=1, servers_max=2))
+
+
+def trigger() -> dict[str, Any]:
+    (only,) = scaling()["triggers"]
     return dict(only)
 
 
@@ -289,6 +299,42 @@ FACTS: list[Fact] = [
         "the admin interface is on Envoy's Service",
         VALUES,
         lambda: [port["port"] for port in spec("Service", "supersonic")["ports"]] == [8001, 9901],
+    ),
+    (
+        "the ScaledObject scales the release's servers",
+        SCALED_OBJECT,
+        lambda: scaling()["scaleTargetRef"] == {"name": "supersonic-triton", "kind": "Deployment"},
+    ),
+    (
+        "the metric is compared as it is, with 100 ms",
+        SCALED_OBJECT,
+        lambda: (
+            trigger()["metricType"] == "Value"
+            and trigger()["metadata"]["threshold"] == "100"
+            and trigger()["metadata"]["query"] == peer.DEFAULT_QUERY
+        ),
+    ),
+    (
+        "a missing metric is 0, KEDA's default, and there is no fallback",
+        SCALED_OBJECT,
+        lambda: "ignoreNullValues" not in trigger()["metadata"] and "fallback" not in scaling(),
+    ),
+    (
+        "one server is added in 60 s, after 60 s, and removed in 120 s, after 600 s",
+        VALUES,
+        lambda: (
+            scaling()["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+            == {
+                "scaleUp": {
+                    "stabilizationWindowSeconds": 60,
+                    "policies": [{"periodSeconds": 60, "type": "Pods", "value": 1}],
+                },
+                "scaleDown": {
+                    "stabilizationWindowSeconds": 600,
+                    "policies": [{"periodSeconds": 120, "type": "Pods", "value": 1}],
+                },
+            }
+        ),
     ),
 ]
 
