@@ -9,9 +9,20 @@ from components.triton.server import GRPC_PORT, HTTP_PORT, METRICS_PORT
 
 ADDRESS_VARIABLE = "SONIC_ADDRESS"
 """Variable with the server's address, in the job and in its container."""
+FAILED_JOB_SECONDS = 60
+"""Shortest life of a job that fails. Kubernetes replaces a failed pod at once, and its tunnel pod stays: without a
+pause, servers that cannot start would fill the namespace's quota within minutes. The agent deletes up to five a
+minute."""
 
 
-def job_script(*, data_folder: str, namespace: str, tunnel_client: str, pre_stop_seconds: int) -> str:
+def job_script(
+    *,
+    data_folder: str,
+    namespace: str,
+    tunnel_client: str,
+    pre_stop_seconds: int,
+    failed_job_seconds: int = FAILED_JOB_SECONDS,
+) -> str:
     """Return the script, for bash.
 
     Args:
@@ -19,6 +30,7 @@ def job_script(*, data_folder: str, namespace: str, tunnel_client: str, pre_stop
         namespace: namespace of the stack.
         tunnel_client: definition of the function `tunnel`, which runs one tunnel.
         pre_stop_seconds: time from the end of the HTTP tunnel until no Envoy has the server.
+        failed_job_seconds: shortest life of a job that fails.
     """
     return f"""\
 : "${{SONIC_TUNNEL_HOST:?is not set: the WstunnelCommand of the virtual node must set it, see docs/slurm.md}}"
@@ -111,5 +123,12 @@ http=$!
 job=$!
 trap drain TERM
 wait "$job"
-end "$?"
+code=$?
+# Kubernetes replaces the pod of a failed job at once.
+if [ "$code" != 0 ] && [ "$SECONDS" -lt {failed_job_seconds} ]; then
+  echo "sonic: the server failed with exit code $code after $SECONDS s: the job ends after {failed_job_seconds} s"
+  sleep $(({failed_job_seconds} - SECONDS)) &
+  wait "$!"
+fi
+end "$code"
 """

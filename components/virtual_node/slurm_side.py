@@ -14,7 +14,10 @@ from stacks.schema.virtual_nodes import SocketApi, VirtualNode
 INTERLINK_FILE = "InterLinkConfig.yaml"
 SLURM_FILE = "SlurmConfig.yaml"
 RESOURCES_FILE = "resources.sh"
+SBATCH_FILE = "sbatch.sh"
 SCANCEL_FILE = "scancel.sh"
+REFUSED_JOB_SECONDS = 60
+"""Time until the plugin hears that Slurm refused a job: see `FAILED_JOB_SECONDS`. interLink waits for it for 120 s."""
 RUN_FOLDER = "/run/interlink"
 """Folder of the plugin's socket."""
 API_RUN_FOLDER = "/run/interlink-api"
@@ -65,7 +68,7 @@ def slurm_config(node: VirtualNode, *, folder: str) -> dict[str, Any]:
     return {
         # A port would be open on all addresses of the host.
         "Socket": f"unix://{RUN_FOLDER}/plugin.sock",
-        "SbatchPath": f"{slurm.commands_folder}/sbatch",
+        "SbatchPath": f"{folder}/{SBATCH_FILE}",
         "SqueuePath": f"{slurm.commands_folder}/squeue",
         "SinfoPath": f"{slurm.commands_folder}/sinfo",
         "ScancelPath": scancel,
@@ -97,7 +100,7 @@ PLUGIN_ENVIRONMENT = {"SHARED_FS": "true"}
 def scripts(node: VirtualNode) -> dict[str, str]:
     """Return the scripts of the plugin, by file name."""
     wrapper = {SCANCEL_FILE: _scancel(node)} if node.slurm.scancel_wrapper else {}
-    return {RESOURCES_FILE: _resources(node), **wrapper}
+    return {RESOURCES_FILE: _resources(node), SBATCH_FILE: _sbatch(node), **wrapper}
 
 
 def _resources(node: VirtualNode) -> str:
@@ -112,9 +115,28 @@ def _resources(node: VirtualNode) -> str:
     }
     return f"""\
 #!/bin/bash
-# The resources of the virtual node, in total. Fails where Slurm does not answer.
+# The resources of the virtual node, in total. Fails where Slurm does not answer. Where the file system of the jobs does
+# not, it waits: interLink gives up after 120 s, and the node gets no new pods. If it failed, the plugin would answer by
+# itself.
+touch {data_folder(node)}.alive || sleep 150
 {node.slurm.commands_folder}/sinfo --noheader >/dev/null || exit 1
 echo '{json.dumps(answer)}'
+"""
+
+
+def _sbatch(node: VirtualNode) -> str:
+    return f"""\
+#!/bin/bash
+# sbatch of one job. The plugin takes any word on standard error for a failure, and forgets the job: a warning goes to
+# standard output. Kubernetes replaces the pod of a refused job at once: a refusal takes {REFUSED_JOB_SECONDS} s.
+exec 3>&1
+if said=$({node.slurm.commands_folder}/sbatch "$@" 2>&1 >&3); then
+  echo "$said"
+else
+  sleep {REFUSED_JOB_SECONDS}
+  echo "$said" >&2
+  exit 1
+fi
 """
 
 

@@ -78,6 +78,21 @@ def test_a_job_ends_as_its_server_does(code: int, tmp_path: Path) -> None:
         assert list(job.temporary.iterdir()) == []
 
 
+def test_a_job_that_fails_is_not_replaced_at_once(tmp_path: Path) -> None:
+    """Each of its successors would leave a tunnel pod behind."""
+    with Job(tmp_path, job_id=7, job_sh="exit 255\n", failed_job_seconds=3) as job:
+        job.wait_for(lambda _: "failed with exit code 255" in job.output)
+        assert job.process.poll() is None
+        assert job.exit_code() == 255, job.output
+
+
+def test_a_failed_job_that_waits_ends_at_once_when_it_is_cancelled(tmp_path: Path) -> None:
+    with Job(tmp_path, job_id=7, job_sh="exit 255\n", failed_job_seconds=3600) as job:
+        job.wait_for(lambda _: "failed with exit code 255" in job.output)
+        job.cancel()
+        assert job.exit_code() == 255, job.output
+
+
 def test_the_server_has_the_address_of_its_job_in_every_runtime(tmp_path: Path) -> None:
     with Job(tmp_path, job_id=70000, job_sh=SERVE) as job:
         job.wait_for(serves)

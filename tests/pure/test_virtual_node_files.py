@@ -70,22 +70,41 @@ def test_the_plugin_appends_names_to_the_data_folder() -> None:
 
 
 def slurm_commands(folder: Path, state: str) -> Path:
-    """Stand-ins of Slurm's commands that write their arguments to `calls`; squeue prints a state."""
-    for name, output in (("squeue", state), ("scancel", ""), ("sinfo", "idle")):
+    """Stand-ins of Slurm's commands, and of sleep, that write their arguments to `calls`; squeue prints a state."""
+    for name, output in (("squeue", state), ("scancel", ""), ("sinfo", "idle"), ("sleep", "")):
         script = folder / name
         script.write_text(f'#!/bin/sh\necho {name} "$@" >>{folder}/calls\necho "{output}"\n')
         script.chmod(0o755)
     return folder
 
 
+def run(script: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a script beside the stand-ins."""
+    path = f"{script.parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", script, *arguments],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def calls(folder: Path) -> list[str]:
+    """Calls of the stand-ins, in order."""
+    return (folder / "calls").read_text().splitlines()
+
+
 def scripts_in(folder: Path) -> dict[str, Path]:
     node = virtual_node(
+        api=HTTPS,
         slurm={
             "cluster": "a",
-            "data_folder": "/scratch/interlink",
+            "data_folder": str(folder / "jobs"),
             "commands_folder": str(folder),
             "scancel_wrapper": True,
-        }
+        },
     )
     files = {}
     for name, text in slurm_side.scripts(node).items():
@@ -100,8 +119,8 @@ def scripts_in(folder: Path) -> dict[str, Path]:
 )
 def test_a_running_job_is_drained_and_any_other_is_cancelled(state: str, call: str, tmp_path: Path) -> None:
     folder = slurm_commands(tmp_path, state)
-    subprocess.run(["bash", scripts_in(folder)["scancel.sh"], "42"], check=True)
-    assert (folder / "calls").read_text().splitlines()[-1] == call
+    assert run(scripts_in(folder)["scancel.sh"], "42").returncode == 0
+    assert calls(folder)[-1] == call
 
 
 def test_without_the_wrapper_the_plugin_runs_scancel_itself() -> None:
@@ -113,10 +132,43 @@ def test_without_the_wrapper_the_plugin_runs_scancel_itself() -> None:
 def test_the_node_offers_its_whole_capacity_while_slurm_answers(tmp_path: Path) -> None:
     folder = slurm_commands(tmp_path, "")
     script = scripts_in(folder)["resources.sh"]
-    answer = subprocess.run(["bash", script], capture_output=True, text=True, check=True).stdout
+    (folder / "jobs").mkdir()
+    answer = run(script).stdout
     assert json.loads(answer)["resources"] == {"cpu": "1000", "memory": "4000Gi", "pods": "100"}
     (folder / "sinfo").write_text("#!/bin/sh\nexit 1\n")
-    assert subprocess.run(["bash", script], capture_output=True, check=False).returncode == 1
+    assert run(script).returncode == 1
+
+
+def test_a_ping_is_answered_late_while_no_script_of_a_job_can_be_written(tmp_path: Path) -> None:
+    """interLink gives up after 120 s, and the node gets no new pods. A script that failed would be without effect."""
+    folder = slurm_commands(tmp_path, "")
+    run(scripts_in(folder)["resources.sh"])
+    assert calls(folder)[0] == "sleep 150"
+
+
+WARNING = "sbatch: warning: can't run 1 processes on 2 nodes, setting nnodes to 1"
+REFUSAL = "sbatch: error: Batch job submission failed: Required partition not available (inactive or drain)"
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "output", "errors", "waited"),
+    [
+        ("echo Submitted batch job 7", 0, "Submitted batch job 7", "", []),
+        (f'echo "{WARNING}" >&2; echo Submitted batch job 7', 0, f"Submitted batch job 7 {WARNING}", "", []),
+        (f'echo "{REFUSAL}" >&2; exit 1', 1, "", REFUSAL, ["sleep 60"]),
+    ],
+    ids=["submitted", "submitted with a warning", "refused"],
+)
+def test_the_plugin_hears_of_a_job_unless_slurm_refused_it_and_of_that_late(
+    script: str, status: int, output: str, errors: str, waited: list[str], tmp_path: Path
+) -> None:
+    folder = slurm_commands(tmp_path, "")
+    (folder / "sbatch").write_text(f'#!/bin/sh\necho sbatch "$@" >>{folder}/calls\n{script}\n')
+    (folder / "sbatch").chmod(0o755)
+    answer = run(scripts_in(folder)["sbatch.sh"], "/jobs/a/job.slurm")
+    assert (answer.returncode, answer.stderr.strip()) == (status, errors)
+    assert answer.stdout.split() == output.split()
+    assert calls(folder) == ["sbatch /jobs/a/job.slurm", *waited]
 
 
 def test_only_a_plugin_that_submits_for_others_is_root_and_the_api_reaches_it_still() -> None:

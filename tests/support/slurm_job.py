@@ -54,9 +54,12 @@ class Job:
         job_id: `SLURM_JOB_ID`.
         job_sh: text of job.sh, stand-in of the Slurm plugin's.
         pre_stop_seconds: time between the end of the HTTP tunnel and SIGTERM.
+        failed_job_seconds: shortest life of a job that fails.
     """
 
-    def __init__(self, folder: Path, *, job_id: int, job_sh: str, pre_stop_seconds: int = 1) -> None:
+    def __init__(
+        self, folder: Path, *, job_id: int, job_sh: str, pre_stop_seconds: int = 1, failed_job_seconds: int = 0
+    ) -> None:
         self.folder = folder / f"data/{NAMESPACE}-{POD_UID}"
         self.folder.mkdir(parents=True)
         self.temporary = folder / "tmp"
@@ -72,6 +75,7 @@ class Job:
             namespace=NAMESPACE,
             tunnel_client=TUNNEL_STAND_IN,
             pre_stop_seconds=pre_stop_seconds,
+            failed_job_seconds=failed_job_seconds,
         )
         plugins_last_line = f"\necho 'last line' >>'{self._events}'\n"
         (folder / "job.slurm").write_text(f"#!/bin/bash\n{script}{plugins_last_line}")
