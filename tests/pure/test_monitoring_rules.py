@@ -83,6 +83,17 @@ def test_an_alert_leads_to_its_section_which_begins_with_its_severity() -> None:
             assert re.search(row, (ROOT / RUNBOOK).read_text(), re.MULTILINE), f"{name} has no row with its severity"
 
 
+def test_each_lost_part_of_a_slurm_pool_has_an_alert() -> None:
+    _, _, text = (ROOT / "docs/slurm.md").read_text().partition("## Lost parts\n")
+    _, _, *rows = [line for line in text.partition("\n## ")[0].splitlines() if line.startswith("|")]
+    assert len(rows) > 5
+    for row in rows:
+        _, part, _, _, alerts, _, _ = row.split("|")
+        named = set(re.findall(r"Sonic\w+", alerts))
+        assert named, f"{part} has no alert"
+        assert named <= names(facts())
+
+
 def names(stack: RuleFacts) -> set[str]:
     return set(alerts_of(groups(stack)))
 
