@@ -274,6 +274,7 @@ class SiteStack(SonicComponent):
             proxy_selector=self._naming.labels("envoy").selector,
             model_managers=site.model_control,
             prometheus_peer=self._prometheus_peer(),
+            tracing=site.tracing,
             hooks=self._hooks,
         )
         match share.pool:
@@ -306,6 +307,7 @@ class SiteStack(SonicComponent):
             ways_in=self._config.ways_in,
             image=self._image(site.images.envoy or versions.ENVOY_IMAGE),
             admission=admission,
+            tracing=site.tracing,
             prometheus_peer=self._prometheus_peer(),
         )
         return EnvoyProxy(self.child("envoy"), args, self.options(depends_on=after))

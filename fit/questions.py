@@ -33,6 +33,7 @@ QUESTIONS = (
     Question("class of pods", "whether priority and runtime classes exist", references.classes),
     Question("peers", "whether the namespaces that NetworkPolicies admit exist", references.namespaces_of_peers),
     Question("Prometheus", "the Service of the Prometheus that KEDA asks", references.prometheus),
+    Question("collector", "the Service of the collector that gets the traces", references.collector),
     Question("ingress class", "whether it exists, or a default one", entrance.ingress_class),
     Question("controller", "whether pods run where the site says that the controller is", entrance.controller),
     Question("Gateway", "its class, its listeners and which routes they take", entrance.gateway),

@@ -158,23 +158,34 @@ def _peers(demand: Demand) -> set[str]:
 def prometheus(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     """Find the Service of the Prometheus that KEDA and admission ask."""
     for url in sorted(_asked_urls(demand)):
-        asked = endpoint(url)
-        called = cluster_service(asked.host)
-        if called is None:
-            yield unknown(f"{url} is no Service of the cluster: ask it from a pod")
-            continue
-        name, namespace = called
-        if namespace == demand.namespace and demand.makes("Service", name):
-            continue
-        service = cluster.get(SERVICES, name, namespace)
-        ports = [each["port"] for each in (service or {}).get("spec", {}).get("ports", ())]
-        where = demand.at("site", "monitoring", "url")
-        if service is None:
-            yield misfit(f"{where} is {url}, and there is no Service `{name}` in namespace `{namespace}`: correct it")
-        elif asked.port not in ports:
-            yield misfit(f"{where} is {url}, and that Service has the ports {ports}: correct the port")
-        else:
-            yield ok(f"Service `{name}` in namespace `{namespace}` has port {asked.port}")
+        yield from _called_service(demand, cluster, url, demand.at("site", "monitoring", "url"))
+
+
+def collector(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
+    """Find the Service of the collector that gets the traces."""
+    tracing = demand.config.site.tracing
+    if tracing is not None:
+        yield from _called_service(demand, cluster, tracing.url, demand.at("site", "tracing", "url"))
+
+
+def _called_service(demand: Demand, cluster: ClusterView, url: str, where: str) -> Iterator[Finding]:
+    """Find the Service that a URL leads to, but for those that the stack makes."""
+    asked = endpoint(url)
+    called = cluster_service(asked.host)
+    if called is None:
+        yield unknown(f"{url} is no Service of the cluster: ask it from a pod")
+        return
+    name, namespace = called.name, called.namespace or demand.namespace
+    if namespace == demand.namespace and demand.makes("Service", name):
+        return
+    service = cluster.get(SERVICES, name, namespace)
+    ports = [each["port"] for each in (service or {}).get("spec", {}).get("ports", ())]
+    if service is None:
+        yield misfit(f"{where} is {url}, and there is no Service `{name}` in namespace `{namespace}`: correct it")
+    elif asked.port not in ports:
+        yield misfit(f"{where} is {url}, and that Service has the ports {ports}: correct the port")
+    else:
+        yield ok(f"Service `{name}` in namespace `{namespace}` has port {asked.port}")
 
 
 def _asked_urls(demand: Demand) -> set[str]:

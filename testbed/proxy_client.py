@@ -1,7 +1,8 @@
 """A client of the proxy on loopback, similar to CMSSW: unary calls over its own channel."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import grpc
 
@@ -48,10 +49,12 @@ def begin(
     *,
     token: str | None = None,
     body: bytes | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> "grpc.Future[bytes]":
     """Begin one call, with a body or so many bytes. A token is sent as `authorization: Bearer …`."""
     call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = client.unary_unary(method)
-    metadata = () if token is None else (("authorization", f"Bearer {token}"),)
+    shown = {} if token is None else {"authorization": f"Bearer {token}"}
+    metadata = tuple({**headers, **shown}.items())
     return call.future(bytes(bytes_each) if body is None else body, timeout=deadline_seconds, metadata=metadata)
 
 

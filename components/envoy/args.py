@@ -13,6 +13,7 @@ from stacks.schema.clients import Clients, Tenant
 from stacks.schema.experiment import Admission, Traffic
 from stacks.schema.exposure import WayIn
 from stacks.schema.site import Proxy
+from stacks.schema.tracing import Tracing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,8 @@ class EnvoyProxyArgs:
     """NetworkPolicy peer that reads the metrics."""
     admission: AdmissionArgs | None = None
     """Arguments of the controller; None: there is one pool, and Envoy accepts all that fits into its memory."""
+    tracing: Tracing | None = None
+    """Traces of requests; None: nothing is traced."""
     stateful: bool = False
     """True if a model keeps state between requests."""
 

@@ -27,7 +27,13 @@ def bootstrap(args: EnvoyProxyArgs) -> Config:
         "static_resources": {
             "listeners": [clients_listener(address, GRPC_PORT, args, parts), stats_listener(address, STATS_PORT)],
             "clusters": [
-                *clusters(args.pools, args.timing, requests_max=min([memory_max, *limits]), memory_max=memory_max),
+                *clusters(
+                    args.pools,
+                    args.timing,
+                    requests_max=min([memory_max, *limits]),
+                    memory_max=memory_max,
+                    filters=[each for part in parts for each in part.upstream_filters],
+                ),
                 *(further for part in parts for further in part.clusters),
                 admin_cluster(LOOPBACK, ADMIN_PORT),
             ],

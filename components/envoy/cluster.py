@@ -22,11 +22,21 @@ WRITE_BUFFER_BYTES = 64 * 1024
 time: docs/adr, "HTTP/2 windows are larger than a tensor". It bounds neither the windows above nor the bodies held for
 retries."""
 
+_OUTSIDE_REFRESH_SECONDS = 5
+"""Time from a failed look-up of a server outside the stack to the next one."""
+
 _CHOICES = 8
 """Servers drawn, with repetition, for one attempt."""
 
 
-def clusters(pools: Sequence[ServerPool], timing: Timing, *, requests_max: int, memory_max: int) -> list[Config]:
+def clusters(
+    pools: Sequence[ServerPool],
+    timing: Timing,
+    *,
+    requests_max: int,
+    memory_max: int,
+    filters: Sequence[Config] = (),
+) -> list[Config]:
     """Return all pools as one cluster, so that balancing, health and retries cover them together.
 
     With several pools there is a second one, of the same servers, whose first choice is the second pool: it gets the
@@ -37,15 +47,18 @@ def clusters(pools: Sequence[ServerPool], timing: Timing, *, requests_max: int, 
         timing: times of connections and DNS.
         requests_max: limit on requests in progress; the admission controller may set a lower one.
         memory_max: requests that fit into Envoy's memory.
+        filters: HTTP filters of each attempt.
     """
     last = max(pool.priority for pool in pools)
     following = [replace(pool, priority=pool.priority - 1 if pool.priority else last) for pool in pools]
     named = {CLUSTER: pools, **({NEXT_CLUSTER: following} if last else {})}
-    limits = {"requests_max": requests_max, "memory_max": memory_max}
-    return [_cluster(name, ordered, timing, **limits) for name, ordered in named.items()]
+    thresholds = _thresholds(requests_max, memory_max)
+    return [_cluster(name, ordered, timing, thresholds, filters) for name, ordered in named.items()]
 
 
-def _cluster(name: str, pools: Sequence[ServerPool], timing: Timing, *, requests_max: int, memory_max: int) -> Config:
+def _cluster(
+    name: str, pools: Sequence[ServerPool], timing: Timing, thresholds: Config, filters: Sequence[Config]
+) -> Config:
     servers = ServerTiming.most_patient([pool.timing for pool in pools])
     return {
         "name": name,
@@ -82,15 +95,44 @@ def _cluster(name: str, pools: Sequence[ServerPool], timing: Timing, *, requests
         # about to stop.
         "ignore_health_on_host_removal": True,
         "outlier_detection": _outlier_detection(),
-        "circuit_breakers": {"thresholds": [_thresholds(requests_max, memory_max)]},
+        "circuit_breakers": {"thresholds": [thresholds]},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": typed(
                 "extensions.upstreams.http.v3.HttpProtocolOptions",
                 explicit_http_config={"http2_protocol_options": _http2(servers)},
+                **({"http_filters": [*filters, _sends()]} if filters else {}),
             )
         },
         "track_cluster_stats": {"per_endpoint_stats": True},
     }
+
+
+def outside_cluster(name: str, host: str, port: int, timing: Timing) -> Config:
+    """Return the cluster of one server outside the stack, in plain text: an issuer of tokens, a collector of traces."""
+    refresh = seconds(_OUTSIDE_REFRESH_SECONDS)
+    return {
+        "name": name,
+        "cluster_type": extension(
+            "envoy.clusters.dns",
+            "extensions.clusters.dns.v3.DnsCluster",
+            dns_failure_refresh_rate={"base_interval": refresh, "max_interval": refresh},
+            respect_dns_ttl=True,
+            # Envoy tries all addresses of the one endpoint in turn (RFC 8305).
+            all_addresses_in_single_endpoint=True,
+            dns_lookup_family="ALL",
+            typed_dns_resolver_config=dns_resolver(timing),
+        ),
+        "connect_timeout": seconds(timing.connect_timeout_seconds),
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket_address(host, port)}}]}],
+        },
+    }
+
+
+def _sends() -> Config:
+    """Return the last filter of an attempt, which sends it. Envoy adds it by itself where there is no other."""
+    return extension("envoy.filters.http.upstream_codec", "extensions.filters.http.upstream_codec.v3.UpstreamCodec")
 
 
 def _locality(pool: ServerPool) -> Config:

@@ -6,6 +6,7 @@ and know none of them by name.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from components.base import Manifest
 from components.envoy.typed import Config
@@ -45,6 +46,8 @@ class Feature:
 
     transport_socket: Config | None = None
     """Transport socket of the clients' listener; None: plain text, or another feature's."""
+    connection_manager: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the clients' connection manager that no other part of a feature sets."""
     http_filters: Sequence[Config] = ()
     """HTTP filters of the clients' listener, in order, between the counter of calls and the router."""
     patch_routes: RoutePatch = _unchanged
@@ -55,6 +58,8 @@ class Feature:
     """Field of the access log -> format string."""
     requests_max: int | None = None
     """Limit on requests in progress in one Envoy; the lowest limit counts."""
+    upstream_filters: Sequence[Config] = ()
+    """HTTP filters of each attempt, between the router and a server."""
     clusters: Sequence[Config] = ()
     """Upstream clusters besides the servers."""
     runtime_layers: Sequence[Config] = ()

@@ -3,12 +3,13 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from components.envoy import admission, identity, memory, model_control, spill, tenants, tls
+from components.envoy import admission, identity, memory, model_control, spill, tenants, tls, tracing
 from components.envoy.args import EnvoyProxyArgs
 from components.envoy.feature import Feature
 
 _FEATURES: Mapping[str, Callable[[EnvoyProxyArgs], Feature]] = {
     "memory": memory.feature,
+    "tracing": tracing.feature,
     "tls": tls.feature,
     "identity": identity.feature,
     "model control": model_control.feature,
@@ -33,11 +34,13 @@ def refuse_collisions(parts: Mapping[str, Feature]) -> None:
     """Check that features do not give the same part, of which Envoy would get one and lose the other.
 
     Raises:
-        ValueError: two features give the same file, log field, transport socket or overload manager.
+        ValueError: two features give the same file, log field, field of the connection manager, transport socket or
+            overload manager.
     """
     givers = defaultdict[str, list[str]](list)
     for name, part in parts.items():
         given = [*(f"file {file}" for file in part.files), *(f"log field {field}" for field in part.log_fields)]
+        given += [f"field {field} of the connection manager" for field in part.connection_manager]
         given += ["transport socket"] if part.transport_socket else []
         given += ["overload manager"] if part.overload_manager else []
         for thing in given:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from components.envoy.args import EnvoyProxyArgs
-from components.envoy.cluster import dns_resolver
+from components.envoy.cluster import outside_cluster
 from components.envoy.feature import Feature
 from components.envoy.replies import local_reply
 from components.envoy.routes import HEALTH_CHECK_PATH
 from components.envoy.tls import PUBLIC_AUTHORITIES_SECRET, client_side, public_authorities
-from components.envoy.typed import Config, extension, response_matches, seconds, socket_address
+from components.envoy.typed import Config, extension, response_matches, seconds
 from components.network import edge_to_url
 from components.timing import Timing
 from stacks.schema.clients import CertificateClients, Clients, TokenClients, TokenIssuer
@@ -137,27 +137,7 @@ def _provider(number: int, issuer: TokenIssuer) -> Config:
 
 def _issuer_cluster(number: int, issuer: TokenIssuer, timing: Timing) -> Config:
     host, port = _host_and_port(issuer)
-    refresh = seconds(KEYS_TIMEOUT_SECONDS)
-    name = _name(number)
-    return {
-        "name": name,
-        "cluster_type": extension(
-            "envoy.clusters.dns",
-            "extensions.clusters.dns.v3.DnsCluster",
-            dns_failure_refresh_rate={"base_interval": refresh, "max_interval": refresh},
-            respect_dns_ttl=True,
-            # Envoy tries all addresses of the one endpoint in turn (RFC 8305).
-            all_addresses_in_single_endpoint=True,
-            dns_lookup_family="ALL",
-            typed_dns_resolver_config=dns_resolver(timing),
-        ),
-        "connect_timeout": seconds(timing.connect_timeout_seconds),
-        "load_assignment": {
-            "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket_address(host, port)}}]}],
-        },
-        "transport_socket": client_side(host),
-    }
+    return {**outside_cluster(_name(number), host, port, timing), "transport_socket": client_side(host)}
 
 
 def _claims(issuers: Sequence[TokenIssuer]) -> Config:

@@ -38,7 +38,7 @@ def clients_listener(address: str, port: int, args: EnvoyProxyArgs, features: Se
         # The peer of the connection is the client, whatever x-forwarded-for it sends; nobody's x-envoy-* is obeyed.
         use_remote_address=True,
         internal_address_config={},
-        # No tracing here, so no random id per request either.
+        # Nothing reads a random id per request: traces are drawn by an id of their own.
         generate_request_id=False,
         route_config={
             "name": "servers",
@@ -61,6 +61,7 @@ def clients_listener(address: str, port: int, args: EnvoyProxyArgs, features: Se
             ),
         ],
         access_log=[failed_calls({k: v for feature in features for k, v in feature.log_fields.items()})],
+        **{field: value for feature in features for field, value in feature.connection_manager.items()},
     )
     return {
         "name": "clients",

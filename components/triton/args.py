@@ -17,6 +17,7 @@ from stacks.schema.model_control import ModelManager
 from stacks.schema.pools import InterLinkPool, KubernetesPool
 from stacks.schema.server import Server
 from stacks.schema.storage import DataClaim, DataHostPath
+from stacks.schema.tracing import Tracing
 from stacks.schema.virtual_nodes import VirtualNode
 
 
@@ -46,6 +47,8 @@ class ServersArgs:
     """Pods that may load and unload models."""
     prometheus_peer: Mapping[str, Any]
     """NetworkPolicy peer that reads the metrics."""
+    tracing: Tracing | None = None
+    """Traces of requests; None: nothing is traced."""
     hooks: ClusterHooks | None = None
     """Work in the cluster during an update. None: manifests are only rendered."""
     image: str

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.base import Manifest
-from components.network import dns
+from components.network import dns, edge_to_url
 from components.pod import deployment_pod_pattern, pod_guards, scrape_annotations
 from components.rollout import Promise
 from components.server_pool import ServerPool
@@ -77,7 +77,8 @@ def pod_template(
 
 def network_policy_spec(args: TritonPoolArgs) -> Manifest:
     """Return the spec of the servers' NetworkPolicy."""
-    egress = [dns(args.naming.dns_cidrs), *args.repository.egress]
+    collector = [edge_to_url(args.tracing.url)] if args.tracing else []
+    egress = [dns(args.naming.dns_cidrs), *args.repository.egress, *collector]
     return pool.network_policy_spec(args, args.labels.selector, egress=egress)
 
 

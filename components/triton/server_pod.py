@@ -8,7 +8,7 @@ import pulumi
 from components.base import Manifest
 from components.pod import CONTAINER_SECURITY, guaranteed, placement, pod_security, pull_secrets, spread_over_nodes
 from components.server_pool import METRICS_PORT_NAME
-from components.triton import data_volumes
+from components.triton import data_volumes, tracing
 from components.triton.args import TritonPoolArgs
 from components.triton.server import LIVENESS_FOLDER, METRICS_PORT, arguments, probes
 from stacks.schema.pod_settings import PRODUCT_LABEL
@@ -65,15 +65,19 @@ def _container(args: TritonPoolArgs, environment_secret: pulumi.Input[str] | Non
         "image": args.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["tritonserver"],
-        "args": arguments(
-            args.server,
-            args.models,
-            repository_urls=args.repository.repository_urls,
-            exit_timeout_seconds=args.timing.exit_timeout_seconds,
-            ip_family=args.naming.ip_families[0],
-        ),
+        "args": [
+            *arguments(
+                args.server,
+                args.models,
+                repository_urls=args.repository.repository_urls,
+                exit_timeout_seconds=args.timing.exit_timeout_seconds,
+                ip_family=args.naming.ip_families[0],
+            ),
+            *tracing.flags(args),
+        ],
         "env": [
             {"name": "HOME", "value": "/tmp"},  # noqa: S108  # caches of CUDA and Python
+            *tracing.environment(args),
             *args.repository.env,
             *({"name": name, "value": value} for name, value in args.server.environment.items()),
             *(

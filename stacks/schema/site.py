@@ -39,6 +39,7 @@ from stacks.schema.patches import Patch, PatchTarget
 from stacks.schema.pod_settings import PodSettings
 from stacks.schema.pools import InterLinkPool, Pool
 from stacks.schema.storage import CvmfsHostPath, DataHostPath, Storage
+from stacks.schema.tracing import Tracing
 from stacks.schema.url import PrometheusUrl, endpoint
 from stacks.schema.virtual_nodes import VirtualNode
 
@@ -367,6 +368,8 @@ class Site(Model):
     """Size and nodes of Envoy."""
     monitoring: Monitoring
     """The Prometheus that has the metrics."""
+    tracing: Tracing | None = None
+    """Traces of requests, for a collector of the site; none: nothing is traced."""
     keda: Keda | None = None
     """KEDA of the cluster. Without KEDA the number of servers is fixed."""
     images: Images = Images()

@@ -31,6 +31,7 @@ from stacks.schema.site import (
 )
 from stacks.schema.slurm_rules import broken_slurm_rules
 from stacks.schema.storage import ClaimVolume, CvmfsPvc, NfsVolume, Storage
+from stacks.schema.tracing import broken_trace_flags
 from stacks.schema.virtual_nodes import VirtualNode
 
 _PREFIX_MIN = 8
@@ -202,6 +203,8 @@ class StackConfig(Model):
         if self.site.model_control:
             flags = self.experiment.server.flags
             yield from broken_flags(flags, key="site.model_control", flags_key="experiment.server.flags")
+        if self.site.tracing:
+            yield from broken_trace_flags(self.experiment.server.extra_flags)
         yield from self._broken_services()
         yield from self._broken_annotations()
         yield from self._broken_patches()

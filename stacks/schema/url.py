@@ -185,6 +185,13 @@ HttpsUrl = Annotated[
 ]
 """A server that answers by https, at its root."""
 
+CollectorUrl = Annotated[
+    str,
+    Field(title="a URL by http without a path", examples=["http://otel-collector.observability.svc:4318"]),
+    AfterValidator(_UrlRule(schemes=("http",), path="none", example="http://otel-collector.observability.svc:4318")),
+]
+"""An OpenTelemetry collector. Triton could check the certificate of none."""
+
 PrometheusUrl = Annotated[
     str,
     Field(title="a URL", examples=["http://prometheus.monitoring.svc:9090"]),

@@ -86,6 +86,16 @@ CASES: Mapping[str, Mapping[str, Any]] = {
         "site": {"proxy": {"memory_mib": 4096}},
     },
     "long-requests": {"experiment": {"traffic": {"longest_request_seconds": 7200}}},
+    "tracing": {"site": {"tracing": {"url": "http://otel-collector.observability.svc:4318"}}},
+    "tracing-as-clients-ask": {
+        "site": {
+            "tracing": {
+                "url": "http://otel-collector.observability.svc:4318",
+                "sampling_percent": 0.5,
+                "client_sampling_percent": 10,
+            }
+        }
+    },
     "one-attempt": {"experiment": {"traffic": {"attempts_max": 1}}},
 }
 """Name of a golden file -> what is declared besides, as in the files of a site and of an experiment."""

@@ -17,6 +17,7 @@ from stacks.schema.clients import Clients, NetworkClients
 from stacks.schema.experiment import Traffic
 from stacks.schema.exposure import ClusterIpExposure, WayIn
 from stacks.schema.site import Proxy
+from stacks.schema.tracing import Tracing
 from testbed.loopback import free_port
 from testbed.real_envoy import ARGUMENTS, RealEnvoy
 from testbed.stand_in import StandIn
@@ -66,6 +67,7 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
         tls_secret: str | None = None,
         log: Path | None = None,
         ip_families: tuple[str, ...] = ("IPv4",),
+        tracing: Tracing | None = None,
     ) -> RealEnvoy:
         endpoints = [
             a_pool(name=f"pool-{priority}", host=host, port=server_port, priority=priority)
@@ -89,6 +91,7 @@ def envoy(started: ExitStack, server_port: int, tmp_path: Path) -> Envoys:
             ),
             admission=admission,
             stateful=stateful,
+            tracing=tracing,
         )
         written = bootstrap(args)
         if change:

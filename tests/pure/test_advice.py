@@ -258,7 +258,8 @@ def test_a_faulty_override_is_blamed_itself_and_put_right(
         ("experiment", "queue_target_ms", 20, "write it as `scaling.queue_target_ms`"),
         ("site", "envoy", {"replicas": 2}, "`envoy.replicas` is `site.proxy.replicas`"),
         ("experiment", "maxReplicaCount", 2, "`maxReplicaCount` is `experiment.scaling.servers_max`"),
-        ("site", "tempo", {"enabled": True}, "nothing here says the same: remove it"),
+        ("site", "metricsCollector", {"enabled": True}, "nothing here says the same: remove it"),
+        ("site", "tempo", {"enabled": True}, "in this program's words `tempo` is `site.tracing`"),
         ("site", "grafana", {"enabled": True}, "`grafana.enabled` is `site.monitoring.dashboards.kind`"),
     ],
 )

@@ -13,6 +13,7 @@ from components.envoy.features import refuse_collisions
         (Feature(log_fields={"subject": "%DOWNSTREAM_PEER_SUBJECT%"}), "log field subject"),
         (Feature(transport_socket={"name": "tls"}), "transport socket"),
         (Feature(overload_manager={"actions": []}), "overload manager"),
+        (Feature(connection_manager={"tracing": {}}), "field tracing of the connection manager"),
     ],
 )
 def test_two_features_that_give_the_same_part_are_refused_by_name(part: Feature, thing: str) -> None:

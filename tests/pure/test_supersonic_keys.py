@@ -24,7 +24,6 @@ HERE = {
     for each in schema_of(model).properties()
 } | {"sonic:instance"}
 NOT_YET = {
-    "tracing",
     "the metrics collector",
     "a Prometheus that others read",
     "scale from zero",
