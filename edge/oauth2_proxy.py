@@ -12,7 +12,6 @@ from stacks.schema.url import endpoint
 from stacks.schema.virtual_nodes import VirtualNode
 
 CONFIG_FILE = "oauth2-proxy.cfg"
-SUBJECTS_FILE = "oauth2-proxy-subjects"
 _SECRET_FILE = f"{FOLDER}/oauth2-proxy-secret"
 """32 random characters. The proxy asks for a client's secret and a key of cookies, and uses neither for a token."""
 
@@ -29,7 +28,7 @@ def proxy_files(node: VirtualNode, api: OAuth2Api) -> dict[str, str]:
         command=f"{PROGRAMS_FOLDER}/oauth2-proxy --config={FOLDER}/{CONFIG_FILE}",
         after=API_UNIT,
     )
-    return {CONFIG_FILE: _config(api), SUBJECTS_FILE: f"{api.subject}\n", "interlink-oauth2-proxy.service": proxy}
+    return {CONFIG_FILE: _config(api), "interlink-oauth2-proxy.service": proxy}
 
 
 def _config(api: OAuth2Api) -> str:
@@ -43,11 +42,13 @@ def _config(api: OAuth2Api) -> str:
         "upstream_timeout": "2m",
         "provider": "oidc",
         "oidc_issuer_url": api.issuer_url,
-        "client_id": api.client_id,
-        "oidc_extra_audiences": [api.audience],
-        # Tokens of other clients of the issuer are as valid: the subject tells them apart.
+        "client_id": api.audience,  # whose tokens it takes; nobody logs in
+        # Tokens of other clients of the issuer are as valid: the subject tells them apart. As an e-mail, capitals would
+        # not count, and a token without one would be let in.
+        "oidc_groups_claim": "sub",
+        "allowed_groups": [api.subject],
         "oidc_email_claim": "sub",
-        "authenticated_emails_file": f"{FOLDER}/{SUBJECTS_FILE}",
+        "email_domains": ["*"],
         "skip_jwt_bearer_tokens": True,
         "bearer_token_login_fallback": False,
         "api_routes": ["^/"],

@@ -46,7 +46,6 @@ def test_a_site_that_takes_tokens_gets_the_files_of_the_proxy_too(tmp_path: Path
         "resources.sh",
         "sbatch.sh",
         "oauth2-proxy.cfg",
-        "oauth2-proxy-subjects",
         "interlink-api.service",
         "interlink-oauth2-proxy.service",
         "interlink-slurm-plugin.service",

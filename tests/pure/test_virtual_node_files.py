@@ -193,15 +193,10 @@ def test_an_api_that_takes_tokens_is_behind_a_proxy_that_takes_those_of_one_clie
     assert slurm_side.interlink_config(node)["InterlinkAddress"] == "unix:///run/interlink-api/api.sock"
     assert config["upstreams"] == ["unix:///run/interlink-api/api.sock"]
     assert "RuntimeDirectoryMode=0700" in units(node, for_others=False)[API_UNIT].splitlines()
-    assert (config["oidc_issuer_url"], config["oidc_extra_audiences"]) == (
-        "https://iam.example.org",
-        ["interlink-edge"],
-    )
+    assert (config["oidc_issuer_url"], config["client_id"]) == ("https://iam.example.org", "interlink-edge")
     assert config["skip_jwt_bearer_tokens"]
     assert not config["bearer_token_login_fallback"]
-    assert config["oidc_email_claim"] == "sub"
-    assert files[config["authenticated_emails_file"].removeprefix("/etc/interlink/")] == "interlink\n"
-    assert "email_domains" not in config
+    assert (config["oidc_groups_claim"], config["allowed_groups"]) == ("sub", ["interlink"])
 
 
 @pytest.mark.parametrize("for_others", [False, True])
