@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install tools up down status logs shell test test-slurm lint quick cluster lock chaos bench-traffic bench-offload bench-scaling
+.PHONY: help install tools up down status logs shell test test-slurm lint quick cluster lock chaos bench-traffic bench-offload bench-scaling pictures
 
 BIN := .venv/bin
 PROGRAM := .venv/.program
@@ -88,6 +88,9 @@ bench-offload: $(TOOLS)  ## latency and starts of servers in Slurm jobs; over ha
 
 bench-scaling: $(TOOLS)  ## policies of autoscaling in virtual time; a few minutes, on any machine
 	@$(BIN)/python -m benchmarks scaling
+
+pictures: $(TOOLS)  ## the pictures of README, of the stack `dev` under a load of four minutes; needs `make up`
+	@$(BIN)/python -m benchmarks.pictures
 
 lock: $(TOOLS)  ## write the locks after a change of pyproject.toml; LOCK=--upgrade takes newer versions
 	@echo "uv==$$($(BIN)/uv --version | cut -d' ' -f2)" | $(COMPILE) -o requirements-bootstrap.lock -
