@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 
 from components import network
 from components.base import Manifest, SonicComponent
+from components.ingress import ingress_spec
 from components.labels import Labels
 from components.rollout import not_awaited
 from stacks.schema.controllers import CONTROLLERS
@@ -68,7 +69,7 @@ class ClientEndpoint(SonicComponent):
                 k8s.networking.v1.Ingress(
                     self.child("ingress"),
                     metadata=metadata | {"annotations": ingress_annotations(args, exposure)},
-                    spec=ingress_spec(args, exposure),
+                    spec=ingress_spec(args.name, "grpc", exposure),
                     opts=self.options(depends_on=[service]),
                 )
             case GatewayExposure() as exposure:
@@ -152,32 +153,12 @@ def service_spec(args: ClientEndpointArgs) -> Manifest:
             return spec | {"type": "ClusterIP"}
 
 
-def client_peers(exposure: Exposure) -> Sequence[Mapping[str, Any]]:
-    """Return the NetworkPolicy peers that may call: clients, or the proxies that pass their calls on."""
-    namespaces = map(network.namespace_pods, exposure.caller_namespaces)
-    return [*network.addresses(exposure.caller_cidrs), *namespaces]
-
-
 def ingress_annotations(args: ClientEndpointArgs, exposure: IngressExposure) -> Manifest:
     """Return the annotations of the Ingress: those with which its controller carries gRPC, then the site's."""
     known = {} if exposure.controller == "other" else CONTROLLERS[exposure.controller].annotations(args.wait_seconds)
     # Pulumi would wait ten minutes for a status that never comes, and fail.
     unawaited = {} if exposure.publishes_status else {"pulumi.com/skipAwait": "true"}
     return {**known, **unawaited, **exposure.annotations}
-
-
-def ingress_spec(args: ClientEndpointArgs, exposure: IngressExposure) -> Manifest:
-    """Return the spec of the Ingress, with TLS by the named certificate or by the controller's own."""
-    secret = {"secretName": exposure.tls_secret} if exposure.tls_secret else {}
-    class_name = {"ingressClassName": exposure.class_name} if exposure.class_name else {}
-    backend = {"service": {"name": args.name, "port": {"name": "grpc"}}}
-    return {
-        **class_name,
-        "tls": [{"hosts": [exposure.hostname], **secret}],
-        "rules": [
-            {"host": exposure.hostname, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
-        ],
-    }
 
 
 def grpc_route_spec(args: ClientEndpointArgs, exposure: GatewayExposure) -> Manifest:

@@ -25,6 +25,7 @@ from components.exposure import ClientEndpoint
 from components.gpu_nodes import GpuNodes, GpuNodesArgs
 from components.images import in_a_job, mirrored
 from components.labels import INFORMATION, instance_selector
+from components.metrics_login import MetricsLogin, MetricsLoginArgs
 from components.model_repository import ModelRepository, ModelRepositoryArgs
 from components.monitoring import AgentTarget, Monitoring, MonitoringArgs, rules
 from components.monitoring.credentials import secret_data
@@ -103,7 +104,8 @@ class SiteStack(SonicComponent):
         scalings = {triton.server_pool.name: self._autoscaling(triton, monitoring) for triton in tritons}
         triggers = {name: scaling.triggers for name, scaling in scalings.items() if scaling}
         grafana = self._dashboards(pools, triggers, monitoring, args.secrets, ground)
-        self._rollout([proxy, monitoring, *([grafana] if grafana else []), *tritons])
+        login = self._metrics_login(monitoring, args.secrets, ground)
+        self._rollout([proxy, monitoring, *(each for each in (grafana, login) if each), *tritons])
 
         self.endpoints = proxy.endpoints
         self.metrics_url = monitoring.url
@@ -130,6 +132,7 @@ class SiteStack(SonicComponent):
             **first.outputs,
             **({"further_endpoints": [endpoint.outputs for endpoint in further]} if further else {}),
             "metrics_url": self.metrics_url,
+            **({"web_pages": _web_pages(self._config)} if self._config.site.web_pages else {}),
             "metrics_queries": [{"reader": reader, "query": query} for reader, query in self.metrics_queries.items()],
             "models": [
                 {"name": model.name, "versions": list(model.versions or ())}
@@ -397,6 +400,24 @@ class SiteStack(SonicComponent):
             image=self._image(site.images.grafana or versions.GRAFANA_IMAGE),
         )
 
+    def _metrics_login(
+        self, monitoring: Monitoring, secrets: Mapping[str, pulumi.Output[str]], after: list[pulumi.Resource]
+    ) -> MetricsLogin | None:
+        """Make the way in to the stack's own Prometheus, if the site has one."""
+        site = self._config.site
+        if not isinstance(site.monitoring, OwnPrometheus) or site.monitoring.ingress is None:
+            return None
+        args = MetricsLoginArgs(
+            naming=self._naming,
+            ingress=site.monitoring.ingress,
+            placement=site.monitoring,
+            users=secrets[site.monitoring.ingress.users_secret],
+            prometheus_url=monitoring.url,
+            prometheus_peer=self._prometheus_peer(),
+            image=self._image(site.images.envoy or versions.ENVOY_IMAGE),
+        )
+        return MetricsLogin(self.child("metrics-login"), args, self.options(depends_on=after))
+
     def _stack_facts(self, pools: Sequence[ServerPool], triggers: Mapping[str, Sequence[Trigger]]) -> StackFacts:
         return StackFacts(
             instance=self._config.name,
@@ -416,7 +437,7 @@ class SiteStack(SonicComponent):
     def _image(self, image: str) -> str:
         return mirrored(image, self._config.site.images.mirrors)
 
-    def _rollout(self, parts: Sequence[Pool | EnvoyProxy | Monitoring | Grafana]) -> None:
+    def _rollout(self, parts: Sequence[Pool | EnvoyProxy | Monitoring | Grafana | MetricsLogin]) -> None:
         """Wait for the pods that this update promises; nobody waits for manifests that are only rendered."""
         if self._hooks is None:
             return
@@ -441,6 +462,11 @@ class SiteStack(SonicComponent):
 def _distinct(targets: Sequence[MetricTarget]) -> tuple[MetricTarget, ...]:
     """Return each target once: the pools of one namespace have their servers' in common."""
     return tuple(target for index, target in enumerate(targets) if target not in targets[:index])
+
+
+def _web_pages(config: StackConfig) -> Mapping[str, str]:
+    """Return the address of each page for people, by the program that shows it."""
+    return {page.title.lower(): page.ingress.url for page in config.site.web_pages}
 
 
 def _siteconf(endpoint: ClientEndpoint) -> Mapping[str, pulumi.Output[str]]:

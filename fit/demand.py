@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from components import names
 from components.labels import POOL_LABEL
 from components.tunnel import pod_resources
 from fit.quantity import Amounts, quantity, summed
@@ -15,6 +16,7 @@ from stacks.schema import StackConfig
 from stacks.schema.exposure import Exposure
 from stacks.schema.pools import InterLinkPool
 from stacks.schema.virtual_nodes import VirtualNode
+from stacks.schema.web_ingress import WebIngress
 
 Manifest = Mapping[str, Any]
 
@@ -134,9 +136,19 @@ class Demand:
             for (path, exposure), way in zip(config.site.exposures, config.ways_in, strict=True)
         }
 
+    @cached_property
+    def entrances(self) -> Mapping[str, tuple[KeyPath, Exposure | WebIngress]]:
+        """Each way in, and each way of people to a page, with its path, by the name of its objects."""
+        config = self.config
+        pages = {
+            names.join(config.name, page.component): (("site", *page.path), page.ingress)
+            for page in config.site.web_pages
+        }
+        return {**self.ways, **pages}
+
     def at_way(self, manifest: Manifest, key: str) -> str:
-        """Return file, line and name of a key of the way in that an object belongs to."""
-        path, _ = self.ways[manifest["metadata"]["name"]]
+        """Return file, line and name of a key of the way in, or to a page, that an object belongs to."""
+        path, _ = self.entrances[manifest["metadata"]["name"]]
         return self.at(*path, key)
 
     def of_kind(self, *kinds: str) -> Iterator[Manifest]:

@@ -48,7 +48,7 @@ def ingress_class(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
 
 def controller(demand: Demand, cluster: ClusterView) -> Iterator[Finding]:
     """Find pods that run in the namespaces of the proxies that pass the calls on."""
-    for path, exposure in demand.ways.values():
+    for path, exposure in demand.entrances.values():
         namespace = getattr(exposure, "controller_namespace", None)
         if namespace is None or cluster.get(NAMESPACES, namespace) is None:
             continue

@@ -62,6 +62,8 @@ class Frame:
     """Name of the stack."""
     place: str
     """Instance and namespace."""
+    pages: Mapping[str, str]
+    """Program with a page for people -> its address."""
     now: datetime
     """Time of the questions."""
     pools: Sequence[PoolRow]
@@ -85,6 +87,7 @@ def frame(facts: Facts, names: StackNames) -> Frame:
     return Frame(
         stack=names.stack,
         place=f"{names.instance} in namespace {names.namespace}",
+        pages=names.pages,
         now=facts.now,
         pools=[
             PoolRow(

@@ -41,6 +41,7 @@ def page(found: Summary) -> str:
     first, last = (f"{moment:%Y-%m-%d %H:%M}" for moment in (found.times[0], found.times[-1]))
     stack = escape(found.stack)
     missing = "".join(f'<p class="missing">Missing: {escape(sentence)}</p>\n' for sentence in found.missing)
+    pages = "".join(f' <a href="{escape(address)}">{escape(name)}</a>' for name, address in found.pages.items())
     rows = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>\n" for name, value in found.totals)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -48,7 +49,7 @@ def page(found: Summary) -> str:
         f"<title>Stack {stack}, {first} to {last} UTC</title>\n<style>{_CSS}</style>\n</head>\n<body>\n"
         f'<h1>Stack {stack}</h1>\n<p class="time"><time>{first}</time> to <time>{last}</time> UTC</p>\n'
         f'<p class="note">{escape(found.place)}. One value each {found.step_seconds} s, from the stack\'s Prometheus. '
-        f'All times are UTC.</p>\n{missing}<dl class="figures">\n{"".join(map(_figure, found.figures))}</dl>\n'
+        f'All times are UTC.{pages}</p>\n{missing}<dl class="figures">\n{"".join(map(_figure, found.figures))}</dl>\n'
         f"{''.join(_section(plot, found.times) for plot in found.plots)}"
         f"<section>\n<h2>Totals</h2>\n<table>\n{rows}</table>\n</section>\n</body>\n</html>\n"
     )

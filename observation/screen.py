@@ -52,6 +52,7 @@ def screen(
     return Group(
         head,
         verdict,
+        *(Text(f"{title}: {address}", style="dim") for title, address in frame.pages.items()),
         *_section("Pools", _pools(frame.pools)),
         *_section("Autoscaler", _part(frame.scaling, _scaling)),
         *_section("Clients, as Envoy counts them", _part(frame.entrance, _entrance)),

@@ -1,7 +1,7 @@
 """Names by which the pods, objects and series of a stack are found."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -52,6 +52,8 @@ class StackNames:
     """Regular expression of the whole names of Envoy's pods."""
     scrape_seconds: int
     """Time between scrapes."""
+    pages: Mapping[str, str]
+    """Program with a page for people -> its address."""
 
     @classmethod
     def of(cls, config: StackConfig) -> Self:
@@ -63,6 +65,7 @@ class StackNames:
             pools=tuple(_pools(config)),
             envoys=deployment_pod_pattern(names.join(config.name, "envoy")),
             scrape_seconds=_scrape_seconds(config),
+            pages={page.title: page.ingress.url for page in config.site.web_pages},
         )
 
     @property
@@ -81,7 +84,7 @@ class StackNames:
 
     def has(self, name: str) -> bool:
         """Return True if an object that an event is about belongs to the stack, by its name."""
-        parts = ("envoy", "prometheus")
+        parts = ("envoy", "prometheus", "metrics-login", "grafana")
         deployments = [*(names.join(self.instance, part) for part in parts), *(pool.deployment for pool in self.pools)]
         if name.removeprefix(_HPA_PREFIX) in deployments:
             return True

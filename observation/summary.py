@@ -34,6 +34,8 @@ class Summary:
     """Name of the stack."""
     place: str
     """Instance and namespace."""
+    pages: Mapping[str, str]
+    """Program with a page for people -> its address."""
     times: Sequence[datetime]
     """Times of the values."""
     step_seconds: int
@@ -56,6 +58,7 @@ def summary(history: History, names: StackNames) -> Summary:
     return Summary(
         stack=names.stack,
         place=f"{names.instance} in namespace {names.namespace}",
+        pages=names.pages,
         times=times,
         step_seconds=step,
         missing=[

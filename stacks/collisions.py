@@ -14,7 +14,6 @@ from stacks.assemble import Resolved
 from stacks.errors import Problem, found
 from stacks.origin import KeyPath, dotted
 from stacks.schema import StackConfig
-from stacks.schema.dashboards import GrafanaDashboards, GrafanaIngress
 from stacks.schema.experiment import CvmfsRepository, VolumeRepository
 from stacks.schema.exposure import NodePortExposure
 from stacks.schema.storage import ClaimVolume, CvmfsPvc
@@ -88,7 +87,7 @@ def claims(config: StackConfig) -> Iterator[Claim]:
             way_out="set it to false by the override of all but one",
         )
     yield from _addresses(config)
-    yield from _grafana(config)
+    yield from _pages(config)
     yield from _created_claims(config)
     if config.owns_singletons:
         for labels in config.site.node_labels:
@@ -139,17 +138,16 @@ def _addresses(config: StackConfig) -> Iterator[Claim]:
             )
 
 
-def _grafana(config: StackConfig) -> Iterator[Claim]:
-    """Yield the claim on the host of the stack's Grafana."""
-    match config.site.monitoring.dashboards:
-        case GrafanaDashboards(ingress=GrafanaIngress() as ingress):
-            yield Claim(
-                ("site", "monitoring", "dashboards", "ingress", "hostname"),
-                ingress.hostname,
-                ingress.entrance,
-                "a host name must lead to one stack",
-                "write `{instance}` in it, or give one of them another by its override",
-            )
+def _pages(config: StackConfig) -> Iterator[Claim]:
+    """Yield the claims on the hosts of the pages for people."""
+    for page in config.site.web_pages:
+        yield Claim(
+            ("site", *page.path, "hostname"),
+            page.ingress.hostname,
+            page.ingress.entrance,
+            "a host name must lead to one stack",
+            "write `{instance}` in it, or give one of them another by its override",
+        )
 
 
 def _created_claims(config: StackConfig) -> Iterator[Claim]:

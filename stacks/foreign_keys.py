@@ -68,6 +68,8 @@ FOREIGN_KEYS: Mapping[str, tuple[str, ...]] = {
     "keda.pollingInterval": (),
     "prometheus.enabled": ("site.monitoring.kind",),
     "prometheus.external": ("site.monitoring.kind", "site.monitoring.url"),
+    "prometheus.server.service": ("site.monitoring.ingress",),
+    "prometheus.server.ingress": ("site.monitoring.ingress",),
     "prometheus.server": ("site.monitoring",),
     "grafana.enabled": ("site.monitoring.dashboards.kind",),
     "grafana.adminPassword": ("site.monitoring.dashboards.password_secret",),

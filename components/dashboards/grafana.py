@@ -15,12 +15,13 @@ import pulumi_kubernetes as k8s
 
 from components import network
 from components.base import Manifest, SonicComponent
+from components.ingress import ingress_spec, page_edges
 from components.labels import Labels, version_label
 from components.monitoring.credentials import AUTHORITIES_KEY, HEADER_KEY, VALUE_KEY
 from components.naming import Naming
 from components.pod import CONTAINER_SECURITY, guaranteed, placement, pod_security, pull_secrets, spread_over_nodes
 from components.rollout import SMALL_IMAGE_PULL_SECONDS, Promise, RolledOut, not_awaited, revision_of
-from stacks.schema.dashboards import GrafanaDashboards, GrafanaIngress
+from stacks.schema.dashboards import GrafanaDashboards
 
 PORT = 3000
 DATASOURCE = "prometheus"
@@ -97,7 +98,7 @@ class Grafana(SonicComponent):
             k8s.networking.v1.Ingress(
                 self.child("ingress"),
                 metadata=not_awaited({**metadata, "annotations": args.site.ingress.ingress_annotations}),
-                spec=ingress_spec(args.name, args.site.ingress),
+                spec=ingress_spec(args.name, "http", args.site.ingress),
                 opts=self.options(),
             )
         spec = deployment_spec(args, config_map_name=config.metadata["name"], secret_name=secret.metadata["name"])
@@ -169,32 +170,11 @@ def service_spec(args: GrafanaArgs) -> Manifest:
     }
 
 
-def ingress_spec(service: str, ingress: GrafanaIngress) -> Manifest:
-    """Return the spec of the Ingress, with TLS by the named certificate or by the controller's own."""
-    backend = {"service": {"name": service, "port": {"name": "http"}}}
-    certificate = {"secretName": ingress.tls_secret} if ingress.tls_secret else {}
-    return {
-        **({"ingressClassName": ingress.class_name} if ingress.class_name else {}),
-        "tls": [{"hosts": [ingress.hostname], **certificate}],
-        "rules": [
-            {
-                "host": ingress.hostname,
-                "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]},
-            }
-        ],
-    }
-
-
 def network_policy_spec(args: GrafanaArgs) -> Manifest:
-    """Return the spec of the NetworkPolicy. Without an ingress, people come by `kubectl port-forward`."""
-    ingress = args.site.ingress
+    """Return the spec of the NetworkPolicy."""
     return network.policy_spec(
         args.labels.selector,
-        ingress=(
-            [network.Edge(peers=[network.namespace_pods(ingress.controller_namespace)], ports=[PORT])]
-            if ingress
-            else []
-        ),
+        ingress=page_edges(args.site.ingress, PORT),
         egress=[args.prometheus, network.dns(args.naming.dns_cidrs)],
     )
 
@@ -280,9 +260,7 @@ def _container(args: GrafanaArgs) -> Manifest:
 def _settings(args: GrafanaArgs) -> dict[str, str]:
     """Return Grafana's settings as variables, `GF_<section>_<key>`."""
     ingress = args.site.ingress
-    way_in = (
-        {"GF_SERVER_ROOT_URL": f"https://{ingress.hostname}/", "GF_SECURITY_COOKIE_SECURE": "true"} if ingress else {}
-    )
+    way_in = {"GF_SERVER_ROOT_URL": ingress.url, "GF_SECURITY_COOKIE_SECURE": "true"} if ingress else {}
     return {
         "GF_PATHS_PROVISIONING": _PROVISIONING,
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": f"{_DASHBOARDS}/{_board_file('stack')}",

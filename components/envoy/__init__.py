@@ -16,7 +16,8 @@ from components.envoy.feature import config_map_key
 from components.envoy.features import features
 from components.envoy.ports import GRPC_PORT, STATS_PORT
 from components.envoy.validate import find_envoy, validate_bootstrap
-from components.exposure import ClientEndpoint, ClientEndpointArgs, client_peers
+from components.exposure import ClientEndpoint, ClientEndpointArgs
+from components.ingress import caller_peers
 from components.labels import version_label
 from components.network import Edge, dns, policy_spec
 from components.pod import pod_guards
@@ -110,7 +111,7 @@ def network_policy_spec(args: EnvoyProxyArgs) -> Manifest:
 
 def _distinct_peers(args: EnvoyProxyArgs) -> Sequence[Mapping[str, Any]]:
     """Return the NetworkPolicy peers that call on any way, each once."""
-    peers = [peer for way in args.ways_in for peer in client_peers(way.exposure)]
+    peers = [peer for way in args.ways_in for peer in caller_peers(way.exposure)]
     return [peer for index, peer in enumerate(peers) if peer not in peers[:index]]
 
 

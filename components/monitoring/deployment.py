@@ -97,6 +97,7 @@ def _container(args: MonitoringArgs, prometheus: OwnPrometheus) -> Manifest:
             f"--config.file={_CONFIG_FOLDER}/{CONFIG_FILE}",
             f"--storage.tsdb.path={_DATA_FOLDER}",
             f"--web.listen-address=:{PORT}",
+            *([f"--web.external-url={prometheus.ingress.url}"] if prometheus.ingress else []),
         ],
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "startupProbe": _probe("/-/ready", period_seconds=2, failure_threshold=START_SECONDS // 2),

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.schema.base import DnsLabel, Hostname, LabelKey, LabelValue, Model, SecretName, Text
+from stacks.schema.base import DnsLabel, LabelKey, LabelValue, Model, SecretName, Text
 from stacks.schema.pod_settings import PodLabel, PodSettings
+from stacks.schema.web_ingress import WebIngress
 
 
 class SidecarDashboards(Model):
@@ -29,26 +30,6 @@ class SidecarDashboards(Model):
     refused with the site's."""
 
 
-class GrafanaIngress(Model):
-    """The way of people to the Grafana of the stack: an Ingress that speaks TLS."""
-
-    hostname: Hostname
-    """Host of the Ingress."""
-    class_name: Text | None = None
-    """IngressClass; by default the cluster's own default."""
-    tls_secret: DnsLabel | None = None
-    """Secret with the certificate; by default the controller's own certificate."""
-    ingress_annotations: dict[LabelKey, str] = {}
-    """Annotations of the Ingress."""
-    controller_namespace: DnsLabel
-    """Namespace of the controller's pods, which alone reach Grafana."""
-
-    @property
-    def entrance(self) -> str:
-        """Place at which a host name leads to one stack, for errors."""
-        return f"ingress class `{self.class_name}`" if self.class_name else "the default ingress class"
-
-
 class _GrafanaSize(Model):
     """Login, way in and size of a Grafana."""
 
@@ -56,7 +37,7 @@ class _GrafanaSize(Model):
     """A Grafana of the stack's own, which shows nothing without a login."""
     password_secret: Annotated[SecretName, Field(examples=["grafana-password"])]
     """Pulumi secret with the password of its user `admin`."""
-    ingress: GrafanaIngress | None = None
+    ingress: WebIngress | None = None
     """Way of people to it; by default `kubectl port-forward` alone."""
     cpu_cores: Annotated[float, Field(gt=0)] = 0.2
     """CPU request and limit, in cores."""

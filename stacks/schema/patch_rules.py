@@ -18,7 +18,7 @@ from stacks.schema.base import BrokenRule
 from stacks.schema.kubernetes_fields import unknown_fields
 from stacks.schema.patches import DIRECTIVE, Leaf, Patch, leaves
 
-_OWN_CONTAINERS = ("triton", "envoy", "admission", "prometheus", "grafana")
+_OWN_CONTAINERS = ("triton", "envoy", "admission", "prometheus", "grafana", "metrics-login")
 _CONTAINERS = ("spec", "template", "spec", "containers")
 _POD = ("spec", "template", "spec")
 _FIXED = "the rest of the stack depends on it: leave it out"
@@ -46,13 +46,20 @@ class Protected:
         )
 
 
-def _of_containers(field: str, triton: str, envoy: str, prometheus: str, grafana: str = _FIXED) -> Iterator[Protected]:
-    ways = {"triton": triton, "envoy": envoy, "prometheus": prometheus, "grafana": grafana}
+def _of_containers(
+    field: str, triton: str, envoy: str, prometheus: str, grafana: str = _FIXED, login: str | None = _FIXED
+) -> Iterator[Protected]:
+    """Yield a field of each part's own containers, with the way out of each. None: a patch may change it."""
+    ways = {"triton": triton, "envoy": envoy, "prometheus": prometheus, "grafana": grafana, "metrics-login": login}
     for component, way_out in ways.items():
         for name in (component, "admission") if component == "envoy" else (component,):
-            yield Protected(
-                kinds="Deployment", component=component, path=(*_CONTAINERS, name, *field.split(".")), way_out=way_out
-            )
+            if way_out is not None:
+                yield Protected(
+                    kinds="Deployment",
+                    component=component,
+                    path=(*_CONTAINERS, name, *field.split(".")),
+                    way_out=way_out,
+                )
 
 
 def _of_pods(field: str, key: str) -> Iterator[Protected]:
@@ -61,6 +68,7 @@ def _of_pods(field: str, key: str) -> Iterator[Protected]:
         "envoy": "site.proxy",
         "prometheus": "site.monitoring",
         "grafana": "site.monitoring.dashboards",
+        "metrics-login": "site.monitoring",
     }
     path = (*_POD, *field.split("."))
     for component, owner in owners.items():
@@ -141,6 +149,7 @@ PROTECTED: tuple[Protected, ...] = (
         "write site.images.envoy or admission",
         "write site.images.prometheus",
         "write site.images.grafana",
+        "write site.images.envoy",
     ),
     *_of_containers("command", _FIXED, _FIXED, _FIXED),
     *_of_containers(
@@ -152,6 +161,7 @@ PROTECTED: tuple[Protected, ...] = (
         "write site.proxy.cpu_cores and memory_mib",
         "write site.monitoring.memory_mib",
         "write site.monitoring.dashboards.cpu_cores and memory_mib",
+        None,
     ),
     *_of_containers("lifecycle", "write experiment.traffic.shutdown_seconds", _FIXED, _FIXED),
     *_of_containers("ports", _FIXED, _FIXED, _FIXED),
@@ -199,7 +209,10 @@ PROTECTED: tuple[Protected, ...] = (
         Protected(kinds="Service", path=("spec", field), way_out="write site.exposure")
         for field in ("type", "clusterIP")
     ),
-    *(Protected(kinds="Service", path=("spec", "ports", port), way_out=_FIXED) for port in ("8001", "9090", "3000")),
+    *(
+        Protected(kinds="Service", path=("spec", "ports", port), way_out=_FIXED)
+        for port in ("8001", "9090", "9091", "3000")
+    ),
     Protected(kinds="NetworkPolicy", path=("spec", "policyTypes"), way_out=_FIXED),
     Protected(kinds="ScaledObject", path=("spec", "scaleTargetRef"), way_out=_FIXED),
     *(
@@ -215,11 +228,10 @@ PROTECTED: tuple[Protected, ...] = (
         way_out="write experiment.scaling.scale_up_servers and the keys beside it",
     ),
     *(
-        Protected(
-            kinds="Ingress",
-            component="grafana",
-            path=("spec", field),
-            way_out="write site.monitoring.dashboards.ingress",
+        Protected(kinds="Ingress", component=component, path=("spec", field), way_out=f"write {key}")
+        for component, key in (
+            ("grafana", "site.monitoring.dashboards.ingress"),
+            ("metrics-login", "site.monitoring.ingress"),
         )
         for field in ("rules", "tls", "ingressClassName")
     ),

@@ -31,7 +31,7 @@ from stacks.schema.base import (
     Uid,
     twice,
 )
-from stacks.schema.dashboards import Dashboards, GrafanaDashboards, GrafanaIngress, SidecarDashboards
+from stacks.schema.dashboards import Dashboards, GrafanaDashboards, SidecarDashboards
 from stacks.schema.exposure import Exposure
 from stacks.schema.images import EnvoyImage, PythonImage
 from stacks.schema.model_control import ModelManager
@@ -42,6 +42,7 @@ from stacks.schema.storage import CvmfsHostPath, DataHostPath, Storage
 from stacks.schema.tracing import Tracing
 from stacks.schema.url import PrometheusUrl, endpoint
 from stacks.schema.virtual_nodes import VirtualNode
+from stacks.schema.web_ingress import PrometheusIngress, WebPage
 
 
 class Access(Model):
@@ -158,6 +159,8 @@ class _PrometheusSize(Model):
     """Retention of samples, in hours."""
     claim: SampleClaim | None = None
     """Claim for the samples, which outlives the pod; by default they are on the pod's disk and are lost with it."""
+    ingress: PrometheusIngress | None = None
+    """Way in from outside the cluster, with a password; by default `kubectl port-forward` alone."""
     cpu_cores: Annotated[float, Field(gt=0)] = 0.2
     """CPU request and limit, in cores. A few pods cost little to scrape; a query over days takes longer with less."""
     memory_mib: Annotated[int, Field(ge=128)] = 1024
@@ -384,6 +387,17 @@ class Site(Model):
         further = ((("further_exposures", index), each) for index, each in enumerate(self.further_exposures))
         return ((("exposure",), self.exposure), *further)
 
+    @property
+    def web_pages(self) -> tuple[WebPage, ...]:
+        """Every page of the stack that people reach by an Ingress."""
+        own, shown = self.monitoring, self.monitoring.dashboards
+        found: list[WebPage] = []
+        if isinstance(own, OwnPrometheus) and own.ingress:
+            found.append(WebPage("metrics-login", "Prometheus", ("monitoring", "ingress"), own.ingress))
+        if isinstance(shown, GrafanaDashboards) and shown.ingress:
+            found.append(WebPage("grafana", "Grafana", ("monitoring", "dashboards", "ingress"), shown.ingress))
+        return tuple(found)
+
     def virtual_node(self, name: str) -> VirtualNode:
         """Return a virtual node by name."""
         return {node.name: node for node in self.virtual_nodes}[name]
@@ -392,7 +406,7 @@ class Site(Model):
         """Names differ, objects of the whole cluster have an owner, Pod Security allows hostPath, and ways in agree."""
         yield from self._broken_exposures()
         yield from self._broken_virtual_nodes()
-        yield from self._broken_grafana()
+        yield from self._broken_pages()
         names = [pool.name for pool in self.pools]
         for name in twice(names):
             same = tuple(f"pools.{at}" for at, each in enumerate(names) if each == name)
@@ -436,15 +450,18 @@ class Site(Model):
                     (f"pools.{index}.virtual_node", "virtual_nodes"),
                 )
 
-    def _broken_grafana(self) -> Iterator[BrokenRule]:
-        match self.monitoring.dashboards:
-            case GrafanaDashboards(ingress=GrafanaIngress(hostname=hostname)):
-                for path, _ in (each for each in self.exposures if each[1].hostname == hostname):
-                    yield BrokenRule(
-                        f"monitoring.dashboards.ingress.hostname is `{hostname}`, which {dotted(path)} has already: "
-                        "give Grafana a host of its own",
-                        ("monitoring.dashboards.ingress.hostname", (*path, "hostname")),
-                    )
+    def _broken_pages(self) -> Iterator[BrokenRule]:
+        """A host name leads to one part of the stack."""
+        taken = [(path, each.hostname) for path, each in self.exposures]
+        for page in self.web_pages:
+            hostname = page.ingress.hostname
+            for path in (path for path, other in taken if other == hostname):
+                yield BrokenRule(
+                    f"{dotted(page.path)}.hostname is `{hostname}`, which {dotted(path)} has already: give "
+                    f"{page.title} a host of its own",
+                    ((*page.path, "hostname"), (*path, "hostname")),
+                )
+            taken.append((page.path, hostname))
 
     def _broken_exposures(self) -> Iterator[BrokenRule]:
         """Ways in must differ in address, and Envoy's one port speaks either TLS with one certificate or plain text."""

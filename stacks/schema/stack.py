@@ -285,7 +285,11 @@ class StackConfig(Model):
         targets += [f"{kind}/prometheus" for kind in _GUARDED if own]
         if isinstance(prometheus, OwnPrometheus) and prometheus.claim:
             targets += ["PersistentVolumeClaim/prometheus"]
-        targets += [f"{kind}/grafana" for kind in self._of_grafana()]
+        targets += [f"{kind}/grafana" for kind in _GUARDED if isinstance(prometheus.dashboards, GrafanaDashboards)]
+        for page in self.site.web_pages:
+            targets += [f"Ingress/{page.component}"]
+            if page.component == "metrics-login":
+                targets += [f"{kind}/metrics-login" for kind in (*_GUARDED, "PodDisruptionBudget")]
         targets += ["Service/prometheus"] if self._tunnel_metrics_have_a_service else []
         for share in self.pool_shares:
             for kind in (*_GUARDED, "PodDisruptionBudget", *(("ScaledObject",) if share.autoscaled else ())):
@@ -305,13 +309,6 @@ class StackConfig(Model):
                 return has_jobs
             case _:
                 return False
-
-    def _of_grafana(self) -> tuple[str, ...]:
-        match self.site.monitoring.dashboards:
-            case GrafanaDashboards(ingress=ingress):
-                return (*_GUARDED, *(("Ingress",) if ingress else ()))
-            case _:
-                return ()
 
     def _before_services(self) -> tuple[str, ...]:
         return tuple(kind for way in self.ways_in for kind in _exposing(way.exposure))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -23,13 +24,16 @@ from tests.support.cluster_stand_in import ClusterStandIn, changed, profile
 
 HERE = Path(__file__).parents[1] / "fit"
 GOOD = profile(HERE / "cluster.yaml")
+SECRET = "v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAA=="  # noqa: S105
 MISFITS: dict[str, dict[str, Any]] = yaml.safe_load((HERE / "misfits.yaml").read_text())
 
 
 @cache
-def rendered(override: str) -> tuple[Resolved, list[Manifest]]:
-    """Return the stack beside the tests, with an override (JSON), and its objects."""
+def rendered(override: str, secrets: tuple[str, ...]) -> tuple[Resolved, list[Manifest]]:
+    """Return the stack beside the tests, with an override (JSON) and Pulumi secrets, and its objects."""
     stack = yaml.safe_load((HERE / "stack/stack.yaml").read_text())
+    stack["config"] |= {f"sonic:{name}": {"secure": SECRET} for name in secrets}
+    stack |= {"encryptionsalt": f"v1:AAAAAAAAAAA=:{SECRET}"} if secrets else {}
     if override != "null":
         stack["config"]["sonic:override"] = json.loads(override)
     with TemporaryDirectory() as folder:
@@ -42,9 +46,9 @@ def rendered(override: str) -> tuple[Resolved, list[Manifest]]:
     return resolved, manifests(resolved.config)
 
 
-def rows(*, override: Any = None, cluster: Any = None, pod: Any = None) -> list[Row]:
+def rows(*, override: Any = None, cluster: Any = None, pod: Any = None, secrets: Sequence[str] = ()) -> list[Row]:
     """Return the rows of the stack, changed, on its cluster, changed; `pod` is added to its pods."""
-    resolved, made = rendered(json.dumps(override))
+    resolved, made = rendered(json.dumps(override), tuple(secrets))
     objects = deepcopy(made)
     for deployment in (each for each in objects if each["kind"] == "Deployment"):
         deployment["spec"]["template"]["spec"].update(pod or {})
@@ -142,6 +146,19 @@ def test_limits_count_the_objects_of_each_tunnel_that_interlink_has_not_made() -
 def test_a_stack_that_fits_passes_every_row() -> None:
     found = rows()
     assert {row.result for row in found} == {Result.OK}
+
+
+def test_pages_for_people_that_fit_pass_every_row() -> None:
+    way = {"class_name": "haproxy", "controller_namespace": "haproxy"}
+    ingress = {"hostname": "prometheus.example.org", "users_secret": "prometheus-users", **way}
+    grafana = {"hostname": "grafana.example.org", **way}
+    dashboards = {"kind": "grafana", "password_secret": "grafana-password", "ingress": grafana}
+    monitoring = {"kind": "own", "url": None, "ingress": ingress, "dashboards": dashboards}
+    found = rows(override={"site": {"monitoring": monitoring}}, secrets=["prometheus-users", "grafana-password"])
+    assert {row.subject for row in found if row.result is not Result.OK} == {"API server port"}
+    told = [row.detail for row in found if row.subject == "host name"]
+    assert "no other Ingress has prometheus.example.org" in told
+    assert "no other Ingress has grafana.example.org" in told
 
 
 @pytest.mark.parametrize("name", MISFITS)

@@ -29,11 +29,16 @@ EXPRESSIONS = [
 
 @pytest.fixture(scope="module")
 def recorder() -> Recorder:
-    """A stack whose pool, proxy, Prometheus and Grafana have all settings."""
+    """A stack whose pool, proxy, Prometheus, its login and Grafana have all settings."""
     gpu = {"products": ["NVIDIA-A10"]}
     pool = {"kind": "kubernetes", "name": "gpu", "servers_max": 4, "gpu": gpu, **SETTINGS}
     grafana = {"kind": "grafana", "password_secret": "grafana-password", **SETTINGS}
-    monitoring = {"kind": "own", "dashboards": grafana, **SETTINGS}
+    ingress = {
+        "hostname": "prometheus.example.org",
+        "controller_namespace": "ingress-nginx",
+        "users_secret": "prometheus-users",
+    }
+    monitoring = {"kind": "own", "dashboards": grafana, "ingress": ingress, **SETTINGS}
     return record(stack_config(site={"pools": [pool], "proxy": SETTINGS, "monitoring": monitoring}))
 
 
@@ -49,7 +54,7 @@ def node_terms(pod: dict[str, Any]) -> list[dict[str, Any]]:
     return terms
 
 
-@pytest.mark.parametrize("part", ["triton", "envoy", "prometheus", "grafana"])
+@pytest.mark.parametrize("part", ["triton", "envoy", "prometheus", "metrics-login", "grafana"])
 def test_every_part_has_the_settings_and_is_found_by_its_selector(recorder: Recorder, part: str) -> None:
     found = deployment(recorder, part)
     pod, metadata = template(found)["spec"], template(found)["metadata"]
@@ -61,7 +66,7 @@ def test_every_part_has_the_settings_and_is_found_by_its_selector(recorder: Reco
     assert selects(found["spec"]["selector"]["matchLabels"], labels(found))
 
 
-@pytest.mark.parametrize("part", ["envoy", "prometheus", "grafana"])
+@pytest.mark.parametrize("part", ["envoy", "prometheus", "metrics-login", "grafana"])
 def test_a_node_meets_all_requirements(recorder: Recorder, part: str) -> None:
     """Kubernetes takes a node that meets one of several terms, so all requirements are in one."""
     assert node_terms(template(deployment(recorder, part))["spec"]) == [{"matchExpressions": EXPRESSIONS}]

@@ -135,6 +135,20 @@ def test_a_further_way_meets_the_first_of_another_stack(root: Path) -> None:
     assert refusals(root, "two").startswith("site.further_exposures[0].hostname: found")
 
 
+def test_a_page_for_people_meets_a_way_of_another_stack(root: Path) -> None:
+    ingress = {"hostname": "a.example.org", "controller_namespace": "ingress-nginx", "users_secret": "prometheus-users"}
+    add_stack(root, "one", site={"exposure": INGRESS})
+    add_stack(root, "two", instance="two", site={"monitoring": {"kind": "own", "ingress": ingress}})
+    text = (root / "Pulumi.two.yaml").read_text()
+    secret = "v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAA=="  # noqa: S105
+    text += f"  sonic:prometheus-users: {{secure: '{secret}'}}\nencryptionsalt: 'v1:AAAAAAAAAAA=:{secret}'\n"
+    (root / "Pulumi.two.yaml").write_text(text)
+    assert refusals(root, "two").startswith(
+        'site.monitoring.ingress.hostname: found "a.example.org" in the stacks `two` and `one`, for the default '
+        "ingress class of context `here`: a host name must lead to one stack"
+    )
+
+
 def test_a_service_name_belongs_to_one_stack_of_the_namespace(root: Path) -> None:
     add_stack(root, "one", site={"exposure": {"service_name": "supersonic"}})
     add_stack(root, "two", instance="two", site={"exposure": {"service_name": "supersonic"}})

@@ -9,14 +9,13 @@ from pydantic import BaseModel
 from components.exposure import (
     ClientEndpoint,
     ClientEndpointArgs,
-    client_peers,
     endpoint,
     grpc_route_spec,
     ingress_annotations,
-    ingress_spec,
     service_metadata,
     service_spec,
 )
+from components.ingress import caller_peers, ingress_spec
 from components.labels import Labels
 from stacks.schema.exposure import Exposure, GatewayExposure, IngressExposure
 from tests.support.recorder import Recorder
@@ -122,7 +121,7 @@ def test_clients_speak_tls_to_a_proxy_and_to_pods_with_a_certificate(
     ],
 )
 def test_the_proxy_lets_in_whoever_its_calls_come_from(exposure: dict[str, Any], peers: list[dict[str, Any]]) -> None:
-    assert list(client_peers(args_of(exposure).exposure)) == peers
+    assert list(caller_peers(args_of(exposure).exposure)) == peers
 
 
 @pytest.mark.parametrize("exposure", [NODE_PORT, BALANCER])
@@ -171,7 +170,7 @@ def test_the_port_says_that_it_speaks_tls(exposure: dict[str, Any]) -> None:
 def test_an_ingress_always_has_tls(secret: str | None) -> None:
     args = args_of(INGRESS | {"tls_secret": secret})
     assert isinstance(args.exposure, IngressExposure)
-    spec = ingress_spec(args, args.exposure)
+    spec = ingress_spec(args.name, "grpc", args.exposure)
     expected = {"hosts": ["sonic-cms.example.org"]} | ({"secretName": secret} if secret else {})
     assert spec["tls"] == [expected]
     assert spec["rules"][0]["host"] == "sonic-cms.example.org"

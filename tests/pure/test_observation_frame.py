@@ -1,5 +1,6 @@
 """The view of a stack, from facts to the lines that a terminal shows."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -142,6 +143,12 @@ def test_without_a_right_each_part_says_so_in_its_place() -> None:
 def test_servers_that_prometheus_does_not_know_are_told() -> None:
     shown = lines(framed(servers=[]))
     assert "Prometheus has no series of the servers: python -m acceptance says what to compare" in shown
+
+
+def test_the_pages_of_the_stack_are_told() -> None:
+    pages = {"Prometheus": "https://prometheus.example.org/", "Grafana": "https://grafana.example.org/"}
+    told = ["Prometheus: https://prometheus.example.org/", "Grafana: https://grafana.example.org/"]
+    assert set(told) <= set(lines(frame(facts(), replace(NAMES, pages=pages))))
 
 
 def test_brackets_of_a_message_are_no_markup() -> None:

@@ -1,6 +1,7 @@
 """The report of a stack: what it asks for, its totals and plots, its gaps, and the file that is sent."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -234,6 +235,11 @@ def test_an_axis_has_round_values(most: float, whole: bool, lines: list[float]) 
 )
 def test_an_axis_names_round_times(minutes: int, names: list[str]) -> None:
     assert [name for _, name in named_times(NOW - timedelta(minutes=minutes), NOW)] == names
+
+
+def test_the_file_leads_to_the_pages_of_the_stack() -> None:
+    text = page(replace(reported(), pages={"Grafana": "https://grafana.example.org/"}))
+    assert '<a href="https://grafana.example.org/">Grafana</a>' in text
 
 
 def test_a_time_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ STARTED_BY_HAND = {
     "git": "of Git",
     "mkdir": "tests/engine/test_first_hour.py runs it",
     "openssl": "tests/engine/test_first_hour.py runs it",
+    "htpasswd": "of Apache: tests/loopback/test_metrics_login.py reads such a file",
     ".": "activates the environment that make install makes",
     "export": "sets a variable that the program or Pulumi reads",
     "pip": "optional",

@@ -25,7 +25,6 @@ HERE = {
 } | {"sonic:instance"}
 NOT_YET = {
     "the metrics collector",
-    "a Prometheus that others read",
     "scale from zero",
 }
 """All that this program cannot express."""
