@@ -244,9 +244,9 @@ def _container(args: GrafanaArgs) -> Manifest:
         "imagePullPolicy": "IfNotPresent",
         "env": [{"name": name, "value": value} for name, value in _settings(args).items()],
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        "startupProbe": _probe(period_seconds=2, failure_threshold=START_SECONDS // 2),
-        "readinessProbe": _probe(period_seconds=5, failure_threshold=3),
-        "livenessProbe": _probe(period_seconds=15, failure_threshold=4),
+        "startupProbe": _probe("/api/health", period_seconds=2, failure_threshold=START_SECONDS // 2),
+        "readinessProbe": _probe("/api/health", period_seconds=5, failure_threshold=3),
+        "livenessProbe": _probe("/healthz", period_seconds=15, failure_threshold=4),  # it does not ask the database
         "resources": guaranteed(resources),
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
@@ -278,9 +278,9 @@ def _settings(args: GrafanaArgs) -> dict[str, str]:
     }
 
 
-def _probe(*, period_seconds: int, failure_threshold: int) -> Manifest:
+def _probe(path: str, *, period_seconds: int, failure_threshold: int) -> Manifest:
     return {
-        "httpGet": {"path": "/api/health", "port": "http"},
+        "httpGet": {"path": path, "port": "http"},
         "periodSeconds": period_seconds,
         "failureThreshold": failure_threshold,
         "timeoutSeconds": 3,
