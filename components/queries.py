@@ -1,4 +1,4 @@
-"""Every PromQL query that KEDA and the admission controller put; most of those of rules are in `monitoring.rules`.
+"""Every PromQL query that KEDA and the admission controller put, and arithmetic that rules, dashboards and views share.
 
 A query selects a pool's servers by `namespace` and `pod`, the two labels that both the stack's own Prometheus and a
 site's (annotation discovery, PodMonitors) put on every series. Labels of the pod itself are spelt differently
@@ -18,10 +18,18 @@ Triton's series, by model. The counters move when a response is complete.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 from components.envoy.cluster import CLUSTER
+from components.envoy.refusals import NO_SERVER
 from components.server_pool import ServerPool
 
+COMPUTE_PARTS = ("input", "infer", "output")
+"""Parts of the time of a request in execution, as Triton counts them."""
+Change = Literal["rate", "increase"]
+"""Growth of a counter: per second, or in the whole window."""
+
+_JOULES_PER_KWH = 3.6e6
 _FRESH_SECONDS = 60
 """Twice the slowest scrape interval in use at sites."""
 _WINDOW = "2m"
@@ -46,7 +54,7 @@ def waiting_work_ms(pool: ServerPool, *, service_time_ms: float) -> str:
     pending = _each(_pending(pool))
     known = f"{pending} * on (model) group_left () (1e3 * {service_seconds(pool, _WINDOW)})"
     work = f"sum by (pod) ({known} or {pending} * {service_time_ms:g})"
-    together = f"clamp_min(sum by (pod) ({_executing(pool, _WINDOW)}) or sum by (pod) ({pending}) * 0, 1)"
+    together = f"clamp_min(sum by (pod) ({executing(servers(pool), _WINDOW)}) or sum by (pod) ({pending}) * 0, 1)"
     return f"sum({work} / {together})"
 
 
@@ -56,16 +64,16 @@ def busy_servers(pool: ServerPool, *, executions_per_server: int) -> str:
     A server's fraction is its executions in progress / `executions_per_server`, or the utilisation of its GPUs where
     that is less, and 1 at most. The result is empty, not zero, while no server is scraped.
     """
-    executing = f"sum by (pod) ({_executing(pool, _WINDOW)}) / {executions_per_server}"
+    executions = f"sum by (pod) ({executing(servers(pool), _WINDOW)}) / {executions_per_server}"
     gpu = f"avg by (pod) (avg_over_time(nv_gpu_utilization{servers(pool)}[{_WINDOW}]))"
-    both = f"{_marked(executing, 'executions')} or {_marked(gpu, 'gpu')} and on (pod) {executing}"
+    both = f"{_marked(executions, 'executions')} or {_marked(gpu, 'gpu')} and on (pod) {executions}"
     idle = f"sum by (pod) ({_each(_pending(pool))}) * 0"
     return f"sum(clamp_max(min by (pod) ({both}), 1) or {idle})"
 
 
 def refused_without_server(pool: ServerPool, *, envoys: str) -> str:
     """1 if Envoy refused a request within two minutes because there was no server, 0 if it did not."""
-    return f"sum(increase(envoy_cluster_upstream_cx_none_healthy{_proxies(pool, envoys)}[{_WINDOW}])) > bool 0"
+    return f"sum(increase({NO_SERVER.counter}{_proxies(pool, envoys)}[{_WINDOW}])) > bool 0"
 
 
 def or_no_server(query: str, pool: ServerPool, *, envoys: str) -> str:
@@ -87,20 +95,50 @@ def queue_wait_ms(pools: Sequence[ServerPool], *, service_time_ms: float) -> str
 def service_seconds(pool: ServerPool, window: str) -> str:
     """Time in execution of one request of a model, its part of a batch, by model."""
     requests = rate("request_success", pool, window)
-    return f"sum by (model) ({_executing(pool, window)}) / sum by (model) ({requests} > 0)"
+    return f"sum by (model) ({executing(servers(pool), window)}) / sum by (model) ({requests} > 0)"
 
 
-def computing(pool: ServerPool, window: str) -> str:
-    """Time of requests in execution per second, in microseconds, by pod, model and version.
+def executing(selector: str, window: str, change: Change = "rate") -> str:
+    """Time of executions in seconds, by pod, model and version. Per second it is the mean number in progress.
+
+    A batch of b requests adds b times its duration to the sum of durations, and executions / requests is 1 / b. Without
+    a request there is none.
+    """
+    executions, requests = (_grown(change, name, selector, window) for name in ("exec_count", "request_success"))
+    return f"({computing(selector, window, change)}) * {executions} / ({requests} > 0) / 1e6"
+
+
+def computing(selector: str, window: str, change: Change = "rate") -> str:
+    """Time of requests in execution, in microseconds, by pod, model and version.
 
     A batch counts once for each of its requests.
     """
-    return " + ".join(rate(f"compute_{part}_duration_us", pool, window) for part in ("input", "infer", "output"))
+    return " + ".join(_grown(change, f"compute_{part}_duration_us", selector, window) for part in COMPUTE_PARTS)
 
 
 def rate(counter: str, pool: ServerPool, window: str, *further: str) -> str:
     """Rate of `nv_inference_<counter>` by pod, model, version and further labels."""
-    return _each(f"rate(nv_inference_{counter}{servers(pool)}[{window}])", *further)
+    return _grown("rate", counter, servers(pool), window, *further)
+
+
+def gpus(selector: str) -> str:
+    """GPUs that servers report, each once."""
+    return f"count(count by (gpu_uuid) (nv_gpu_utilization{selector}))"
+
+
+def gpu_watts(selector: str) -> str:
+    """Power of the GPUs that servers report, each once."""
+    return f"sum(max by (gpu_uuid) (rate(nv_energy_consumption{selector}[5m])))"
+
+
+def hours(summed: str, step_seconds: int) -> str:
+    """Hours, from a number of things summed over a time in steps."""
+    return f"{summed} * {step_seconds} / 3600"
+
+
+def kilowatt_hours(summed: str, step_seconds: int) -> str:
+    """Energy, from a power in watts summed over a time in steps."""
+    return f"{summed} * {step_seconds} / {_JOULES_PER_KWH:g}"
 
 
 def servers(pool: ServerPool, *matchers: str) -> str:
@@ -122,13 +160,8 @@ def filled(query: str, *, pool: ServerPool, envoys: str) -> str:
     return query.strip()
 
 
-def _executing(pool: ServerPool, window: str) -> str:
-    """Executions in progress, on average over the window, by pod, model and version. Without requests there is none.
-
-    A batch of b requests adds b times its duration to the sum of durations, and executions / requests is 1 / b.
-    """
-    executions, requests = (rate(counter, pool, window) for counter in ("exec_count", "request_success"))
-    return f"({computing(pool, window)}) * {executions} / ({requests} > 0) / 1e6"
+def _grown(change: Change, counter: str, selector: str, window: str, *further: str) -> str:
+    return _each(f"{change}(nv_inference_{counter}{selector}[{window}])", *further)
 
 
 def _each(series: str, *further: str) -> str:

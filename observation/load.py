@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from components.envoy.refusals import REFUSALS
 from observation.facts import Sample
-from observation.promql import QUANTILES, REFUSALS, VALUE
+from observation.promql import QUANTILES, VALUE
 from observation.stack_names import StackNames
 
 Key = TypeVar("Key")
@@ -111,5 +112,5 @@ def entrance(samples: Sequence[Sample]) -> Entrance:
         calls=found.get("calls"),
         in_progress=found.get("in_progress"),
         latencies_ms={name: found.get(name) for name in QUANTILES},
-        refusals={cause: found[cause] for cause in REFUSALS if found.get(cause, 0) >= _LEAST_REFUSALS},
+        refusals={each.cause: found[each.cause] for each in REFUSALS if found.get(each.cause, 0) >= _LEAST_REFUSALS},
     )

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from observation.promql import QUANTILES, REFUSALS
+from components.envoy.refusals import REFUSALS
+from observation.promql import QUANTILES
 from observation.values import OfValue, Series, Values, each, ratio, scaled, summed, total
 
 _STATUSES = (
@@ -157,9 +158,9 @@ def _no_losses(pools: Mapping[str, OfValue], envoys: OfValue) -> str:
 
 
 def _losses(pools: Mapping[str, OfValue], envoys: OfValue, step_seconds: int) -> Iterator[Curve]:
-    for cause in REFUSALS:
-        for values in each(envoys, cause):
-            yield Curve(name=f"refused: {cause}", values=values)
+    for refusal in REFUSALS:
+        for values in each(envoys, refusal.cause):
+            yield Curve(name=f"refused: {refusal.cause}", values=values)
     for series in envoys.get("ended", ()):
         yield Curve(name=f"ended: {_status(series)}", values=series.values)
     for pool, found in pools.items():

@@ -20,8 +20,8 @@ Envoy has no series of a pool. `latency` is that of a call in a server, with all
 
 from collections.abc import Mapping
 
-from components.envoy.cluster import CLUSTER, NEXT_CLUSTER
-from components.envoy.listener import STAT_PREFIX
+from components import queries
+from components.envoy.refusals import OF_CLIENTS, REFUSALS, TO_SERVERS
 from observation.stack_names import Pool, StackNames
 
 VALUE = "value"
@@ -36,19 +36,6 @@ REFUSALS_SECONDS = 600
 QUANTILES: Mapping[str, float] = {"latency_p50_ms": 0.5, "latency_p99_ms": 0.99}
 """Name of a value -> quantile of the latency."""
 
-_CLUSTERS = f'envoy_cluster_name=~"{CLUSTER}|{NEXT_CLUSTER}"'
-_CLIENTS = f'envoy_http_conn_manager_prefix="{STAT_PREFIX}"'
-
-REFUSALS: Mapping[str, tuple[str, str]] = {
-    "limit on requests in progress": ("envoy_cluster_upstream_rq_active_overflow", _CLUSTERS),
-    "no healthy server": ("envoy_cluster_upstream_cx_none_healthy", _CLUSTERS),
-    "new job, tenant over its share, or closed method": ("envoy_http_rq_direct_response", _CLIENTS),
-    "no valid token": ("envoy_http_jwt_authn_denied", _CLIENTS),
-    "client not allowed": ("envoy_http_rbac_denied", _CLIENTS),
-    "Envoy's memory full": ("envoy_http_downstream_rq_overload_close", _CLIENTS),
-}
-"""Cause of a refusal -> Envoy's counter and its labels."""
-
 
 def server_values(names: StackNames) -> str:
     """Return the query of the servers' values."""
@@ -59,15 +46,8 @@ def server_values(names: StackNames) -> str:
         return f"sum by (pod, model) (max by (pod, model, version, reason) ({expression}))"
 
     def rate(series: str) -> str:
-        return f"rate({series}{{{place}}}{window})"
+        return f"rate({series}{{{place}}}[{window}])"
 
-    def each(series: str) -> str:
-        return f"max by (pod, model, version) ({rate(series)})"
-
-    executing = (
-        f"{each('nv_inference_compute_infer_duration_us')} / 1e6 * {each('nv_inference_exec_count')} "
-        f"/ ({each('nv_inference_request_success')} > 0)"
-    )
     return _named(
         {
             "requests": of_model(rate("nv_inference_request_success")),
@@ -75,7 +55,7 @@ def server_values(names: StackNames) -> str:
             "pending": of_model(f"nv_inference_pending_request_count{{{place}}}"),
             "total": of_model(f"{rate('nv_inference_request_duration_us')} / 1e6"),
             "queue": of_model(f"{rate('nv_inference_queue_duration_us')} / 1e6"),
-            "executing": f"sum by (pod, model) ({executing})",
+            "executing": f"sum by (pod, model) ({queries.executing(f'{{{place}}}', window)})",
             "gpu": f"avg by (pod) (max by (pod, gpu_uuid) (nv_gpu_utilization{{{place}}}))",
         }
     )
@@ -87,10 +67,10 @@ def envoy_values(names: StackNames) -> str:
     window = _window(names)
     return _named(
         {
-            "calls": _of_all(f"rate(envoy_http_downstream_rq_completed{{{place},{_CLIENTS}}}{window})"),
-            "in_progress": _of_all(f"envoy_http_downstream_rq_active{{{place},{_CLIENTS}}}"),
+            "calls": _of_all(f"rate(envoy_http_downstream_rq_completed{{{place},{OF_CLIENTS}}}[{window}])"),
+            "in_progress": _of_all(f"envoy_http_downstream_rq_active{{{place},{OF_CLIENTS}}}"),
             **_latencies(place, window),
-            **_refusals(place, f"[{REFUSALS_SECONDS}s]"),
+            **_refusals(place, f"{REFUSALS_SECONDS}s"),
         }
     )
 
@@ -101,11 +81,11 @@ def pool_history(names: StackNames, pool: Pool, step_seconds: int) -> Mapping[st
     They are those of `server_values`, `requests` by model and `failed` by reason, and `servers` and `gpus`, which are
     the numbers of servers that answer the scrape and of GPUs that these report.
     """
-    place, window = f'namespace="{names.namespace}",pod=~"{pool.pod_pattern}"', f"[{step_seconds}s]"
+    place, window = f'namespace="{names.namespace}",pod=~"{pool.pod_pattern}"', f"{step_seconds}s"
 
     def rate(series: str, *labels: str) -> str:
         by = ", ".join(("pod", "model", "version", *labels))
-        return f"max by ({by}) (rate({series}{{{place}}}{window}))"
+        return f"max by ({by}) (rate({series}{{{place}}}[{window}]))"
 
     return {
         "requests": f"sum by (model) ({rate('nv_inference_request_success')})",
@@ -114,41 +94,38 @@ def pool_history(names: StackNames, pool: Pool, step_seconds: int) -> Mapping[st
         "total": f"sum({rate('nv_inference_request_duration_us')}) / 1e6",
         "queue": f"sum({rate('nv_inference_queue_duration_us')}) / 1e6",
         "servers": f"count(count by (pod) (nv_inference_request_success{{{place}}}))",
-        "gpus": f"count(count by (gpu_uuid) (nv_gpu_utilization{{{place}}}))",
+        "gpus": queries.gpus(f"{{{place}}}"),
     }
 
 
 def envoy_history(names: StackNames, step_seconds: int) -> Mapping[str, str]:
     """Return the query of each of Envoy's values over time. Answered, refused and failed calls are those of a step."""
-    place, window = f'namespace="{names.namespace}",pod=~"{names.envoys}"', f"[{step_seconds}s]"
-    failed = f'envoy_cluster_grpc{{{place},{_CLUSTERS},grpc_status!="0"}}'
+    place, window = f'namespace="{names.namespace}",pod=~"{names.envoys}"', f"{step_seconds}s"
+    failed = f'envoy_cluster_grpc{{{place},{TO_SERVERS},grpc_status!="0"}}'
     # Envoy makes a counter of a status at its first call, which an increase does not see. A pod that was not scraped a
     # step before may bring the calls of its whole life: it does not count.
-    scraped = f"envoy_http_downstream_rq_active{{{place},{_CLIENTS}}} offset {step_seconds}s"
+    scraped = f"envoy_http_downstream_rq_active{{{place},{OF_CLIENTS}}} offset {step_seconds}s"
     first = f"(({failed} unless {failed} offset {step_seconds}s) and on (pod) ({scraped}))"
-    answered = f'increase(envoy_cluster_grpc{{{place},{_CLUSTERS},grpc_status="0"}}{window})'
+    answered = f'increase(envoy_cluster_grpc{{{place},{TO_SERVERS},grpc_status="0"}}[{window}])'
     return {
         **_latencies(place, window),
         "answered": f"sum(max by (pod, envoy_cluster_name, grpc_method) ({answered}))",
         "ended": f"sum by (grpc_status) (max by (pod, envoy_cluster_name, grpc_method, grpc_status) "
-        f"({first} or increase({failed}{window})))",
+        f"({first} or increase({failed}[{window}])))",
         **_refusals(place, window),
     }
 
 
 def _latencies(place: str, window: str) -> Mapping[str, str]:
-    buckets = f"envoy_cluster_upstream_rq_time_bucket{{{place},{_CLUSTERS}}}"
+    buckets = f"envoy_cluster_upstream_rq_time_bucket{{{place},{TO_SERVERS}}}"
     return {
-        name: f"histogram_quantile({quantile}, sum by (le) (rate({buckets}{window})))"
+        name: f"histogram_quantile({quantile}, sum by (le) (rate({buckets}[{window}])))"
         for name, quantile in QUANTILES.items()
     }
 
 
 def _refusals(place: str, window: str) -> Mapping[str, str]:
-    return {
-        cause: _of_all(f"increase({counter}{{{place},{labels}}}{window})")
-        for cause, (counter, labels) in REFUSALS.items()
-    }
+    return {each.cause: _of_all(f"increase({each.counter}{{{place},{each.matcher}}}[{window}])") for each in REFUSALS}
 
 
 def _of_all(expression: str) -> str:
@@ -156,7 +133,7 @@ def _of_all(expression: str) -> str:
 
 
 def _window(names: StackNames) -> str:
-    return f"[{max(names.rate_seconds, _RATE_SECONDS_MIN)}s]"
+    return f"{max(names.rate_seconds, _RATE_SECONDS_MIN)}s"
 
 
 def _named(parts: Mapping[str, str]) -> str:

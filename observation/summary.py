@@ -7,9 +7,10 @@ from datetime import datetime
 from itertools import groupby
 from statistics import median
 
+from components.envoy.refusals import REFUSALS
 from observation.history import History
 from observation.plots import Plot, plots
-from observation.promql import QUANTILES, REFUSALS
+from observation.promql import QUANTILES
 from observation.stack_names import StackNames
 from observation.values import OfValue, Values, each, summed, total
 
@@ -125,10 +126,10 @@ def _totals(pools: Mapping[str, OfValue], envoys: OfValue, step: int) -> Iterato
     yield "requests that succeeded in servers", _whole(requests)
     yield "requests that failed in servers", _whole(failed)
     yield "calls that ended with an error, refused ones with them", _whole(total(each(envoys, "ended"), 1))
-    for cause in REFUSALS:
-        refused = total(each(envoys, cause), 1)
+    for refusal in REFUSALS:
+        refused = total(each(envoys, refusal.cause), 1)
         if refused >= 0.5:  # an increase is extrapolated, and so not whole
-            yield f"calls that Envoy refused: {cause}", _whole(refused)
+            yield f"calls that Envoy refused: {refusal.cause}", _whole(refused)
     for name, found in pools.items():
         counts = _known(each(found, "servers"))
         if counts:

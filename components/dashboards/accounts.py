@@ -3,14 +3,14 @@
 The formulas are those of `components.monitoring.rules`, over the time that the reader chose instead of an hour.
 """
 
+from components import queries
 from components.dashboards.board import Panel, Query, Row, Shape, Unit
-from components.dashboards.facts import StackFacts, models_of, servers_of
+from components.dashboards.facts import StackFacts, servers_of
 from components.dashboards.families import CHOSEN
 from components.server_pool import ServerPool
 
-_STEP, _STEPS_PER_HOUR = "1m", 60
-"""Samples of a sum over time."""
-_JOULES_PER_KWH = 3.6e6
+_STEP_SECONDS = 60
+"""Time between two samples of a sum over time."""
 
 
 def gpus(facts: StackFacts) -> Row:
@@ -98,21 +98,17 @@ def gpu_hours(facts: StackFacts, pool: ServerPool) -> str:
     if pool.queue is not None and pool.queue.virtual_node in facts.agents:
         counter = f'sonic_slurm_gpu_seconds_total{{sonic_instance="{facts.instance}",pool="{pool.name}"}}'
         return f"max(increase({counter}[{CHOSEN}])) / 3600"
-    count = f"count(count by (gpu_uuid) (nv_gpu_utilization{{{servers_of([pool])}}}))"
-    return f"sum_over_time(({count})[{CHOSEN}:{_STEP}]) / {_STEPS_PER_HOUR}"
+    return queries.hours(_over_chosen(queries.gpus(f"{{{servers_of([pool])}}}")), _STEP_SECONDS)
 
 
 def _energy_kwh(pool: ServerPool) -> str:
-    watts = f"sum(max by (gpu_uuid) (rate(nv_energy_consumption{{{servers_of([pool])}}}[5m])))"
-    return f"sum_over_time(({watts})[{CHOSEN}:{_STEP}]) * {3600 // _STEPS_PER_HOUR} / {_JOULES_PER_KWH:g}"
+    return queries.kilowatt_hours(_over_chosen(queries.gpu_watts(f"{{{servers_of([pool])}}}")), _STEP_SECONDS)
+
+
+def _over_chosen(expression: str) -> str:
+    return f"sum_over_time(({expression})[{CHOSEN}:{_STEP_SECONDS}s])"
 
 
 def _busy(facts: StackFacts) -> str:
-    """Return the time in execution by model, in microseconds; a batch counts once."""
-    models = models_of(facts.pools)
-
-    def grown(name: str) -> str:
-        return models.each(f"increase({models.series(f'nv_inference_{name}')}[{CHOSEN}])")
-
-    executed = f"{grown('compute_infer_duration_us')} * {grown('exec_count')} / ({grown('request_success')} > 0)"
-    return f"sum by (model) ({executed})"
+    """Return the time in execution by model, in seconds; a batch counts once."""
+    return f"sum by (model) ({queries.executing(f'{{{servers_of(facts.pools)}}}', CHOSEN, 'increase')})"

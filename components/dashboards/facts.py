@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from components.autoscaling import Trigger
 from components.dashboards.families import Family
-from components.envoy.cluster import CLUSTER, NEXT_CLUSTER
-from components.envoy.listener import STAT_PREFIX
+from components.envoy.refusals import OF_CLIENTS, TO_SERVERS
 from components.server_pool import ServerPool
 from stacks.schema.clients import OTHERS, Clients, NetworkClients, tenants_of
 
@@ -60,8 +59,7 @@ class StackFacts:
     @property
     def downstream(self) -> Family:
         """Envoy's series of all calls and connections of clients."""
-        prefix = f'envoy_http_conn_manager_prefix="{STAT_PREFIX}"'
-        return Family(selector=f"{self._proxies},{prefix}", labels=("pod",))
+        return Family(selector=f"{self._proxies},{OF_CLIENTS}", labels=("pod",))
 
     @property
     def proxies(self) -> Family:
@@ -71,13 +69,13 @@ class StackFacts:
     @property
     def upstream(self) -> Family:
         """Envoy's series of its calls to servers."""
-        return Family(selector=f"{self._proxies},{_TO_SERVERS}", labels=("pod", "envoy_cluster_name"))
+        return Family(selector=f"{self._proxies},{TO_SERVERS}", labels=("pod", "envoy_cluster_name"))
 
     @property
     def calls(self) -> Family:
         """Envoy's calls by method and gRPC status."""
         labels = ("pod", "envoy_cluster_name", "grpc_method", "grpc_status")
-        return Family(selector=f"{self._proxies},{_TO_SERVERS}", labels=labels)
+        return Family(selector=f"{self._proxies},{TO_SERVERS}", labels=labels)
 
     @property
     def routes(self) -> Family:
@@ -87,9 +85,6 @@ class StackFacts:
     @property
     def _proxies(self) -> str:
         return f'namespace="{self.namespace}",pod=~"{self.envoys}"'
-
-
-_TO_SERVERS = f'envoy_cluster_name=~"{CLUSTER}|{NEXT_CLUSTER}"'
 
 
 def servers_of(pools: Sequence[ServerPool]) -> str:

@@ -4,14 +4,15 @@ A pod's name begins with its stack's instance, so no label of a site's own is ne
 server of `sonic-cms`, `wstunnel-sonic-cms-triton-…` one in a Slurm job, and `sonic-cms-envoy-…` a proxy.
 """
 
+from components import queries
 from components.dashboards.board import Board, Panel, Query, Row, Shape, Unit, Variable
 from components.dashboards.demand import INFER, NOT_OK, PENDING, SUCCESS
 from components.dashboards.families import CHOSEN, WINDOW, ratio
-from components.envoy.cluster import CLUSTER, NEXT_CLUSTER
+from components.envoy.refusals import TO_SERVERS
 
 UID = "sonic-fleet"
 _SERVERS = 'namespace=~"$namespace",pod=~"(wstunnel-)?sonic-.+-triton-.+"'
-_PROXIES = f'namespace=~"$namespace",pod=~"sonic-.+-envoy-.+",envoy_cluster_name=~"{CLUSTER}|{NEXT_CLUSTER}"'
+_PROXIES = f'namespace=~"$namespace",pod=~"sonic-.+-envoy-.+",{TO_SERVERS}'
 _OF_SERVER, _OF_PROXY = "(?:wstunnel-)?(sonic-.+?)-triton-.+", "(sonic-.+?)-envoy-.+"
 """Patterns of a pod's name, with the instance as their group."""
 _STACK = "namespace, sonic_instance"
@@ -55,7 +56,7 @@ def _demand() -> tuple[Panel, ...]:
 
 def _troubles() -> tuple[Panel, ...]:
     requests = _models(_rate(SUCCESS))
-    parts = " + ".join(_rate(f"nv_inference_compute_{part}_duration_us") for part in ("input", "infer", "output"))
+    parts = " + ".join(_rate(f"nv_inference_compute_{part}_duration_us") for part in queries.COMPUTE_PARTS)
     calls, failed = _calls(INFER), _calls(INFER, NOT_OK)
     return (
         _panel(
@@ -94,14 +95,14 @@ def _gpus() -> tuple[Panel, ...]:
         _panel(
             "GPU hours by stack",
             "GPUs that servers report, each once, x time.",
-            f"sum_over_time(({count})[{CHOSEN}:1m]) / 60",
+            queries.hours(f"sum_over_time(({count})[{CHOSEN}:60s])", 60),
             Unit.HOURS,
             Shape.NUMBERS,
         ),
         _panel(
             "Energy by stack",
             "Energy of the GPUs, each once.",
-            f"sum_over_time(({watts})[{CHOSEN}:1m]) * 60 / 3.6e6",
+            queries.kilowatt_hours(f"sum_over_time(({watts})[{CHOSEN}:60s])", 60),
             Unit.KILOWATT_HOURS,
             Shape.NUMBERS,
         ),

@@ -4,9 +4,10 @@ from components.dashboards.board import Panel, Query, Row, Shape, Unit
 from components.dashboards.demand import INFER, NOT_OK, OF_MODEL, SUCCESS, quantile
 from components.dashboards.facts import StackFacts
 from components.dashboards.families import WINDOW, ratio
+from components.envoy.refusals import NO_TOKEN, NOT_ALLOWED, OF_CLIENTS, REFUSALS, TO_SERVERS, Refusal
+from components.queries import COMPUTE_PARTS
 from stacks.schema.clients import CertificateClients, TokenClients
 
-_COMPUTE = ("input", "infer", "output")
 _PER_MODEL = ("model",)
 
 
@@ -17,7 +18,7 @@ def latency(facts: StackFacts) -> Row:
     computed = models.sum(
         " + ".join(
             f"rate({models.series(f'nv_inference_compute_{part}_duration_us', OF_MODEL)}[{WINDOW}])"
-            for part in _COMPUTE
+            for part in COMPUTE_PARTS
         ),
         by=_PER_MODEL,
     )
@@ -104,9 +105,8 @@ def refusals(facts: StackFacts) -> Row:
         panels=(
             Panel(
                 title="Refused requests by cause",
-                description="Calls that never reached a model. Limit: admission's, or that of a proxy's memory. "
-                "Answered by a rule: over a tenant's share, a new job while servers are full, or a closed method. "
-                "docs/admission.md says what to do.",
+                description="Calls that never reached a model. Limit: admission's, or that of a proxy's memory. New "
+                "jobs are refused while servers are full. docs/admission.md says what to do.",
                 queries=tuple(Query(expression=rate, legend=cause) for cause, rate in _refused(facts).items()),
                 unit=Unit.REQUESTS_PER_SECOND,
             ),
@@ -174,35 +174,30 @@ def _parts(facts: StackFacts) -> dict[str, str]:
         "queue": ratio(models.rate("nv_inference_queue_duration_us"), requests, "/ 1e6"),
         **{
             f"compute: {part}": ratio(models.rate(f"nv_inference_compute_{part}_duration_us"), requests, "/ 1e6")
-            for part in _COMPUTE
+            for part in COMPUTE_PARTS
         },
     }
 
 
 def _refused(facts: StackFacts) -> dict[str, str]:
     """Return cause -> calls per second."""
-    downstream, upstream = facts.downstream, facts.upstream
-    rejected = facts.failures.rate("nv_inference_request_failure", 'reason="REJECTED"')
+    shown = [each for each in REFUSALS if each not in {NO_TOKEN, NOT_ALLOWED} or each in _of_identity(facts)]
+    families = {OF_CLIENTS: facts.downstream, TO_SERVERS: facts.upstream}
     return {
-        "no healthy server": upstream.rate("envoy_cluster_upstream_cx_none_healthy"),
-        "limit on requests in progress": upstream.rate("envoy_cluster_upstream_rq_active_overflow"),
-        "proxy out of memory": downstream.rate("envoy_http_downstream_rq_overload_close"),
+        **{each.cause: families[each.matcher].rate(each.counter) for each in shown},
         "too many connections": facts.proxies.rate("envoy_listener_downstream_global_cx_overflow"),
-        "answered by a rule": downstream.rate("envoy_http_rq_direct_response"),
-        **_unidentified(facts),
-        "full queue of a server": rejected,
+        "full queue of a server": facts.failures.rate("nv_inference_request_failure", 'reason="REJECTED"'),
     }
 
 
-def _unidentified(facts: StackFacts) -> dict[str, str]:
-    denied = {"not allowed": facts.downstream.rate("envoy_http_rbac_denied")}
+def _of_identity(facts: StackFacts) -> tuple[Refusal, ...]:
     match facts.clients:
         case TokenClients():
-            return {"no valid token": facts.downstream.rate("envoy_http_jwt_authn_denied"), **denied}
+            return (NO_TOKEN, NOT_ALLOWED)
         case CertificateClients():
-            return denied
+            return (NOT_ALLOWED,)
         case _:
-            return {}
+            return ()
 
 
 def _members(facts: StackFacts, which: str, among: str) -> str:

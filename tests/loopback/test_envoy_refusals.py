@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.envoy.admission.controller.policy import CLUSTER, limit_key
+from components.envoy.refusals import REFUSALS
 from components.envoy.stats import METRICS_PATH
-from observation.promql import REFUSALS
 from stacks.schema.clients import TokenClients
 from testbed.authority import Authority
 from testbed.issuer import Issuer, files_for_tokens
@@ -23,9 +23,9 @@ def counted(proxy: RealEnvoy) -> Mapping[str, int]:
     """Return cause -> refusals, from Envoy's metrics; a cause without a counter is missing."""
     found: dict[str, int] = {}
     for line in proxy.stats(METRICS_PATH)[1].splitlines():
-        for cause, (counter, _) in REFUSALS.items():
-            if line.startswith(f"{counter}{{") and any(label in line for label in OF_CLIENTS):
-                found[cause] = int(line.split()[-1])
+        for each in REFUSALS:
+            if line.startswith(f"{each.counter}{{") and any(label in line for label in OF_CLIENTS):
+                found[each.cause] = int(line.split()[-1])
     return found
 
 
@@ -39,7 +39,7 @@ def test_each_refusal_is_counted_under_its_cause(servers: Servers, envoy: Envoys
             admission=admission(requests_in_flight_per_server_max=50),
         )
         member = issuer.token(**membership)
-        assert counted(proxy) == dict.fromkeys(REFUSALS, 0)
+        assert counted(proxy) == dict.fromkeys([each.cause for each in REFUSALS], 0)
         with channel(proxy.target) as client:
             assert outcomes(client, 1, token=member) == {"UNAVAILABLE": 1}
             assert outcomes(client, 2) == {"UNAUTHENTICATED": 2}

@@ -233,9 +233,11 @@ def test_a_gpu_that_two_servers_share_counts_once(tmp_path: Path) -> None:
 def test_gpu_hours_of_a_model_are_its_part_of_the_execution(tmp_path: Path) -> None:
     """One GPU for an hour; one model executes for 300 ms of each second, the other for 100 ms in batches of two."""
     series = {of(FIRST, "nv_gpu_utilization", gpu_uuid="G1"): "0.5x300"}
-    for name, infer_us, executions, requests in (("large", 300e3, 1, 1), ("small", 200e3, 1, 2)):
+    for name, compute_us, executions, requests in (("large", 300e3, 1, 1), ("small", 200e3, 1, 2)):
         series |= {
-            model(FIRST, "compute_infer_duration_us", name): growing(infer_us),
+            model(FIRST, "compute_input_duration_us", name): growing(compute_us * 0.2),
+            model(FIRST, "compute_infer_duration_us", name): growing(compute_us * 0.7),
+            model(FIRST, "compute_output_duration_us", name): growing(compute_us * 0.1),
             model(FIRST, "exec_count", name): growing(executions),
             model(FIRST, "request_success", name): growing(requests),
         }

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from access.prometheus import Ask, PrometheusError
+from components.envoy.refusals import REFUSALS
 from observation.chart import axis, named_times
 from observation.history import History, Span, duration_seconds, read, span
 from observation.page import page
-from observation.promql import REFUSALS
 from observation.summary import Summary, summary
 from observation.values import Series
 from stacks.__main__ import main
@@ -143,7 +143,13 @@ def test_a_history_has_a_value_or_a_gap_at_each_time() -> None:
     asked: list[dict[str, list[str]]] = []
     found = read(prometheus(asked), NAMES, TWO_HOURS)
     assert found.pools["gpu"]["requests"] == [Series(labels={"model": "a"}, values=[None, 1, None, 2.5, None])]
-    assert set(found.envoys) == {"latency_p50_ms", "latency_p99_ms", "answered", "ended", *REFUSALS}
+    assert set(found.envoys) == {
+        "latency_p50_ms",
+        "latency_p99_ms",
+        "answered",
+        "ended",
+        *(each.cause for each in REFUSALS),
+    }
     start, end = TWO_HOURS.start.timestamp(), TWO_HOURS.end.timestamp()
     assert {(each["start"][0], each["end"][0], each["step"][0]) for each in asked} == {
         (f"{start:.0f}", f"{end:.0f}", "1800")

@@ -46,6 +46,8 @@ def of_model(pod: str, model: str, *, requests: int, batch: int, ms: Mapping[str
 
 TIMES = {"queue": 50, "compute_input": 10, "compute_infer": 100, "compute_output": 10}
 """Milliseconds of each request."""
+TENTH = {"compute_input": 20, "compute_infer": 70, "compute_output": 10}
+"""Milliseconds of a request that takes a tenth of a second."""
 LOAD = {
     # Two requests a second in batches of two. A batch takes 120 ms, so 0.12 of them are in progress.
     **of_model("triton-gpu-a", "m", requests=30, batch=2, ms=TIMES),
@@ -77,9 +79,9 @@ BUSY = {
     series_of("sonic_slurm_gpu_seconds_total", **OF_POOL): "0+60x90",
     of_server("nv_energy_consumption", "tunnel-a", gpu_uuid="G"): "0+6000x90",
     # 300 executions, 30 s a minute, beside 10 s a minute
-    **of_model("tunnel-a", "batched", requests=1200, batch=4, ms={"compute_infer": 100}),
-    **of_model("tunnel-a", "single", requests=100, batch=1, ms={"compute_infer": 100}),
-    **of_model("tunnel-a", "idle", requests=0, batch=1, ms={"compute_infer": 1}),
+    **of_model("tunnel-a", "batched", requests=1200, batch=4, ms=TENTH),
+    **of_model("tunnel-a", "single", requests=100, batch=1, ms=TENTH),
+    **of_model("tunnel-a", "idle", requests=0, batch=1, ms=TENTH),
 }
 CASES: Mapping[str, Values] = {
     "load of a pool": Values(

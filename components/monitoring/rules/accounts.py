@@ -10,13 +10,11 @@ All series with the suffix `1h` say how much there was in the hour before; their
 | `pool:sonic_queue_hours:1h`        | h    | waiting jobs x time                                                     |
 | `pool:sonic_power_watts:rate5m`    | W    | rate of `nv_energy_consumption` (J), each GPU once                      |
 | `pool:sonic_energy_kwh:1h`         | kWh  | the sum of that once a minute x 60 s / 3.6e6                            |
-| `model:sonic_busy_hours:1h`        | h    | time of a request in the backend (µs) x executions / requests / 3.6e9   |
+| `model:sonic_busy_hours:1h`        | h    | time of the executions, a batch once (`components.queries.executing`)   |
 | `model:sonic_gpu_hours:1h`         | h    | the pool's x the model's part of the busy hours of its pool             |
 | `model:sonic_energy_kwh:1h`        | kWh  | the same                                                                |
 | `experiment:…`                     |      | the sum over the pools of the stack                                     |
 
-- `nv_inference_compute_infer_duration_us` grows by the whole execution for every request of a batch. Times executions
-  per request it is the time of the executions.
 - Triton counts an ensemble beside its steps, so an ensemble takes a part of the hours that its steps should have.
 - Hours of a pool without a request belong to no model, and their energy neither.
 - The agent counts from look to look. Time during which it was away is missing.
@@ -24,6 +22,7 @@ All series with the suffix `1h` say how much there was in the hour before; their
 
 from collections.abc import Iterator
 
+from components import queries
 from components.monitoring.rules.facts import RuleFacts
 from components.monitoring.rules.rule import Rule, record, selector
 from components.queries import servers
@@ -31,8 +30,6 @@ from components.server_pool import ServerPool
 
 INTERVAL_SECONDS = 60
 """Period of the accounts. Sums over time are multiplied by it."""
-_JOULES_PER_KWH = 3.6e6
-_MICROSECONDS_PER_HOUR = 3.6e9
 
 
 def records(facts: RuleFacts) -> list[Rule]:
@@ -51,26 +48,14 @@ def _of_pool(facts: RuleFacts, pool: ServerPool) -> Iterator[Rule]:
         for name, counter in (("gpu", "sonic_slurm_gpu_seconds_total"), ("queue", "sonic_slurm_queue_seconds_total")):
             yield of_pool(f"pool:sonic_{name}_hours:1h", f"max(increase({counter}{own}[1h])) / 3600")
     else:
-        yield of_pool("pool:sonic_gpus:count", f"count(count by (gpu_uuid) (nv_gpu_utilization{servers(pool)}))")
-        yield of_pool(
-            "pool:sonic_gpu_hours:1h", f"sum_over_time(pool:sonic_gpus:count{own}[1h]) * {INTERVAL_SECONDS} / 3600"
-        )
-    yield of_pool(
-        "pool:sonic_power_watts:rate5m", f"sum(max by (gpu_uuid) (rate(nv_energy_consumption{servers(pool)}[5m])))"
-    )
-    yield of_pool(
-        "pool:sonic_energy_kwh:1h",
-        f"sum_over_time(pool:sonic_power_watts:rate5m{own}[1h]) * {INTERVAL_SECONDS} / {_JOULES_PER_KWH:g}",
-    )
-
-    def grown(name: str) -> str:
-        return f"max by (pod, model, version) (increase({name}{servers(pool)}[1h]))"
-
-    yield of_pool(
-        "model:sonic_busy_hours:1h",
-        f"sum by (model) ({grown('nv_inference_compute_infer_duration_us')} * {grown('nv_inference_exec_count')} "
-        f"/ ({grown('nv_inference_request_success')} > 0)) / {_MICROSECONDS_PER_HOUR:g}",
-    )
+        yield of_pool("pool:sonic_gpus:count", queries.gpus(servers(pool)))
+        counted = f"sum_over_time(pool:sonic_gpus:count{own}[1h])"
+        yield of_pool("pool:sonic_gpu_hours:1h", queries.hours(counted, INTERVAL_SECONDS))
+    yield of_pool("pool:sonic_power_watts:rate5m", queries.gpu_watts(servers(pool)))
+    watts = f"sum_over_time(pool:sonic_power_watts:rate5m{own}[1h])"
+    yield of_pool("pool:sonic_energy_kwh:1h", queries.kilowatt_hours(watts, INTERVAL_SECONDS))
+    busy = queries.executing(servers(pool), "1h", "increase")
+    yield of_pool("model:sonic_busy_hours:1h", f"sum by (model) ({busy}) / 3600")
 
 
 def _of_all(facts: RuleFacts) -> Iterator[Rule]:

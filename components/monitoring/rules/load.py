@@ -49,7 +49,7 @@ def _of_models(facts: RuleFacts, pool: ServerPool) -> Iterator[Rule]:
     yield of_model("requests:rate1m", f"sum by (model) ({rate('request_success')})")
     yield of_model("failed_requests:rate1m", f"sum by (model, reason) ({rate('request_failure', 'reason')})")
     yield of_model("queue_seconds:rate1m", per_request(rate("queue_duration_us")))
-    yield of_model("compute_seconds:rate1m", per_request(queries.computing(pool, "1m")))
+    yield of_model("compute_seconds:rate1m", per_request(queries.computing(servers(pool), "1m")))
 
 
 def _of_pool(facts: RuleFacts, pool: ServerPool) -> Iterator[Rule]:

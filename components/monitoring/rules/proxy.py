@@ -1,21 +1,9 @@
-"""Alerts on the Envoys: whether they answer and find servers, the calls that they refuse, certificates and keys.
-
-Envoy counts a refused call by its cause:
-
-| counter                                   | refused for                                                            |
-|-------------------------------------------|------------------------------------------------------------------------|
-| `cluster.servers.upstream_rq_active_overflow` | the limit on requests in progress                                  |
-| `cluster.servers.upstream_cx_none_healthy` | the lack of a healthy server                                          |
-| `http.clients.downstream_rq_overload_close` | Envoy's memory                                                       |
-| `http.clients.rq_direct_response`         | a tenant's share, new jobs; also closed and unknown methods            |
-
-An Envoy that is about to end is no longer read, so nobody counts the requests that its drain has cut short.
-"""
+"""Alerts on the Envoys: whether they answer and find servers, the calls that they refuse, certificates and keys."""
 
 from collections.abc import Iterator
 
-from components.envoy.cluster import CLUSTER, NEXT_CLUSTER
-from components.envoy.listener import STAT_PREFIX
+from components.envoy.cluster import CLUSTER
+from components.envoy.refusals import ANSWERED, LIMIT, MEMORY, NO_SERVER, OF_CLIENTS, TO_SERVERS, Refusal
 from components.monitoring.rules import rule
 from components.monitoring.rules.facts import RuleFacts, may_be_empty
 from components.monitoring.rules.rule import Rule, Severity, envoys
@@ -28,8 +16,6 @@ _CERTIFICATE_DAYS = 14
 """cert-manager renews a certificate of 90 days 30 days before its end, a person needs a week."""
 
 _SERVERS = f'envoy_cluster_name="{CLUSTER}"'
-_BOTH = f'envoy_cluster_name=~"{CLUSTER}|{NEXT_CLUSTER}"'
-_CLIENTS = f'envoy_http_conn_manager_prefix="{STAT_PREFIX}"'
 
 
 def proxy_alerts(facts: RuleFacts) -> list[Rule]:
@@ -68,7 +54,7 @@ def _of_health(facts: RuleFacts) -> Iterator[Rule]:
     for_seconds = 120
     if all(may_be_empty(pool) for pool in facts.pools):
         # A first server is on its way; then it takes longer than it should.
-        without += f" and on (pod) sum by (pod) ({_increase(facts, 'cluster_upstream_cx_none_healthy', _SERVERS)}) > 0"
+        without += f" and on (pod) sum by (pod) ({_increase(facts, NO_SERVER.counter, _SERVERS)}) > 0"
         for_seconds = 900
     yield _alert(
         facts,
@@ -78,7 +64,7 @@ def _of_health(facts: RuleFacts) -> Iterator[Rule]:
         "Envoy {{ $labels.pod }} has no healthy server: it refuses every request",
         Severity.CRITICAL,
     )
-    broken = f"envoy_cluster_upstream_cx_destroy_remote_with_active_rq{envoys(facts, _BOTH)}"
+    broken = f"envoy_cluster_upstream_cx_destroy_remote_with_active_rq{envoys(facts, TO_SERVERS)}"
     yield _alert(
         facts,
         "SonicServerEndedBusy",
@@ -89,11 +75,11 @@ def _of_health(facts: RuleFacts) -> Iterator[Rule]:
 
 
 def _of_refusals(facts: RuleFacts) -> Iterator[Rule]:
-    calls = f"sum({_increase(facts, 'http_downstream_rq_total', _CLIENTS)})"
+    calls = f"sum({_increase(facts, 'envoy_http_downstream_rq_total', OF_CLIENTS)})"
     yield _alert(
         facts,
         "SonicOverloaded",
-        f"sum({_increase(facts, 'cluster_upstream_rq_active_overflow', _BOTH)}) / {calls} > {_REFUSED_MAX}",
+        f"sum({_refused(facts, LIMIT)}) / {calls} > {_REFUSED_MAX}",
         600,
         "Envoy refuses {{ $value | humanizePercentage }} of the calls: too many requests are in progress",
     )
@@ -101,14 +87,14 @@ def _of_refusals(facts: RuleFacts) -> Iterator[Rule]:
         yield _alert(
             facts,
             "SonicClientsRefused",
-            f"sum({_increase(facts, 'http_rq_direct_response', _CLIENTS)}) / {calls} > {_ANSWERED_MAX}",
+            f"sum({_refused(facts, ANSWERED)}) / {calls} > {_ANSWERED_MAX}",
             600,
             "Envoy answers {{ $value | humanizePercentage }} of the calls itself: tenants over their share, new jobs",
         )
     yield _alert(
         facts,
         "SonicEnvoyMemoryFull",
-        f"sum by (pod) ({_increase(facts, 'http_downstream_rq_overload_close', _CLIENTS)}) > 0",
+        f"sum by (pod) ({_refused(facts, MEMORY)}) > 0",
         300,
         "Envoy {{ $labels.pod }} refuses requests for which it has no memory",
     )
@@ -137,14 +123,18 @@ def _of_issuers(facts: RuleFacts) -> Iterator[Rule]:
     yield _alert(
         facts,
         "SonicIssuerKeysNotFetched",
-        f"sum by (pod) ({_increase(facts, 'http_jwt_authn_jwks_fetch_failed', _CLIENTS)}) > 0",
+        f"sum by (pod) ({_increase(facts, 'envoy_http_jwt_authn_jwks_fetch_failed', OF_CLIENTS)}) > 0",
         1800,
         "Envoy {{ $labels.pod }} cannot fetch the keys of an issuer: it goes on with the last, a new Envoy has none",
     )
 
 
+def _refused(facts: RuleFacts, refusal: Refusal) -> str:
+    return _increase(facts, refusal.counter, refusal.matcher)
+
+
 def _increase(facts: RuleFacts, counter: str, matcher: str) -> str:
-    return f"increase(envoy_{counter}{envoys(facts, matcher)}[5m])"
+    return f"increase({counter}{envoys(facts, matcher)}[5m])"
 
 
 def _alert(
