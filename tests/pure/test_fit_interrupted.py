@@ -19,8 +19,9 @@ def test_an_interrupted_question_prints_no_trace(tmp_path: Path) -> None:
     write_kubeconfig(kubeconfig, "sonic-dev")
     variables = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "KUBECONFIG": str(kubeconfig)}
     variables.pop("SONIC_KUBE_CONTEXT", None)
-    command = [sys.executable, "-m", "fit", "dev"]
-    with subprocess.Popen(command, cwd=ROOT, env=variables, stderr=subprocess.PIPE, text=True) as process:
+    # A shell without job control starts what it puts in the background with SIGINT ignored, and children inherit that.
+    with_sigint = ["env", "--default-signal=INT", sys.executable, "-m", "fit", "dev"]
+    with subprocess.Popen(with_sigint, cwd=ROOT, env=variables, stderr=subprocess.PIPE, text=True) as process:
         eventually(started.exists, "kubectl is started")
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
