@@ -86,8 +86,8 @@ bench-traffic: $(TOOLS)  ## latency and losses against SuperSONIC's configuratio
 bench-offload: $(TOOLS)  ## latency and starts of servers in Slurm jobs; over half an hour, alone on the machine
 	@$(BIN)/python -m benchmarks offload
 
-bench-scaling: $(TOOLS)  ## policies of autoscaling in virtual time; a few minutes, on any machine
-	@$(BIN)/python -m benchmarks scaling
+bench-scaling: $(TOOLS)  ## autoscaling in virtual time and with pods, SuperSONIC's beside ours; an hour, alone on the machine
+	@$(BIN)/python -m benchmarks scaling --live
 
 pictures: $(TOOLS)  ## the pictures of README, of the stack `dev` under a load of four minutes; needs `make up`
 	@$(BIN)/python -m benchmarks.pictures

@@ -10,6 +10,8 @@ from benchmarks.autoscaling.scaling_suite import KEYS as SCALING_KEYS
 from benchmarks.autoscaling.scaling_suite import suite as scaling_suite
 from benchmarks.cluster.pod_suite import KEYS as POD_KEYS
 from benchmarks.cluster.pod_suite import suite as pod_suite
+from benchmarks.live_scaling.live_suite import KEYS as LIVE_KEYS
+from benchmarks.live_scaling.live_suite import suite as live_suite
 from benchmarks.offload.offload_suite import KEYS as OFFLOAD_KEYS
 from benchmarks.offload.offload_suite import suites as offload_suites
 from benchmarks.suite import Suite, run_suites
@@ -39,9 +41,14 @@ def parser() -> argparse.ArgumentParser:
     offload.add_argument(
         "--only", default=",".join(OFFLOAD_KEYS), metavar="KEY", help="these benchmarks (default: all)"
     )
-    scaling = add("scaling", help="policies of autoscaling, in virtual time; needs no root", parents=[always])
+    scaling = add("scaling", help="policies of autoscaling, in virtual time and with pods", parents=[always])
     scaling.add_argument(
-        "--only", default=",".join(SCALING_KEYS), metavar="KEY", help="these benchmarks (default: all)"
+        "--only",
+        metavar="KEY",
+        help=f"these benchmarks (default: {','.join(SCALING_KEYS)}, which need neither root nor a cluster)",
+    )
+    scaling.add_argument(
+        "--live", action="store_true", help=f"those in the development cluster as well: {','.join(LIVE_KEYS)}"
     )
     add("all", help="all against SuperSONIC, one after the other, in one table", parents=[always])
     return found
@@ -54,7 +61,7 @@ def _suites(arguments: argparse.Namespace) -> list[Suite[Any]]:
     if arguments.command == "offload":
         return offload_suites(only=arguments.only.split(","), quick=quick)
     if arguments.command == "scaling":
-        return [scaling_suite(only=arguments.only.split(","), quick=quick, seed=arguments.seed)]
+        return _scaling_suites(arguments)
     if arguments.command == "deadly":
         return [deadly_suite(quick=quick)]
     if arguments.command == "all":
@@ -62,13 +69,28 @@ def _suites(arguments: argparse.Namespace) -> list[Suite[Any]]:
     return [loopback_suite(only=arguments.only.split(","), quick=quick)]
 
 
+def _scaling_suites(arguments: argparse.Namespace) -> list[Suite[Any]]:
+    only = arguments.only.split(",")
+    suites: list[Suite[Any]] = []
+    if set(only) & set(SCALING_KEYS):
+        suites.append(scaling_suite(only=only, quick=arguments.quick, seed=arguments.seed))
+    if set(only) & set(LIVE_KEYS):
+        suites.append(live_suite(only=only, quick=arguments.quick))
+    return suites
+
+
 def main() -> int:
     """Run the command line; return 1 after an error, 130 after an interrupt."""
     commands = parser()
     arguments = commands.parse_args()
-    keys = {"traffic": KEYS, "cluster": POD_KEYS, "offload": OFFLOAD_KEYS, "scaling": SCALING_KEYS}.get(
-        arguments.command
-    )
+    if arguments.command == "scaling" and arguments.only is None:
+        arguments.only = ",".join([*SCALING_KEYS, *(LIVE_KEYS if arguments.live else ())])
+    keys = {
+        "traffic": KEYS,
+        "cluster": POD_KEYS,
+        "offload": OFFLOAD_KEYS,
+        "scaling": (*SCALING_KEYS, *LIVE_KEYS),
+    }.get(arguments.command)
     if keys and (unknown := sorted(set(arguments.only.split(",")) - set(keys))):
         commands.error(f"--only names {', '.join(unknown)}: the benchmarks are {', '.join(keys)}")
     signal.signal(signal.SIGTERM, _interrupt)

@@ -21,16 +21,21 @@ class Clairvoyant:
 
     interval_seconds = 1.0
 
-    def __init__(self, load: Load, *, seconds: float, start_seconds: float, stop_seconds: float) -> None:
+    def __init__(
+        self, load: Load, *, seconds: float, servers_min: int, start_seconds: float, stop_seconds: float
+    ) -> None:
         """Plan the servers.
 
         Args:
             load: servers that the requests keep busy, by time.
             seconds: duration of the run.
+            servers_min: fewest servers.
             start_seconds: from a pod until it gets requests.
             stop_seconds: from its removal until its GPU is free.
         """
-        needed = [max(1, math.ceil(load(second) / _UTILIZATION_MAX)) for second in range(math.ceil(seconds) + 1)]
+        needed = [
+            max(servers_min, math.ceil(load(second) / _UTILIZATION_MAX)) for second in range(math.ceil(seconds) + 1)
+        ]
         lead = math.ceil(start_seconds) + _LEAD_SECONDS
         self._planned = plan(needed, lead_seconds=lead, gap_seconds=lead + math.ceil(stop_seconds))
 

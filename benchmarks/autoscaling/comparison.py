@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from benchmarks.autoscaling.clairvoyant import Clairvoyant
 from benchmarks.autoscaling.policies import our_times
-from benchmarks.autoscaling.policy import Autoscaler, Policy, Scaler
+from benchmarks.autoscaling.policy import Autoscaler, Policy
 from benchmarks.autoscaling.pool import ServerTimes
-from benchmarks.autoscaling.routing import Routing, shortest_queue
+from benchmarks.autoscaling.routing import shortest_queue
 from benchmarks.autoscaling.scores import Scores, median, score
 from benchmarks.autoscaling.server import ServerKind
 from benchmarks.autoscaling.simulation import Run, simulate
@@ -51,83 +51,104 @@ class Result:
         return median(self.scores)
 
 
-def follow(policy: Policy, trace: Trace, kind: ServerKind, seeds: Sequence[int]) -> Result:
-    """Run a policy once for each seed."""
+def follow(
+    policy: Policy, trace: Trace, kind: ServerKind, seeds: Sequence[int], *, decision_seconds: float | None = None
+) -> Result:
+    """Run a policy once for each seed, with one of its decisions at this moment if there is one."""
 
-    def scaler() -> Scaler:
-        return Autoscaler(policy, servers_min=1, servers_max=trace.servers_max)
-
-    return _repeated(scaler, trace, kind, policy.times, policy.scrape_seconds, policy.routing, seeds)
-
-
-def foresee(trace: Trace, kind: ServerKind, seeds: Sequence[int]) -> Result:
-    """Run the bound once for each seed, with servers that start and stop like ours."""
-    times = our_times()
-
-    def scaler() -> Scaler:
-        return Clairvoyant(
-            trace.load,
-            seconds=trace.seconds,
-            start_seconds=times.start_seconds(kind),
-            stop_seconds=times.stop_seconds,
+    def run(seed: int) -> Run:
+        return simulate(
+            trace,
+            Autoscaler(policy, servers_min=trace.servers_min, servers_max=trace.servers_max),
+            kind=kind,
+            times=policy.times,
+            scrape_seconds=policy.scrape_seconds,
+            routing=policy.routing,
+            seed=seed,
+            decision_seconds=decision_seconds,
         )
 
-    return _repeated(scaler, trace, kind, times, _BOUND_SCRAPE_SECONDS, shortest_queue, seeds)
+    return _repeated(run, seeds)
 
 
-def _repeated(
-    scaler: Callable[[], Scaler],
-    trace: Trace,
-    kind: ServerKind,
-    times: ServerTimes,
-    scrape_seconds: float,
-    routing: Routing,
-    seeds: Sequence[int],
-) -> Result:
+def foresee(trace: Trace, kind: ServerKind, seeds: Sequence[int], times: ServerTimes | None = None) -> Result:
+    """Run the bound once for each seed; its servers start and stop at these times, by default at ours."""
+    times = times or our_times()
+    bound = Clairvoyant(
+        trace.load,
+        seconds=trace.seconds,
+        servers_min=trace.servers_min,
+        start_seconds=times.start_seconds(kind),
+        stop_seconds=times.stop_seconds,
+    )
+
+    def run(seed: int) -> Run:
+        return simulate(
+            trace,
+            bound,
+            kind=kind,
+            times=times,
+            scrape_seconds=_BOUND_SCRAPE_SECONDS,
+            routing=shortest_queue,
+            seed=seed,
+        )
+
+    return _repeated(run, seeds)
+
+
+def _repeated(run: Callable[[int], Run], seeds: Sequence[int]) -> Result:
     first: Run | None = None
     scores = []
     for seed in seeds:
-        run = simulate(
-            trace, scaler(), kind=kind, times=times, scrape_seconds=scrape_seconds, routing=routing, seed=seed
-        )
-        first = first or run
-        scores.append(score(run))
+        found = run(seed)
+        first = first or found
+        scores.append(score(found))
     if first is None:
         msg = "there is no seed: name one at least"
         raise ValueError(msg)
     return Result(run=first, scores=scores)
 
 
-def table(first: str, lines: Mapping[str, tuple[Scores, Scores]], *, reference: Scores | None = None) -> str:
-    """Return the scores as Markdown; with a reference, waits are followed by their ratio to its.
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A line of the table."""
+
+    scores: Scores
+    bound: Scores
+    """Scores of the bound on the same load."""
+    reference: Scores | None = None
+    """Scores whose waits are 1.0 x; None: no ratio is given."""
+
+
+def table(first: str, lines: Mapping[str, Line]) -> str:
+    """Return the scores as Markdown.
 
     Args:
         first: heading of the first column.
-        lines: first cell -> scores, and those of the bound on the same load.
-        reference: figures that are 1.0.
+        lines: first cell -> line.
     """
     body = [
         (
             name,
-            _seconds(scores, reference, lambda each: each.first_server_seconds),
-            _seconds(scores, reference, lambda each: each.new_requests_seconds),
-            _seconds(scores, reference, lambda each: each.cleared_seconds),
-            _seconds(scores, reference, lambda each: each.mean_wait_seconds),
-            f"{scores.slow_seconds:,.0f}",
-            f"{scores.gpu_seconds:,.0f}",
-            f"{scores.gpu_seconds / bound.gpu_seconds:.2f}",
-            f"{scores.changes_per_step:.2f}",
-            f"{scores.most_servers:g}",
-            f"{scores.at_max_seconds:,.0f}",
-            f"{scores.lost:,.0f}",
+            _seconds(line, lambda each: each.first_server_seconds),
+            _seconds(line, lambda each: each.new_requests_seconds),
+            _seconds(line, lambda each: each.cleared_seconds),
+            _seconds(line, lambda each: each.mean_wait_seconds),
+            f"{line.scores.slow_seconds:,.0f}",
+            f"{line.scores.gpu_seconds:,.0f}",
+            f"{line.scores.gpu_seconds / line.bound.gpu_seconds:.2f}",
+            f"{line.scores.changes_per_step:.2f}",
+            f"{line.scores.most_servers:g}",
+            f"{line.scores.at_max_seconds:,.0f}",
+            f"{line.scores.lost:,.0f}",
         )
-        for name, (scores, bound) in lines.items()
+        for name, line in lines.items()
     ]
     return markdown([(first, *_HEADER), *body])
 
 
-def _seconds(scores: Scores, reference: Scores | None, figure: Callable[[Scores], float]) -> str:
-    value = figure(scores)
+def _seconds(line: Line, figure: Callable[[Scores], float]) -> str:
+    value, reference = figure(line.scores), line.reference
     if math.isnan(value):
         return "-"
     if reference is None or not figure(reference):

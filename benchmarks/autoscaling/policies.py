@@ -17,6 +17,8 @@ from benchmarks.loopback.sides import own_timing
 from benchmarks.peer.shutdown import TRITON_GRACE_SECONDS
 from components.autoscaling import AutoscalingArgs, scaled_object_spec
 from components.server_pool import MetricTarget, ScaleTarget, ServerPool
+from components.timing import ServerTiming
+from stacks.schema import StackConfig
 from stacks.schema.drain import DNS_REFRESH_SECONDS
 from stacks.schema.experiment import Scaling
 from stacks.schema.server import StartupProbe
@@ -33,7 +35,6 @@ _CHART_TIMES = ServerTimes(
     stop_seconds=TRITON_GRACE_SECONDS,  # its shell keeps SIGTERM from Triton: benchmarks/README.md, "With pods"
     grace_seconds=TRITON_GRACE_SECONDS,
 )
-_CHART_SCRAPE_SECONDS = 5.0
 _OUR_FORMER_PENDING_PER_SERVER = 10.0
 
 
@@ -64,7 +65,7 @@ def supersonic() -> Policy:
         name=SUPERSONIC,
         metrics=[metric],
         behavior=Behavior.of(spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]),
-        scrape_seconds=_CHART_SCRAPE_SECONDS,
+        scrape_seconds=peer.SCRAPE_SECONDS,
         times=_CHART_TIMES,
         routing=two_choices,
     )
@@ -101,6 +102,24 @@ def ours(scaling: Scaling, *, name: str = OURS) -> Policy:
     )
 
 
+def ours_in(config: StackConfig) -> Policy:
+    """What a stack with a Prometheus of its own deploys.
+
+    Raises:
+        TypeError: the site has another Prometheus, whose scrape interval is not known.
+    """
+    monitoring = config.site.monitoring
+    if not isinstance(monitoring, OwnPrometheus):
+        msg = f"the stack {config.stack} has a Prometheus of kind {monitoring.kind}: its scrape interval is not known"
+        raise TypeError(msg)
+    timing = ServerTiming.of(config.experiment.traffic, dns_ttl_seconds=config.site.dns_ttl_seconds)
+    return replace(
+        ours(config.experiment.scaling),
+        scrape_seconds=monitoring.scrape_interval_seconds,
+        times=our_times(timing, config.experiment.server.probes.startup),
+    )
+
+
 def ours_before(scaling: Scaling) -> Policy:
     """Ours until 2026-11-28: waiting requests, against 100 ms / 10 ms of them for each server, and other steps."""
     keys = {"scale_up_period_seconds": 15, "scale_down_wait_seconds": 600, "scale_down_servers": 1}
@@ -120,11 +139,11 @@ def ours_before(scaling: Scaling) -> Policy:
     )
 
 
-def our_times() -> ServerTimes:
-    """Return the times of our servers, from the program's own defaults."""
-    timing = own_timing()
+def our_times(timing: ServerTiming | None = None, startup_probe: StartupProbe | None = None) -> ServerTimes:
+    """Return the times of our servers, by default those of the program's defaults."""
+    timing, startup_probe = timing or own_timing(), startup_probe or StartupProbe()
     return ServerTimes(
-        startup_period_seconds=StartupProbe().period_seconds,
+        startup_period_seconds=startup_probe.period_seconds,
         route_seconds=DNS_REFRESH_SECONDS + timing.health_check_interval_seconds,
         stop_seconds=timing.pre_stop_seconds,
         grace_seconds=timing.grace_seconds,

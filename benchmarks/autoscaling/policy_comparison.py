@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.autoscaling.comparison import CLAIRVOYANT, Result, follow, foresee, table
+from benchmarks.autoscaling.comparison import CLAIRVOYANT, Line, Result, follow, foresee, table
 from benchmarks.autoscaling.plot import draw
 from benchmarks.autoscaling.policies import (
     OURS,
@@ -25,10 +25,10 @@ from stacks.schema.experiment import Scaling
 
 KEY = "policies"
 
-_FIRST_SERVER_MAX = 0.33
-_CLEARED_MAX = 0.12
-_GPU_SECONDS_MAX = 1.25
-_TURNS_MAX = 1.0
+FIRST_SERVER_MAX = 0.33
+CLEARED_MAX = 0.12
+GPU_SECONDS_MAX = 1.25
+TURNS_MAX = 1.0
 
 Figure = Callable[[Scores], float]
 
@@ -62,8 +62,11 @@ class PolicyComparison:
         with bench.progress.step(f"{self.trace.name}: {len(seeds)} seeds"):
             results = compare(self.trace, ServerKind(), seeds)
             bound = results[CLAIRVOYANT].median
-            lines = {name: (result.median, bound) for name, result in results.items()}
-            text = table("policy", lines, reference=results[SUPERSONIC].median)
+            reference = results[SUPERSONIC].median
+            lines = {
+                name: Line(scores=result.median, bound=bound, reference=reference) for name, result in results.items()
+            }
+            text = table("policy", lines)
             bench.results.file(f"{self.trace.name}.md").write_text(f"{text}\n")
             runs = {name: result.run for name, result in results.items()}
             draw(runs, file=bench.results.file(f"{self.trace.name}.svg"))
@@ -85,14 +88,14 @@ def rows(trace: Trace, results: Mapping[str, Result]) -> list[Row]:
     found = []
     if surge:
         found += [
-            _ratio_row(trace, theirs, own, "first new server, s", lambda s: s.first_server_seconds, _FIRST_SERVER_MAX),
+            _ratio_row(trace, theirs, own, "first new server, s", lambda s: s.first_server_seconds, FIRST_SERVER_MAX),
             _ratio_row(trace, theirs, own, "new requests wait ≤ 1 s again, s", lambda s: s.new_requests_seconds, None),
-            _ratio_row(trace, theirs, own, "backlog cleared, s", lambda s: s.cleared_seconds, _CLEARED_MAX),
+            _ratio_row(trace, theirs, own, "backlog cleared, s", lambda s: s.cleared_seconds, CLEARED_MAX),
         ]
     found += [
         _ratio_row(trace, theirs, own, "mean wait, s", lambda s: s.mean_wait_seconds, None),
-        _plain_row(trace, theirs, own, "GPU-seconds / clairvoyant", lambda s: s.gpu_seconds / bound, _GPU_SECONDS_MAX),
-        _plain_row(trace, theirs, own, "changes of direction a step", lambda s: s.changes_per_step, _TURNS_MAX),
+        _plain_row(trace, theirs, own, "GPU-seconds / clairvoyant", lambda s: s.gpu_seconds / bound, GPU_SECONDS_MAX),
+        _plain_row(trace, theirs, own, "changes of direction a step", lambda s: s.changes_per_step, TURNS_MAX),
     ]
     return found
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from benchmarks.autoscaling import signals
-from benchmarks.autoscaling.comparison import Result, follow, foresee, table
+from benchmarks.autoscaling.comparison import Line, Result, follow, foresee, table
 from benchmarks.autoscaling.policies import ours, supersonic
 from benchmarks.autoscaling.policy import Policy
 from benchmarks.autoscaling.server import ServerKind
@@ -156,5 +156,5 @@ class SettingsTable:
             if setting.kind not in bounds:
                 bounds[setting.kind] = foresee(self.trace, setting.kind, seeds)
             result = follow(setting.policy, self.trace, setting.kind, seeds)
-            lines[setting.title] = (result.median, bounds[setting.kind].median)
+            lines[setting.title] = Line(scores=result.median, bound=bounds[setting.kind].median)
         return table("setting", lines)

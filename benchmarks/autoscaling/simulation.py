@@ -60,6 +60,7 @@ def simulate(
     scrape_seconds: float,
     routing: Routing,
     seed: int,
+    decision_seconds: float | None = None,
 ) -> Run:
     """Run a trace; the same arguments give the same run.
 
@@ -71,11 +72,14 @@ def simulate(
         scrape_seconds: from one scrape of Prometheus to the next.
         routing: Envoy's load balancing.
         seed: draws the arrivals, and the moments of scrapes and decisions.
+        decision_seconds: moment of one of the decisions; None: it is drawn.
     """
     draw = np.random.default_rng(seed)
     next_decision, next_scrape = draw.uniform(0, scaler.interval_seconds), draw.uniform(0, scrape_seconds)
+    if decision_seconds is not None:
+        next_decision = decision_seconds % scaler.interval_seconds
     clients = trace.clients(kind)
-    pool, prometheus = Pool(kind, times, servers=1, routing=routing), Prometheus(kind)
+    pool, prometheus = Pool(kind, times, servers=trace.servers_min, routing=routing), Prometheus(kind)
     timeline, arrived = Timeline(), 0.0
     for number in range(round(trace.seconds / trace.step_seconds)):
         now = number * trace.step_seconds

@@ -40,6 +40,7 @@ class Trace:
     step_seconds: float
     """Time step of the simulation."""
     servers_max: int
+    servers_min: int = 1
     load: Load
     """Load if no request waited."""
     changes: int

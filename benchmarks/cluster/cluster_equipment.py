@@ -30,16 +30,18 @@ _OWN_STEPS = 2
 
 def steps() -> int:
     """Steps of progress that `open_cluster` takes."""
+    return deployed_steps() + _OWN_STEPS
+
+
+def deployed_steps() -> int:
+    """Steps of progress that `deployed_stack` takes."""
     up = lifecycle.START_STEPS + deploy.DEPLOY_STEPS + lifecycle.AUTOSCALE_STEPS
-    return up + _OWN_STEPS + (0 if Supervisor().is_running() else lifecycle.DOWN_STEPS)
+    return up + (0 if Supervisor().is_running() else lifecycle.DOWN_STEPS)
 
 
 @contextmanager
-def open_cluster(progress: Progress, results: Results, seed: int) -> Iterator[ClusterLab]:
-    """The cluster as `make up` makes it, the stack's autoscaler paused, and SuperSONIC's release beside it.
-
-    A cluster that was down is taken down again. One that was up stays up: without SuperSONIC, with the autoscaler at
-    work, and with an annotation on the pod templates that were rolled out.
+def deployed_stack(progress: Progress) -> Iterator[Toolchain]:
+    """The cluster as `make up` makes it, with the stack in it. A cluster that was down is taken down again.
 
     Raises:
         DevClusterError: the machine cannot run it, or something did not become ready.
@@ -53,13 +55,28 @@ def open_cluster(progress: Progress, results: Results, seed: int) -> Iterator[Cl
             deploy.deploy(toolchain, progress)
             lifecycle.start_keda(progress, toolchain)
             deploy.wait_for_servers(toolchain, progress)
+        yield toolchain
+
+
+@contextmanager
+def open_cluster(progress: Progress, results: Results, seed: int) -> Iterator[ClusterLab]:
+    """The cluster as `make up` makes it, the stack's autoscaler paused, and SuperSONIC's release beside it.
+
+    A cluster that was down is taken down again. One that was up stays up: without SuperSONIC, with the autoscaler at
+    work, and with an annotation on the pod templates that were rolled out.
+
+    Raises:
+        DevClusterError: the machine cannot run it, or something did not become ready.
+    """
+    with ExitStack() as stack:
+        toolchain = stack.enter_context(deployed_stack(progress))
         kubectl = Kubectl(toolchain.path("kubectl"))
         config = resolve(deploy.STACK).config
         values = peer_values(config)
         own, theirs = ours(config), supersonic(values)
         with progress.step("pause the autoscaler"):
             stack.enter_context(paused(kubectl, own.namespace, own.servers, progress))
-        stack.callback(_remove, kubectl, theirs)
+        stack.callback(remove, kubectl, theirs)
         lab = ClusterLab(
             scratch=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sonic-benchmark-"))),
             results=results,
@@ -90,7 +107,8 @@ def facts(lab: ClusterLab) -> dict[str, object]:
     }
 
 
-def _remove(kubectl: Kubectl, side: Side) -> None:
+def remove(kubectl: Kubectl, side: Side) -> None:
+    """Remove a side with its namespace."""
     place = f"--namespace={side.namespace}"
     # Its servers take 60 s to end, so their pods are deleted with a grace of 1 s once no controller replaces them.
     kubectl.run("delete", "deployments,replicasets", "--all", "--cascade=orphan", place)

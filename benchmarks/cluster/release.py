@@ -96,6 +96,10 @@ class Release:
         """Return every pod of a Deployment, terminating pods included."""
         return self._pods_of(self._get(deployment))
 
+    def selector(self, deployment: str) -> str:
+        """Return the label selector of a Deployment's pods."""
+        return _selector(self._get(deployment))
+
     def server_address(self) -> str:
         """IP address of one of the servers."""
         return str(self.pods(self._side.servers)[0]["status"]["podIP"])
@@ -109,14 +113,12 @@ class Release:
             if not at_rest(deployment, pods, deployment["spec"]["replicas"] if count is None else count):
                 return f"{self._side.namespace}/{name} to come to rest with {len(pods)} pods"
         # The last of them are the Envoys'.
-        if any(self._members(str(pod["status"]["podIP"])) != servers for pod in pods):
+        if any(self.members(str(pod["status"]["podIP"])) != servers for pod in pods):
             return f"every Envoy of {self._side.name} to know {servers} healthy servers"
         return ""
 
     def _pods_of(self, deployment: Manifest) -> list[Manifest]:
-        labels = deployment["spec"]["selector"]["matchLabels"]
-        selector = ",".join(f"{key}={value}" for key, value in labels.items())
-        listed = self._kubectl.get("pods", f"--selector={selector}", self._in_namespace)
+        listed = self._kubectl.get("pods", f"--selector={_selector(deployment)}", self._in_namespace)
         found: list[Manifest] = listed.get("items", [])
         return found
 
@@ -130,7 +132,8 @@ class Release:
             raise BenchmarkError(msg)
         return found
 
-    def _members(self, address: str) -> int:
+    def members(self, address: str) -> int:
+        """Return the servers that the Envoy at an address sends requests to; 0 if it does not answer."""
         url = f"http://{address}:{self._side.metrics_port}{_METRICS_PATH}"
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:
@@ -147,6 +150,10 @@ def at_rest(deployment: Manifest, pods: Sequence[Manifest], count: int) -> bool:
         and status.get("observedGeneration", 0) == deployment["metadata"]["generation"]
         and status.get("updatedReplicas", 0) == status.get("availableReplicas", 0) == count
     )
+
+
+def _selector(deployment: Manifest) -> str:
+    return ",".join(f"{key}={value}" for key, value in deployment["spec"]["selector"]["matchLabels"].items())
 
 
 def restarts(pod: Manifest) -> int:

@@ -35,9 +35,10 @@ def unary(channel: grpc.Channel, method: str) -> Unary:
     return channel.unary_unary(method)
 
 
-def sleep_identity(sleep_ms: float, body_bytes: int) -> bytes:
-    """A ModelInferRequest for `sleep_identity`, with about so many bytes of tensor, at least one number."""
-    return _request("sleep_identity", [("SLEEP_MS", [1, 1], struct.pack("<f", sleep_ms)), _data(body_bytes, [1])])
+def sleep_identity(sleep_ms: float, body_bytes: int, batch: int = 1) -> bytes:
+    """A ModelInferRequest for `sleep_identity`, with about so many bytes of tensor an entry, at least one number."""
+    sleeps = struct.pack("<f", sleep_ms) * batch
+    return _request("sleep_identity", [("SLEEP_MS", [batch, 1], sleeps), _data(body_bytes, [batch])])
 
 
 def paced(body_bytes: int) -> bytes:
@@ -67,7 +68,7 @@ def execution_seconds(response: bytes) -> tuple[int, float]:
 
 def _data(body_bytes: int, batch: Sequence[int]) -> tuple[str, list[int], bytes]:
     numbers = max(1, body_bytes // _FP32_BYTES)
-    return ("DATA", [*batch, numbers], bytes(numbers * _FP32_BYTES))
+    return ("DATA", [*batch, numbers], bytes(math.prod(batch) * numbers * _FP32_BYTES))
 
 
 def _request(model: str, tensors: Sequence[tuple[str, Sequence[int], bytes]]) -> bytes:

@@ -49,6 +49,8 @@ class Load:
     sleep_ms: float = 0
     """For `sleep_identity`."""
     body_bytes: int = 4
+    batch: int = 1
+    """Entries of each request, for `sleep_identity`: Triton puts a request of the largest batch with no other."""
     deadline_seconds: float = 30
     """Of each request, from its sending on."""
     connections: int = 8
@@ -92,14 +94,14 @@ def request_body(model: str, *, body_bytes: int, sleep_ms: float = 0, batch: int
         model: `sleep_identity`, `paced` or `particlenet_AK4_PT_numpy`.
         body_bytes: size of the tensor of the first two.
         sleep_ms: for `sleep_identity`.
-        batch: jets, for `particlenet_AK4_PT_numpy`.
+        batch: entries, for `sleep_identity`; jets, for `particlenet_AK4_PT_numpy`.
     """
     match model:
         case grpc_messages.PARTICLENET:
             return grpc_messages.particlenet(batch)
         case "paced":
             return grpc_messages.paced(body_bytes)
-    return grpc_messages.sleep_identity(sleep_ms, body_bytes)
+    return grpc_messages.sleep_identity(sleep_ms, body_bytes, batch)
 
 
 def _exchange(channel: grpc.aio.Channel, body: bytes, load: Load) -> Callable[[], Awaitable[object]]:
@@ -124,7 +126,7 @@ def _exchange(channel: grpc.aio.Channel, body: bytes, load: Load) -> Callable[[]
 
 async def _send(plan: Plan) -> list[Sample]:
     load = plan.load
-    body = request_body(load.model, body_bytes=load.body_bytes, sleep_ms=load.sleep_ms)
+    body = request_body(load.model, body_bytes=load.body_bytes, sleep_ms=load.sleep_ms, batch=load.batch)
     channels = [
         grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
         for _ in range(load.connections)

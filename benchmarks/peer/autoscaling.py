@@ -1,11 +1,20 @@
 """SuperSONIC 0.3.1's ScaledObject, as `templates/keda/so.yaml` renders it from the default values (commit e578801)."""
 
-from benchmarks.peer.manifest import Manifest
+from benchmarks.peer.manifest import Manifest, manifest
+from benchmarks.peer.prometheus import prometheus_url as url_of
 from benchmarks.peer.scaling_metric import scaling_query
-from benchmarks.peer.values import triton_name
+from benchmarks.peer.values import Values, triton_name
 
 _THRESHOLD_MS = 100
 """`serverLoadThreshold`, for the default metric."""
+
+
+def scaled_object(values: Values, *, servers_min: int, servers_max: int) -> Manifest:
+    """Return the ScaledObject of a release."""
+    spec = scaled_object_spec(
+        values.name, prometheus_url=url_of(values), servers_min=servers_min, servers_max=servers_max
+    )
+    return manifest("keda.sh/v1alpha1", "ScaledObject", f"{values.name}-keda-so", values, "keda", spec=spec)
 
 
 def scaled_object_spec(release: str, *, prometheus_url: str, servers_min: int, servers_max: int) -> Manifest:

@@ -1,9 +1,9 @@
 """SuperSONIC 0.3.1's Kubernetes objects as pure functions, rebuilt from the chart's facts (commit e578801, 2026-05-25).
 
 What a site says in its values is said here so that both sides have the same servers: image, models, limits of CPU and
-memory, and how clients come in. Left out is what no request meets: Prometheus, Grafana, KEDA (`autoscaling` has its
-settings, and here the number of servers is changed by hand on both sides), the propagation of mounts, which CVMFS needs
-and not every node has; and Envoy's `apt-get`, which is a favour: theirs counts as ready while it still installs.
+memory, and how clients come in. KEDA's part and Prometheus are in `autoscaling` and `prometheus`. Left out is what no
+request meets: Grafana, the propagation of mounts, which CVMFS needs and not every node has; and Envoy's `apt-get`,
+which is a favour: theirs counts as ready while it still installs.
 """
 
 import json

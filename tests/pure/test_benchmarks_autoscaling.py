@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -284,6 +285,16 @@ def test_a_seed_gives_one_run_and_another_seed_another() -> None:
     first, again, other = (follow(policy, short(), KIND, [seed]).run for seed in (1, 1, 2))
     assert first.timeline == again.timeline
     assert first.timeline != other.timeline
+
+
+def test_a_decision_falls_on_the_moment_that_is_given() -> None:
+    run = follow(ours(SCALING), short(), KIND, [1], decision_seconds=127.0).run
+    changes = [
+        now
+        for now, (before, after) in zip(run.timeline.seconds[1:], pairwise(run.timeline.wanted), strict=True)
+        if before != after
+    ]
+    assert {(now - 127.0) % 15 for now in changes} == {0}
 
 
 def test_without_prometheus_capacity_stays() -> None:

@@ -3,6 +3,7 @@
 Paths are of fastmachinelearning/SuperSONIC at e578801 (release 0.3.1, 2026-05-25), below helm/supersonic.
 """
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -87,12 +88,18 @@ def container(name: str) -> dict[str, Any]:
 
 
 def scaling() -> dict[str, Any]:
-    return dict(peer.scaled_object_spec("supersonic", prometheus_url="http://prometheus", servers_min=1, servers_max=2))
+    return dict(peer.scaled_object(VALUES_OF_A_SITE, servers_min=1, servers_max=2)["spec"])
 
 
 def trigger() -> dict[str, Any]:
     (only,) = scaling()["triggers"]
     return dict(only)
+
+
+def prometheus() -> dict[str, Any]:
+    objects = peer.prometheus_objects(VALUES_OF_A_SITE, image="prometheus")
+    (config,) = [each["data"]["prometheus.yml"] for each in objects if each["kind"] == "ConfigMap"]
+    return dict(json.loads(config))
 
 
 Fact = tuple[str, str, Callable[[], bool]]
@@ -301,9 +308,13 @@ FACTS: list[Fact] = [
         lambda: [port["port"] for port in spec("Service", "supersonic")["ports"]] == [8001, 9901],
     ),
     (
-        "the ScaledObject scales the release's servers",
+        "the ScaledObject has the release's name, and scales its servers",
         SCALED_OBJECT,
-        lambda: scaling()["scaleTargetRef"] == {"name": "supersonic-triton", "kind": "Deployment"},
+        lambda: (
+            peer.scaled_object(VALUES_OF_A_SITE, servers_min=1, servers_max=2)["metadata"]["name"]
+            == "supersonic-keda-so"
+            and scaling()["scaleTargetRef"] == {"name": "supersonic-triton", "kind": "Deployment"}
+        ),
     ),
     (
         "the metric is compared as it is, with 100 ms",
@@ -334,6 +345,30 @@ FACTS: list[Fact] = [
                     "policies": [{"periodSeconds": 120, "type": "Pods", "value": 1}],
                 },
             }
+        ),
+    ),
+    (
+        "KEDA asks the release's own Prometheus",
+        "templates/_helpers/_prometheus.tpl",
+        lambda: (
+            trigger()["metadata"]["serverAddress"]
+            == "http://supersonic-prometheus-server.physics.svc.cluster.local:9090"
+        ),
+    ),
+    (
+        "Prometheus scrapes every 5 s",
+        VALUES,
+        lambda: prometheus()["global"] == {"scrape_interval": "5s", "evaluation_interval": "5s"},
+    ),
+    (
+        "the series of servers have the release's label, from their pods",
+        "templates/monitoring/prometheus-configmap.yaml",
+        lambda: (
+            {
+                "source_labels": ["__meta_kubernetes_pod_label_app_kubernetes_io_instance"],
+                "target_label": "release",
+            }
+            in prometheus()["scrape_configs"][0]["relabel_configs"]
         ),
     ),
 ]
