@@ -100,6 +100,7 @@ def predicted_rows(
 
 
 def _predicted(key: str, measure: str, predicted: float, measured: float, rejected: str) -> Row:
+    both_never = math.isinf(predicted) and math.isinf(measured)
     ratio = 1.0 if predicted == measured else quotient(measured, predicted)
     return Row(
         benchmark=key,
@@ -107,9 +108,9 @@ def _predicted(key: str, measure: str, predicted: float, measured: float, reject
         compared=PREDICTED,
         theirs=significant(predicted),
         ours=significant(measured),
-        ratio=f"{significant(ratio)} x",
+        ratio="-" if both_never else f"{significant(ratio)} x",
         aim=f"{1 - _DEVIATION_MAX:g} to {1 + _DEVIATION_MAX:g} x",
-        reached=math.isfinite(ratio) and abs(ratio - 1) <= _DEVIATION_MAX,
+        reached=None if both_never else math.isfinite(ratio) and abs(ratio - 1) <= _DEVIATION_MAX,
         rejected=rejected,
     )
 

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
+from benchmarks.autoscaling.pool import ServerTimes
+from benchmarks.autoscaling.server import ServerKind
 from benchmarks.cluster.release import Release
 from benchmarks.errors import BenchmarkError
 from benchmarks.live_scaling.observer import Observer, is_loaded, runs
@@ -24,6 +26,11 @@ class Starts:
     """From the container until the models are loaded."""
     served_seconds: float
     """From the pods until every Envoy sends requests to all of them."""
+
+    def routed(self, times: ServerTimes, kind: ServerKind) -> ServerTimes:
+        """Return times whose start is the measured one: what it leaves for endpoints, DNS and health checks."""
+        ready_seconds = times.start_seconds(kind) - times.route_seconds
+        return replace(times, route_seconds=max(0.0, self.served_seconds - ready_seconds))
 
 
 @dataclass(kw_only=True)

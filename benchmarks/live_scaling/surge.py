@@ -1,10 +1,11 @@
 """Live: a surge before real KEDA, HPA, Prometheus and Triton of both sides, and before the simulator."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import mean
 
 from benchmarks.autoscaling.comparison import CLAIRVOYANT, Line, follow, foresee, table
+from benchmarks.autoscaling.policy import Policy
 from benchmarks.autoscaling.scores import Scores, median, score
 from benchmarks.autoscaling.server import ServerKind
 from benchmarks.autoscaling.simulation import Run
@@ -35,6 +36,8 @@ class MeasuredSide:
     """Of servers before the run."""
     kind: ServerKind
     """Its servers, for the simulator."""
+    policy: Policy
+    """Its autoscaler, with the measured time until Envoys know a ready server."""
     cpu_percent: float
     """Mean use of all CPUs of the machine during the run."""
 
@@ -101,17 +104,16 @@ class Surge:
         )
         write_timeline(run, lab.results.file(f"{name}.csv"))
         cpu = mean(look.cpu_percent for look in recorder.looks)
-        return MeasuredSide(run=run, starts=starts, kind=kind, cpu_percent=cpu)
+        policy = replace(scaled.policy, times=starts.routed(scaled.policy.times, kind))
+        return MeasuredSide(run=run, starts=starts, kind=kind, policy=policy, cpu_percent=cpu)
 
     def _report(self, lab: LiveLab, measured: Mapping[str, MeasuredSide], *, rejected: str) -> list[Row]:
         trace = self.load.trace()
         seeds = range(lab.seed, lab.seed + self.seeds)
-        any_moment = {
-            name: follow(lab.by_name[name].policy, trace, side.kind, seeds).median for name, side in measured.items()
-        }
-        simulated = {name: self._simulate(lab.by_name[name], side, seeds) for name, side in measured.items()}
-        own = lab.ours.policy
-        bound = foresee(trace, measured[own.name].kind, seeds, own.times).median
+        any_moment = {name: follow(side.policy, trace, side.kind, seeds).median for name, side in measured.items()}
+        simulated = {name: self._simulate(side, seeds) for name, side in measured.items()}
+        own = measured[lab.ours.policy.name]
+        bound = foresee(trace, own.kind, seeds, own.policy.times).median
         predicted = {name: median([score(run) for run in runs]) for name, runs in simulated.items()}
         found = {name: score(side.run) for name, side in measured.items()}
         curves = {
@@ -125,8 +127,8 @@ class Surge:
         draw(curves, file=lab.results.file("live.svg"))
         groups = {"measured": found, "simulated": predicted, "simulated, at any moment": any_moment}
         lab.results.file("live.md").write_text(f"{_table(groups, bound, lab.theirs.policy.name)}\n")
-        lab.results.describe({"live": {name: _facts(lab.by_name[name], side) for name, side in measured.items()}})
-        theirs, ours = lab.theirs.policy.name, own.name
+        lab.results.describe({"live": {name: _facts(side) for name, side in measured.items()}})
+        theirs, ours = lab.theirs.policy.name, lab.ours.policy.name
         return [
             *compared_rows(KEY, trace, found[theirs], found[ours], bound, rejected=rejected),
             *(
@@ -136,11 +138,11 @@ class Surge:
             ),
         ]
 
-    def _simulate(self, scaled: ScaledSide, side: MeasuredSide, seeds: Iterable[int]) -> list[Run]:
+    def _simulate(self, side: MeasuredSide, seeds: Iterable[int]) -> list[Run]:
         """Simulate a side, its HPA with the moments of the measured run: up to 15 s of a wait are chance."""
         trace = self.load.trace()
         moment = first_change_seconds(side.run)
-        return [follow(scaled.policy, trace, side.kind, [seed], decision_seconds=moment).run for seed in seeds]
+        return [follow(side.policy, trace, side.kind, [seed], decision_seconds=moment).run for seed in seeds]
 
 
 def _table(groups: Mapping[str, Mapping[str, Scores]], bound: Scores, reference: str) -> str:
@@ -152,12 +154,11 @@ def _table(groups: Mapping[str, Mapping[str, Scores]], bound: Scores, reference:
     return table("policy", {**lines, CLAIRVOYANT: Line(scores=bound, bound=bound)})
 
 
-def _facts(scaled: ScaledSide, side: MeasuredSide) -> dict[str, object]:
+def _facts(side: MeasuredSide) -> dict[str, object]:
     """Return the inputs of the simulator that were measured, and the load of the machine."""
     return {
         **{name: round(seconds, 2) for name, seconds in asdict(side.starts).items()},
-        "simulated start_seconds": scaled.policy.times.start_seconds(side.kind),
-        "scrape_seconds": scaled.policy.scrape_seconds,
-        "times": asdict(scaled.policy.times),
+        "scrape_seconds": side.policy.scrape_seconds,
+        "times": {name: round(seconds, 2) for name, seconds in asdict(side.policy.times).items()},
         "cpu_percent": round(side.cpu_percent, 1),
     }

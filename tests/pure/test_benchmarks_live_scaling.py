@@ -17,6 +17,7 @@ from benchmarks.live_scaling.live_rows import predicted_rows
 from benchmarks.live_scaling.live_suite import surge_load
 from benchmarks.live_scaling.measured_run import first_change_seconds, measured_run
 from benchmarks.live_scaling.observer import Look, SeenServer, pending
+from benchmarks.live_scaling.starts import Starts
 from benchmarks.live_scaling.surge_load import SERVICE_SECONDS
 from benchmarks.live_scaling.watch import events
 from benchmarks.loopback.samples import Sample
@@ -142,6 +143,14 @@ def test_a_prediction_is_good_within_a_fifth(off: float, reached: bool) -> None:
     curves = Curves(measured=run, servers=curve(timeline.pods), waiting=curve(timeline.waiting))
     rows = predicted_rows("live", "ours", predicted, measured, curves, rejected="")
     assert {row.reached for row in rows} == {reached}
+
+
+def test_the_simulator_starts_servers_as_they_were_measured() -> None:
+    policy = supersonic()
+    starts = Starts(start_seconds=KIND.start_seconds, load_seconds=KIND.load_seconds, served_seconds=20)
+    times = starts.routed(policy.times, KIND)
+    assert times.start_seconds(KIND) == 20
+    assert times.route_seconds == 20 - KIND.start_seconds - policy.times.startup_period_seconds
 
 
 @pytest.mark.parametrize(("fewest", "reached"), [(5, True), (4, False)])
