@@ -1,4 +1,4 @@
-"""What of a frame an operator should look at first. Pure."""
+"""Sentences on the values of a frame that an operator should look at first. Pure."""
 
 from collections.abc import Iterator
 

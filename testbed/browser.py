@@ -45,7 +45,7 @@ class Browser:
         self._session = ""
         self._unread = b""
         self.events: list[Message] = []
-        """What the browser told since the page was opened."""
+        """Messages of the browser since the page was opened."""
 
     def __enter__(self) -> Self:
         programs = unpack_once("chromium", _PACKAGES)

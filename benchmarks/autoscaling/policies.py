@@ -103,7 +103,7 @@ def ours(scaling: Scaling, *, name: str = OURS) -> Policy:
 
 
 def ours_in(config: StackConfig) -> Policy:
-    """What a stack with a Prometheus of its own deploys.
+    """Return the policy that a stack with a Prometheus of its own deploys.
 
     Raises:
         TypeError: the site has another Prometheus, whose scrape interval is not known.

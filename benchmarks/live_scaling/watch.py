@@ -1,18 +1,17 @@
-"""Objects as `kubectl get --watch` tells of them, without the cost of a poll."""
+"""Objects as `kubectl get --watch` tells of them."""
 
 import json
-import subprocess
-import threading
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any
 
 from benchmarks.errors import BenchmarkError
+from benchmarks.kubectl_watch import KubectlWatch
 from devcluster.kubectl import Kubectl
 
 Object = Mapping[str, Any]
 
 
-class Watch:
+class Watch(KubectlWatch):
     """Follows objects while it is entered.
 
     Args:
@@ -22,19 +21,8 @@ class Watch:
 
     def __init__(self, kubectl: Kubectl, *selection: str) -> None:
         self._what = " ".join(selection)
-        self._command = kubectl.command("get", *selection, "--watch", "--output-watch-events", "--output=json")
+        super().__init__(kubectl.command("get", *selection, "--watch", "--output-watch-events", "--output=json"))
         self._objects: dict[str, Object] = {}
-
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._reader.join()
-        self._process.wait()
 
     def objects(self) -> list[Object]:
         """Return the objects that there are.
@@ -42,14 +30,14 @@ class Watch:
         Raises:
             BenchmarkError: kubectl has ended.
         """
-        if self._process.poll() is not None:
+        if self.has_ended():
             msg = f"`kubectl get {self._what} --watch` has ended: see `python -m devcluster logs kube-apiserver`"
             raise BenchmarkError(msg)
         return list(self._objects.values())
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101  a pipe, as Popen was told
-        for event in events(self._process.stdout):
+    def take(self, lines: Iterable[str]) -> None:
+        """Take each event over."""
+        for event in events(lines):
             changed = event["object"]
             objects = {**self._objects, changed["metadata"]["uid"]: changed}
             if event["type"] == "DELETED":

@@ -1,9 +1,9 @@
-"""The pods of a pool as `kubectl get --watch` tells of them, without the delay of a poll."""
+"""The pods of a pool as `kubectl get --watch` tells of them."""
 
-import subprocess
-import threading
-from typing import NamedTuple, Self
+from collections.abc import Iterable
+from typing import NamedTuple
 
+from benchmarks.kubectl_watch import KubectlWatch
 from benchmarks.offload.slurm_stack import SlurmStack
 
 _FIELDS = (
@@ -26,7 +26,7 @@ class SeenPod(NamedTuple):
     """Status of its condition `Ready`; empty before it has one."""
 
 
-class PodWatch:
+class PodWatch(KubectlWatch):
     """Follows the pods while it is entered.
 
     Args:
@@ -34,7 +34,7 @@ class PodWatch:
     """
 
     def __init__(self, stack: SlurmStack) -> None:
-        self._command = stack.kubectl.command(
+        command = stack.kubectl.command(
             "get",
             "pods",
             f"--selector={stack.pool_selector}",
@@ -42,26 +42,16 @@ class PodWatch:
             "--watch",
             f'--output=jsonpath={_SEPARATOR.join(_FIELDS)}{{"\\n"}}',
         )
+        super().__init__(command)
         self._pods: dict[str, SeenPod] = {}
-
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._reader.join()
-        self._process.wait()
 
     def pods(self) -> list[SeenPod]:
         """Return every pod that was told of, those that are gone too."""
         return list(self._pods.values())
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101  a pipe, as Popen was told
-        for line in self._process.stdout:
+    def take(self, lines: Iterable[str]) -> None:
+        """Take each pod over."""
+        for line in lines:
             pod = parsed(line)
             self._pods[pod.name] = pod
 

@@ -10,7 +10,7 @@ class Values:
     """Values of a site."""
 
     name: str
-    """Of the release: the Envoys' name, and with `-triton` the servers'."""
+    """Name of the release. The Envoys have it, and the servers have it with `-triton`."""
     namespace: str
     triton_image: str
     envoy_image: str

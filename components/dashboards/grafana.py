@@ -13,13 +13,13 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import network
+from components import network, single_pod
 from components.base import Manifest, SonicComponent
 from components.ingress import ingress_spec, page_edges
 from components.labels import Labels, version_label
 from components.monitoring.credentials import AUTHORITIES_KEY, HEADER_KEY, VALUE_KEY
 from components.naming import Naming
-from components.pod import CONTAINER_SECURITY, guaranteed, placement, pod_security, pull_secrets, spread_over_nodes
+from components.pod import CONTAINER_SECURITY, guaranteed
 from components.rollout import SMALL_IMAGE_PULL_SECONDS, Promise, RolledOut, not_awaited, revision_of
 from stacks.schema.dashboards import GrafanaDashboards
 
@@ -92,13 +92,16 @@ class Grafana(SonicComponent):
             self.child("network-policy"), metadata=metadata, spec=network_policy_spec(args), opts=self.options()
         )
         k8s.core.v1.Service(
-            self.child("service"), metadata=not_awaited(metadata), spec=service_spec(args), opts=self.options()
+            self.child("service"),
+            metadata=not_awaited(metadata),
+            spec=single_pod.service_spec(args.naming, args.labels, PORT),
+            opts=self.options(),
         )
         if args.site.ingress is not None:
             k8s.networking.v1.Ingress(
                 self.child("ingress"),
                 metadata=not_awaited({**metadata, "annotations": args.site.ingress.ingress_annotations}),
-                spec=ingress_spec(args.name, "http", args.site.ingress),
+                spec=ingress_spec(args.name, single_pod.PORT_NAME, args.site.ingress),
                 opts=self.options(),
             )
         spec = deployment_spec(args, config_map_name=config.metadata["name"], secret_name=secret.metadata["name"])
@@ -161,15 +164,6 @@ def _sources(url: str, credentials: Mapping[str, str]) -> dict[str, Any]:
     return {"apiVersion": 1, "datasources": [source]}
 
 
-def service_spec(args: GrafanaArgs) -> Manifest:
-    """Return the spec of the Service."""
-    return {
-        "selector": args.labels.selector,
-        **network.dual_stack(args.naming.ip_families),
-        "ports": [{"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}],
-    }
-
-
 def network_policy_spec(args: GrafanaArgs) -> Manifest:
     """Return the spec of the NetworkPolicy."""
     return network.policy_spec(
@@ -183,33 +177,20 @@ def deployment_spec(
     args: GrafanaArgs, *, config_map_name: pulumi.Input[str], secret_name: pulumi.Input[str]
 ) -> Manifest:
     """Return the spec of the one Grafana."""
-    return {
-        "replicas": 1,
-        "strategy": {"type": "Recreate"},  # two would have sessions of their own
-        "revisionHistoryLimit": 0,  # as for Envoy: an old revision has no ConfigMap any more
-        "selector": {"matchLabels": args.labels.selector},
-        "template": {
-            "metadata": {
-                "labels": {**args.site.pod_labels, **args.labels.all},
-                **({"annotations": args.site.pod_annotations} if args.site.pod_annotations else {}),
-            },
-            "spec": {
-                "serviceAccountName": args.name,
-                "automountServiceAccountToken": False,
-                "enableServiceLinks": False,
-                "securityContext": {**pod_security(_USER_ID), "fsGroup": _USER_ID},
-                **pull_secrets(args.naming.pull_secret),
-                **placement(args.site),
-                "topologySpreadConstraints": spread_over_nodes(args.labels.selector),
-                "containers": [_container(args)],
-                "volumes": [
-                    _configuration(args.dashboards, config_map_name, secret_name),
-                    {"name": "data", "emptyDir": {"sizeLimit": f"{_STORAGE_MIB}Mi"}},
-                    {"name": "data-tmp", "emptyDir": {"sizeLimit": f"{_STORAGE_MIB}Mi"}},
-                ],
-            },
-        },
-    }
+    return single_pod.deployment_spec(
+        name=args.name,
+        naming=args.naming,
+        labels=args.labels,
+        settings=args.site,
+        strategy={"type": "Recreate"},  # two would have sessions of their own
+        user_id=_USER_ID,
+        container=_container(args),
+        volumes=[
+            _configuration(args.dashboards, config_map_name, secret_name),
+            {"name": "data", "emptyDir": {"sizeLimit": f"{_STORAGE_MIB}Mi"}},
+            {"name": "data-tmp", "emptyDir": {"sizeLimit": f"{_STORAGE_MIB}Mi"}},
+        ],
+    )
 
 
 def _configuration(
@@ -243,10 +224,12 @@ def _container(args: GrafanaArgs) -> Manifest:
         "image": args.image,
         "imagePullPolicy": "IfNotPresent",
         "env": [{"name": name, "value": value} for name, value in _settings(args).items()],
-        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        "startupProbe": _probe("/api/health", period_seconds=2, failure_threshold=START_SECONDS // 2),
-        "readinessProbe": _probe("/api/health", period_seconds=5, failure_threshold=3),
-        "livenessProbe": _probe("/healthz", period_seconds=15, failure_threshold=4),  # it does not ask the database
+        "ports": [{"name": single_pod.PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
+        "startupProbe": single_pod.probe("/api/health", period_seconds=2, failure_threshold=START_SECONDS // 2),
+        "readinessProbe": single_pod.probe("/api/health", period_seconds=5, failure_threshold=3),
+        "livenessProbe": single_pod.probe(
+            "/healthz", period_seconds=15, failure_threshold=4
+        ),  # it does not ask the database
         "resources": guaranteed(resources),
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
@@ -275,15 +258,6 @@ def _settings(args: GrafanaArgs) -> dict[str, str]:
         "GF_PLUGINS_PREINSTALL_DISABLED": "true",
         "GF_LOG_MODE": "console",  # files would be on the read-only root
         **way_in,
-    }
-
-
-def _probe(path: str, *, period_seconds: int, failure_threshold: int) -> Manifest:
-    return {
-        "httpGet": {"path": path, "port": "http"},
-        "periodSeconds": period_seconds,
-        "failureThreshold": failure_threshold,
-        "timeoutSeconds": 3,
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import network
+from components import network, single_pod
 from components.base import Manifest, SonicComponent
 from components.envoy.feature import CONFIG_FOLDER
 from components.envoy.ports import STATS_PORT
@@ -22,15 +22,7 @@ from components.ingress import ingress_spec, page_edges
 from components.labels import Labels, version_label
 from components.metrics_login.bootstrap import PORT, USERS_FILE, bootstrap
 from components.naming import Naming
-from components.pod import (
-    CONTAINER_SECURITY,
-    guaranteed,
-    placement,
-    pod_guards,
-    pod_security,
-    pull_secrets,
-    spread_over_nodes,
-)
+from components.pod import CONTAINER_SECURITY, guaranteed, pod_guards
 from components.rollout import SMALL_IMAGE_PULL_SECONDS, Promise, RolledOut, not_awaited, revision_of
 from stacks.schema.pod_settings import PodSettings
 from stacks.schema.url import endpoint
@@ -97,12 +89,15 @@ class MetricsLogin(SonicComponent):
         )
         guards = pod_guards(self, metadata, selector=args.labels.selector, policy=network_policy_spec(args))
         k8s.core.v1.Service(
-            self.child("service"), metadata=not_awaited(metadata), spec=_service_spec(args), opts=self.options()
+            self.child("service"),
+            metadata=not_awaited(metadata),
+            spec=single_pod.service_spec(args.naming, args.labels, PORT),
+            opts=self.options(),
         )
         k8s.networking.v1.Ingress(
             self.child("ingress"),
             metadata=not_awaited({**metadata, "annotations": args.ingress.ingress_annotations}),
-            spec=ingress_spec(args.name, "http", args.ingress),
+            spec=ingress_spec(args.name, single_pod.PORT_NAME, args.ingress),
             opts=self.options(),
         )
         spec = deployment_spec(args, config_map_name=config.metadata["name"], secret_name=secret.metadata["name"])
@@ -140,49 +135,21 @@ def _valid_files(args: MetricsLoginArgs) -> dict[str, str]:
     return {_BOOTSTRAP_FILE: json.dumps(config, indent=2)}
 
 
-def _service_spec(args: MetricsLoginArgs) -> Manifest:
-    return {
-        "selector": args.labels.selector,
-        **network.dual_stack(args.naming.ip_families),
-        "ports": [{"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}],
-    }
-
-
 def deployment_spec(
     args: MetricsLoginArgs, *, config_map_name: pulumi.Input[str], secret_name: pulumi.Input[str]
 ) -> Manifest:
     """Return the spec. Other users are another Secret, to which this pod rolls, and not Prometheus with its samples."""
-    return {
-        "replicas": 1,
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-        "revisionHistoryLimit": 0,  # an old revision has no ConfigMap any more
-        "selector": {"matchLabels": args.labels.selector},
-        "template": {
-            "metadata": {
-                "labels": {**args.placement.pod_labels, **args.labels.all},
-                **({"annotations": args.placement.pod_annotations} if args.placement.pod_annotations else {}),
-            },
-            "spec": {
-                "serviceAccountName": args.name,
-                "automountServiceAccountToken": False,
-                "enableServiceLinks": False,
-                "securityContext": {**pod_security(_USER_ID), "fsGroup": _USER_ID},
-                **pull_secrets(args.naming.pull_secret),
-                **placement(args.placement),
-                "topologySpreadConstraints": spread_over_nodes(args.labels.selector),
-                "containers": [_container(args)],
-                "volumes": [
-                    {
-                        "name": "config",
-                        "projected": {
-                            "defaultMode": 0o440,
-                            "sources": [{"configMap": {"name": config_map_name}}, {"secret": {"name": secret_name}}],
-                        },
-                    }
-                ],
-            },
-        },
-    }
+    sources = [{"configMap": {"name": config_map_name}}, {"secret": {"name": secret_name}}]
+    return single_pod.deployment_spec(
+        name=args.name,
+        naming=args.naming,
+        labels=args.labels,
+        settings=args.placement,
+        strategy={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+        user_id=_USER_ID,
+        container=_container(args),
+        volumes=[{"name": "config", "projected": {"defaultMode": 0o440, "sources": sources}}],
+    )
 
 
 def _container(args: MetricsLoginArgs) -> Mapping[str, Any]:
@@ -199,7 +166,7 @@ def _container(args: MetricsLoginArgs) -> Mapping[str, Any]:
             *("--concurrency", "1"),
             "--disable-hot-restart",
         ],
-        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "ports": [{"name": single_pod.PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
         "startupProbe": probe(READY_PATH, periodSeconds=1, failureThreshold=START_SECONDS),
         "readinessProbe": probe(READY_PATH, periodSeconds=5, failureThreshold=2),
         "livenessProbe": probe(f"{METRICS_PATH}?filter=^server.live$", periodSeconds=15, failureThreshold=4),

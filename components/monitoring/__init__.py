@@ -21,10 +21,11 @@ from components.monitoring.agents import SCRAPE_CONFIG_API_VERSION, AgentTarget,
 from components.monitoring.args import MonitoringArgs
 from components.monitoring.configuration import RULES_FILE, configuration
 from components.monitoring.credentials import AUTHORITIES_KEY, PrometheusCredentials, secret_data
-from components.monitoring.deployment import CONFIG_FILE, PORT, START_SECONDS, deployment_spec, service_spec
+from components.monitoring.deployment import CONFIG_FILE, PORT, START_SECONDS, deployment_spec
 from components.monitoring.discovery import MONITOR_API_VERSION, monitors, operator_metadata, services
 from components.rollout import SMALL_IMAGE_PULL_SECONDS, Promise, RolledOut, not_awaited, revision_of
 from components.server_pool import MetricTarget
+from components.single_pod import service_spec
 from stacks.schema.site import OperatorPrometheus, OwnPrometheus, SampleClaim, SitePrometheus
 
 __all__ = ["AgentTarget", "Monitoring", "MonitoringArgs", "PrometheusCredentials"]
@@ -131,7 +132,7 @@ class Monitoring(SonicComponent):
         k8s.core.v1.Service(
             self.child("service"),
             metadata=not_awaited(metadata),
-            spec=service_spec(args),
+            spec=service_spec(args.naming, args.labels, PORT),
             opts=self.options(),
         )
         claim_name = self._claim(args, prometheus.claim).metadata["name"] if prometheus.claim else None

@@ -1,15 +1,15 @@
-"""The pod of the own Prometheus, and the Service before it."""
+"""The pod of the own Prometheus."""
 
 import math
 
 import pulumi
 
+from components import single_pod
 from components.base import Manifest
 from components.monitoring.agents import volume_mounts, volumes
 from components.monitoring.args import MonitoringArgs
 from components.monitoring.configuration import STORAGE_GIB
-from components.network import dual_stack
-from components.pod import CONTAINER_SECURITY, guaranteed, placement, pod_security, pull_secrets, spread_over_nodes
+from components.pod import CONTAINER_SECURITY, guaranteed
 from stacks.schema.site import OwnPrometheus
 
 PORT = 9090
@@ -21,15 +21,6 @@ START_SECONDS = 120
 _USER_ID = 10001
 _LOGS_GIB = 1
 _CONFIG_FOLDER, _DATA_FOLDER = "/etc/prometheus", "/prometheus"
-
-
-def service_spec(args: MonitoringArgs) -> Manifest:
-    """Return the spec of the Service that KEDA and people query."""
-    return {
-        "selector": args.labels.selector,
-        **dual_stack(args.naming.ip_families),
-        "ports": [{"name": "http", "port": PORT, "targetPort": "http", "protocol": "TCP"}],
-    }
 
 
 def deployment_spec(
@@ -47,34 +38,18 @@ def deployment_spec(
         config_map_name: ConfigMap with the configuration.
         claim_name: claim for the samples; None: they are on the pod's disk.
     """
-    return {
-        "replicas": 1,
+    return single_pod.deployment_spec(
+        name=args.name,
+        naming=args.naming,
+        labels=args.labels,
+        settings=prometheus,
         # Two at once would both count as the instance's Prometheus, one of them without samples.
-        "strategy": {"type": "Recreate"},
-        "revisionHistoryLimit": 0,  # as for Envoy: an old revision has no ConfigMap any more
-        "selector": {"matchLabels": args.labels.selector},
-        "template": {
-            "metadata": {
-                "labels": {**prometheus.pod_labels, **args.labels.all},
-                **({"annotations": prometheus.pod_annotations} if prometheus.pod_annotations else {}),
-            },
-            "spec": {
-                "serviceAccountName": args.name,
-                "automountServiceAccountToken": True,
-                "enableServiceLinks": False,
-                "securityContext": {**pod_security(_USER_ID), "fsGroup": _USER_ID},
-                **pull_secrets(args.naming.pull_secret),
-                **placement(prometheus),
-                "topologySpreadConstraints": spread_over_nodes(args.labels.selector),
-                "containers": [_container(args, prometheus)],
-                "volumes": [
-                    {"name": "config", "configMap": {"name": config_map_name}},
-                    _data(claim_name),
-                    *volumes(args.agents),
-                ],
-            },
-        },
-    }
+        strategy={"type": "Recreate"},
+        user_id=_USER_ID,
+        container=_container(args, prometheus),
+        volumes=[{"name": "config", "configMap": {"name": config_map_name}}, _data(claim_name), *volumes(args.agents)],
+        with_token=True,
+    )
 
 
 def _data(claim_name: pulumi.Input[str] | None) -> Manifest:
@@ -99,10 +74,10 @@ def _container(args: MonitoringArgs, prometheus: OwnPrometheus) -> Manifest:
             f"--web.listen-address=:{PORT}",
             *([f"--web.external-url={prometheus.ingress.url}"] if prometheus.ingress else []),
         ],
-        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        "startupProbe": _probe("/-/ready", period_seconds=2, failure_threshold=START_SECONDS // 2),
-        "readinessProbe": _probe("/-/ready", period_seconds=5, failure_threshold=3),
-        "livenessProbe": _probe("/-/healthy", period_seconds=15, failure_threshold=4),
+        "ports": [{"name": single_pod.PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
+        "startupProbe": single_pod.probe("/-/ready", period_seconds=2, failure_threshold=START_SECONDS // 2),
+        "readinessProbe": single_pod.probe("/-/ready", period_seconds=5, failure_threshold=3),
+        "livenessProbe": single_pod.probe("/-/healthy", period_seconds=15, failure_threshold=4),
         "resources": guaranteed(resources),
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [
@@ -110,13 +85,4 @@ def _container(args: MonitoringArgs, prometheus: OwnPrometheus) -> Manifest:
             {"name": "data", "mountPath": _DATA_FOLDER},
             *volume_mounts(args.agents),
         ],
-    }
-
-
-def _probe(path: str, *, period_seconds: int, failure_threshold: int) -> Manifest:
-    return {
-        "httpGet": {"path": path, "port": "http"},
-        "periodSeconds": period_seconds,
-        "failureThreshold": failure_threshold,
-        "timeoutSeconds": 3,
     }

@@ -45,7 +45,7 @@ class VirtualNodeImages:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenArgs:
-    """What keeps an access token needs, where interLink's API takes one."""
+    """Image and secret of the container that renews the access token of interLink's API."""
 
     image: str
     """Image with Python, by the site's mirrors."""

@@ -30,7 +30,7 @@ def metadata(name: str) -> dict[str, Any]:
 
 
 def deployed(demand: Demand) -> dict[str, Any]:
-    """What the chart makes of the values that are written for it, in its own form (virtual-kubelet-config.yaml)."""
+    """Return the objects that the chart makes of our values, in its own form (virtual-kubelet-config.yaml)."""
     (node,) = demand.config.site.virtual_nodes
     plugin = "geddes-registry.rcac.purdue.edu/ghcr-proxy-cache/purdueaf/interlink-slurm-plugin:0.6.2-pre3"
     values = chart_values(node, VirtualNodeImages.of(node.interlink, demand.config.site.images), plugin)

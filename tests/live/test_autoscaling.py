@@ -31,7 +31,7 @@ def dev() -> DevStack:
 
 
 def _args(dev: DevStack) -> AutoscalingArgs:
-    """What the stack's autoscaler is made of."""
+    """Return the arguments of the stack's autoscaler."""
     pool = dev.server_pool
     assert pool.scale_target
     return AutoscalingArgs(

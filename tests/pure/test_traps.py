@@ -1,4 +1,4 @@
-"""What goes wrong with interLink and Slurm, and for each the rule or the test that keeps it away.
+"""Traps of interLink and Slurm, and the rule or the test that keeps each away.
 
 The numbers are those of a survey of Purdue's configuration (traps 1 to 22), and of a run of interLink 0.7.0-pre2 with
 its Slurm plugin 0.6.2-pre5 before a real Slurm (N1 to N14). A trap that no configuration can bring back has a test of
