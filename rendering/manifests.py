@@ -25,7 +25,7 @@ def placeholder(secret: str) -> str:
 
 
 def manifests(config: StackConfig, self_tests: Mapping[str, bytes] = MappingProxyType({})) -> list[Manifest]:
-    """Return the Kubernetes objects of a stack, in the order of their creation.
+    """Return the Kubernetes objects of a stack, by kind, namespace and name: Pulumi creates them in any order.
 
     An object that Pulumi would name with a random suffix gets a hash of its content instead: a changed ConfigMap has a
     new name, and `kubectl apply` rolls the pods that mount it. Labels of nodes are left out, since they are merged into
@@ -43,7 +43,12 @@ def manifests(config: StackConfig, self_tests: Mapping[str, bytes] = MappingProx
         SiteStack(config.name, SiteStackArgs(config=config, secrets=secrets, self_tests=self_tests, label_nodes=False))
 
     pulumi.runtime.test(program)()
-    return kept.manifests
+    return sorted(kept.manifests, key=_place)
+
+
+def _place(manifest: Manifest) -> tuple[str, str, str]:
+    metadata = manifest["metadata"]
+    return manifest["kind"], metadata.get("namespace", ""), metadata["name"]
 
 
 class _KeptManifests(Mocks):
