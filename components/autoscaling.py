@@ -10,9 +10,11 @@ and would multiply a queue that grows while servers start.
    The waiting work is what one server would need for all requests that wait, in milliseconds: requests times the
    service time of their model. A request that joins the queues of n servers waits for a part 1/n of it, which is within
    queue_target_ms while n is at least that number. Example: 37 requests of 10 ms are 370 ms of work, and 100 ms is the
-   target: 4 servers. The gauge of waiting requests rises when a request is enqueued and falls when a backend is about
-   to execute it: it moves at once. Triton's counters of queue time move only when a response is complete, so under long
-   queues they are late by the queue itself (triton-inference-server/server #5927, which led to the gauge).
+   target: 4 servers. A request counts as a fifth of the target at most: five must wait for one server more, however
+   long they take. Fewer wait by chance, since requests come at random. The gauge of waiting requests rises when a
+   request is enqueued and falls when a backend is about to execute it: it moves at once. Triton's counters of queue
+   time move only when a response is complete, so under long queues they are late by the queue itself
+   (triton-inference-server/server #5927, which led to the gauge).
 
 2. `busy-servers`: servers = ceil(busy servers / 0.75)
 
@@ -78,6 +80,9 @@ _WINDOW_MAX_SECONDS = 3600
 
 _WAKE_SECONDS = 5
 """Time between two looks of KEDA at a pool that may have no server."""
+
+_REQUESTS_MIN = 5
+"""Requests that wait for each server, at least, where servers are added for them."""
 
 _BUSY_MAX = 0.75
 """Fraction of its time that a server may execute."""
@@ -156,7 +161,9 @@ def triggers(args: AutoscalingArgs) -> tuple[Trigger, ...]:
     if scaling.query is not None and scaling.threshold is not None:
         own = queries.filled(scaling.query, pool=pool, envoys=args.envoy_pattern)
         return (Trigger(name="load", query=own, threshold=_in_thousandths(scaling.threshold)),)
-    work = queries.waiting_work_ms(pool, service_time_ms=scaling.service_time_ms)
+    work = queries.waiting_work_ms(
+        pool, service_time_ms=scaling.service_time_ms, request_max_ms=request_max_ms(scaling)
+    )
     busy = queries.busy_servers(pool, executions_per_server=scaling.executions_per_server)
     woken: tuple[Trigger, ...] = ()
     if args.target.servers_min == 0:
@@ -168,6 +175,11 @@ def triggers(args: AutoscalingArgs) -> tuple[Trigger, ...]:
         Trigger(name="busy-servers", query=busy, threshold=_BUSY_MAX),
         *woken,
     )
+
+
+def request_max_ms(scaling: Scaling) -> float:
+    """Return the time that a request which waits counts as, at most."""
+    return scaling.queue_target_ms / _REQUESTS_MIN
 
 
 def scaled_object_spec(args: AutoscalingArgs) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def pending_requests(pool: ServerPool) -> str:
     return f"sum({_each(_pending(pool))})"
 
 
-def waiting_work_ms(pool: ServerPool, *, service_time_ms: float) -> str:
+def waiting_work_ms(pool: ServerPool, *, service_time_ms: float, request_max_ms: float | None = None) -> str:
     """Time that one server would need for all requests that wait in a pool's queues, in milliseconds.
 
     It is the sum over servers and models of
@@ -49,10 +49,15 @@ def waiting_work_ms(pool: ServerPool, *, service_time_ms: float) -> str:
         waiting requests x service time of the model / executions that the server does at the same time (at least 1)
 
     Each model's service time is measured over all servers of the pool. `service_time_ms` stands for a model of which no
-    request was completed in two minutes. The result is empty, not zero, while no server is scraped.
+    request was completed in two minutes. A service time above `request_max_ms` counts as that. The result is empty, not
+    zero, while no server is scraped.
     """
     pending = _each(_pending(pool))
-    known = f"{pending} * on (model) group_left () (1e3 * {service_seconds(pool, _WINDOW)})"
+    measured = f"(1e3 * {service_seconds(pool, _WINDOW)})"
+    if request_max_ms is not None:
+        measured = f"clamp_max({measured}, {request_max_ms:g})"
+        service_time_ms = min(service_time_ms, request_max_ms)
+    known = f"{pending} * on (model) group_left () {measured}"
     work = f"sum by (pod) ({known} or {pending} * {service_time_ms:g})"
     together = f"clamp_min(sum by (pod) ({executing(servers(pool), _WINDOW)}) or sum by (pod) ({pending}) * 0, 1)"
     return f"sum({work} / {together})"

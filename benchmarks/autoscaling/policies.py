@@ -15,7 +15,7 @@ from benchmarks.autoscaling.signals import Signal
 from benchmarks.errors import BenchmarkError
 from benchmarks.loopback.sides import own_timing
 from benchmarks.peer.shutdown import TRITON_GRACE_SECONDS
-from components.autoscaling import AutoscalingArgs, scaled_object_spec
+from components.autoscaling import AutoscalingArgs, request_max_ms, scaled_object_spec
 from components.server_pool import MetricTarget, ScaleTarget, ServerPool
 from components.timing import ServerTiming
 from stacks.schema import StackConfig
@@ -153,7 +153,11 @@ def our_times(timing: ServerTiming | None = None, startup_probe: StartupProbe | 
 def _metric(trigger: Mapping[str, Any], scaling: Scaling) -> Metric:
     name = trigger["name"]
     arithmetic: Mapping[str, Signal] = {
-        "waiting-work": partial(signals.waiting_work_ms, default_service_ms=scaling.service_time_ms),
+        "waiting-work": partial(
+            signals.waiting_work_ms,
+            default_service_ms=scaling.service_time_ms,
+            request_max_ms=request_max_ms(scaling),
+        ),
         "busy-servers": partial(signals.busy_servers, executions_per_server=scaling.executions_per_server),
     }
     if name not in arithmetic:

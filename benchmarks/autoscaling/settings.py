@@ -70,7 +70,7 @@ def _steps(servers_max: int) -> Iterator[Setting]:
     for period in (15, 30, 60, 120):
         policy = _ours(servers_max, scale_up_period_seconds=period)
         yield Setting(title=f"up by 4 or twice as many in {period} s", policy=policy)
-    for wait in (120, 300, 600):
+    for wait in (60, 120, 300, 600):
         for down in (1, 2, 4):
             keys = {"scale_down_wait_seconds": wait, "scale_down_servers": down}
             yield Setting(title=f"down after {wait} s by {down}", policy=_ours(servers_max, **keys))
@@ -78,7 +78,7 @@ def _steps(servers_max: int) -> Iterator[Setting]:
 
 def _together(servers_max: int) -> Iterator[Setting]:
     """Yield candidates for defaults."""
-    for wait, down in ((300, 2), (180, 2), (180, 4), (120, 4)):
+    for wait, down in ((300, 2), (180, 2), (180, 4), (120, 4), (60, 4)):
         keys = {"scale_up_period_seconds": 60, "scale_down_wait_seconds": wait, "scale_down_servers": down}
         policy = _ours(servers_max, **keys)
         for target_ms in (100, 1_000):

@@ -4,6 +4,7 @@ The PromQL is not evaluated: the arithmetic of `components/queries.py`, and of t
 here. All models are one model, and no request is in a batch.
 """
 
+import math
 from collections.abc import Callable, Iterable
 
 from benchmarks.autoscaling.prometheus import Prometheus, Series
@@ -37,13 +38,18 @@ def pending_requests(prometheus: Prometheus, _now: float) -> float | None:
 
 
 def waiting_work_ms(
-    prometheus: Prometheus, now: float, *, default_service_ms: float, window_seconds: float = 120
+    prometheus: Prometheus,
+    now: float,
+    *,
+    default_service_ms: float,
+    request_max_ms: float = math.inf,
+    window_seconds: float = 120,
 ) -> float | None:
     """`queries.waiting_work_ms`: time that one server would need for all requests that wait."""
     servers = list(prometheus.present())
     if not servers:
         return None
-    service_ms = _service_ms(prometheus, now, window_seconds, default_service_ms)
+    service_ms = min(request_max_ms, _service_ms(prometheus, now, window_seconds, default_service_ms))
     total = 0.0
     for server in servers:
         executing = (server.completed.rate(now, window_seconds) or 0.0) * prometheus.kind.service_seconds

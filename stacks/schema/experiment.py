@@ -229,8 +229,8 @@ class Scaling(Model):
     servers_max: Count
     """Most servers, over all pools. Equal to servers_min: a fixed number, no autoscaling."""
     queue_target_ms: Annotated[float, Field(ge=1)] = 100.0
-    """Wait of a request in a server's queue, in milliseconds, above which servers are added. They are added as well
-    where servers execute for more than three quarters of the time."""
+    """Wait of a request in a server's queue, in milliseconds, above which servers are added, where five requests wait
+    for each server or more. They are added as well where servers execute for more than three quarters of the time."""
     service_time_ms: Annotated[float, Field(ge=0.05)] = DEFAULT_SERVICE_TIME_MS
     """Time that one server takes for one request at full load, in milliseconds: 1000 / (its requests per second). The
     autoscaler measures it, and takes this before the first requests. Admission and the spill to the next pool take
@@ -251,10 +251,10 @@ class Scaling(Model):
     scale_up_period_seconds: Annotated[int, Field(ge=1, le=1800)] = 60
     """Period of scale_up_servers, in seconds: about a start of a server, so that those which were asked for help before
     more are asked for. The HPA decides every 15 s."""
-    scale_down_wait_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
-    """Time that the load must stay low before servers are removed, in seconds. In a pool of jobs it is at least the
-    pool's queue_wait_seconds, up to 3600."""
-    scale_down_servers: Count = 2
+    scale_down_wait_seconds: Annotated[int, Field(ge=0, le=3600)] = 120
+    """Time that the load must stay low before servers are removed, in seconds: twice the time in which a server starts
+    and loads its models, or more. In a pool of jobs it is at least the pool's queue_wait_seconds, up to 3600."""
+    scale_down_servers: Count = 4
     """Most servers that are removed in one period."""
     scale_down_period_seconds: Annotated[int, Field(ge=1, le=1800)] = 60
     """Period of scale_down_servers, in seconds."""

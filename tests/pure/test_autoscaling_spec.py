@@ -44,8 +44,11 @@ def test_the_triggers_ask_for_a_load_per_server_and_take_silence_for_an_error() 
 
 
 def test_what_the_experiment_says_of_its_servers_is_in_the_queries() -> None:
-    work, busy = scaled_object_spec(args(service_time_ms=12.5, executions_per_server=3))["triggers"]
+    work, busy = scaled_object_spec(args(service_time_ms=12.5, queue_target_ms=100, executions_per_server=3))[
+        "triggers"
+    ]
     assert "* 12.5" in work["metadata"]["query"]
+    assert ", 20)" in work["metadata"]["query"], "five requests that wait ask for a server, however long they take"
     assert "/ 3" in busy["metadata"]["query"]
 
 
@@ -55,13 +58,13 @@ def test_the_range_is_the_share_of_the_pool_and_lost_metrics_leave_the_number_al
     assert "fallback" not in spec, "KEDA 2.16 would set its number of servers at the first error"
 
 
-def test_up_at_once_and_down_by_two_after_the_wait() -> None:
+def test_up_at_once_and_down_by_four_after_the_wait() -> None:
     behavior = scaled_object_spec(args(scale_down_wait_seconds=300))["advanced"]["horizontalPodAutoscalerConfig"][
         "behavior"
     ]
     assert behavior["scaleUp"]["stabilizationWindowSeconds"] == 0
     assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 300
-    assert behavior["scaleDown"]["policies"] == [{"type": "Pods", "value": 2, "periodSeconds": 60}]
+    assert behavior["scaleDown"]["policies"] == [{"type": "Pods", "value": 4, "periodSeconds": 60}]
 
 
 @pytest.mark.parametrize(("wait_seconds", "kept_seconds"), [(30, 300), (600, 600), (7200, 3600)])

@@ -118,6 +118,17 @@ def test_waiting_work(case: str, tmp_path: Path) -> None:
     evaluate(queries.waiting_work_ms(pool(DEPLOYMENT), service_time_ms=10), given_series, expected, "200s", tmp_path)
 
 
+def test_a_long_request_counts_as_a_part_of_the_target(tmp_path: Path) -> None:
+    """Its model takes 5 ms, and the model of which none is complete 10 ms by the experiment."""
+    given_series = {
+        pending(FIRST): "3x200",
+        **served(FIRST, per_second=10, execution_ms=5),
+        pending(FIRST, model="deepmet"): "2x200",
+    }
+    query = queries.waiting_work_ms(pool(DEPLOYMENT), service_time_ms=10, request_max_ms=2)
+    evaluate(query, given_series, 10, "200s", tmp_path)
+
+
 BUSY: Mapping[str, tuple[Mapping[str, str], float | None]] = {
     "one in five eighths, one idle": (
         {
