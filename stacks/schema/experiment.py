@@ -229,8 +229,8 @@ class Scaling(Model):
     servers_max: Count
     """Most servers, over all pools. Equal to servers_min: a fixed number, no autoscaling."""
     queue_target_ms: Annotated[float, Field(ge=1)] = 100.0
-    """Wait of a request in a server's queue, in milliseconds, above which servers are added, where five requests wait
-    for each server or more. They are added as well where servers execute for more than three quarters of the time."""
+    """Wait of a request in a server's queue, in milliseconds, above which servers are added. At least five requests
+    must wait for each server. They are added as well where servers execute for more than three quarters of the time."""
     service_time_ms: Annotated[float, Field(ge=0.05)] = DEFAULT_SERVICE_TIME_MS
     """Time that one server takes for one request at full load, in milliseconds: 1000 / (its requests per second). The
     autoscaler measures it, and takes this before the first requests. Admission and the spill to the next pool take
