@@ -49,11 +49,17 @@ from devcluster.node import (
     KUBELET_ROOT,
 )
 from devcluster.paths import CHECKOUT, MODELS, STATE
-from devcluster.slurm.folders import CONFIGURATION, EDGE_FILES, SLURM
+from devcluster.slurm.folders import CONFIGURATION, EDGE_FILES, RESOLV_CONF, SLURM
 from devcluster.slurm.folders import EDGE as EDGE_FOLDER
 
 _ETCD_URL = f"https://{LOOPBACK}:{ETCD_CLIENT_PORT}"
 _CLUSTER_CA = CLUSTER_AUTHORITY.certificate
+
+_WITH_CLUSTER_DNS = (
+    *("unshare", "--mount", "--propagation=slave"),
+    *("sh", "-c", f'mount --bind {RESOLV_CONF} /etc/resolv.conf && exec "$@"', "sh"),
+)
+"""Runs a command, and what it starts, with the cluster's name server: a compute node that reaches Services."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,10 +142,10 @@ def _slurmctld(program: Callable[[str], Path]) -> Process:
 def _slurmd(program: Callable[[str], Path], node: str, port: int) -> Process:
     return Process(
         name=f"slurmd-{node}",
-        command=(str(program("slurmd")), "-D", "-f", str(CONFIGURATION), "-N", node),
+        command=(*_WITH_CLUSTER_DNS, str(program("slurmd")), "-D", "-f", str(CONFIGURATION), "-N", node),
         address=f"tcp://{LOOPBACK}:{port}",
         health=None,
-        reads=(CONFIGURATION, SLURM / "gres.conf", SLURM / "cgroup.conf"),
+        reads=(CONFIGURATION, RESOLV_CONF, SLURM / "gres.conf", SLURM / "cgroup.conf"),
     )
 
 

@@ -26,6 +26,8 @@ STEPS = 2
 _ENVOY_CPU_CORES = 0.2
 """Two Envoys, and two tunnel pods of their default size, fit on the two cores of the node."""
 _PACED_FOLDER = Path(__file__).parents[1] / "loopback" / "models" / PACED
+_NOT_DEFAULT = ("cpu_cores", "host", "port", "bastion_public_key")
+"""Keys of a tunnel that the site of the development cluster sets: small pods, and a bastion."""
 _NOT_THE_PROGRAM = (".*", "__pycache__", "tests", "testbed", "benchmarks", "docs")
 
 
@@ -74,7 +76,7 @@ def _write_override(program: Path, models: Path) -> None:
 
 
 def override(site: Mapping[str, Any], models: Path) -> dict[str, Any]:
-    """Return what differs from the stack that people deploy: the sizes of pods in the way, and the models.
+    """Return what differs from the stack that people deploy: the sizes of pods in the way, no bastion, and the models.
 
     Args:
         site: the site as its file has it, since a list of an override replaces the site's.
@@ -84,7 +86,7 @@ def override(site: Mapping[str, Any], models: Path) -> dict[str, Any]:
         "site": {
             "proxy": {"cpu_cores": _ENVOY_CPU_CORES},
             "virtual_nodes": [
-                {**node, "tunnel": {key: value for key, value in node["tunnel"].items() if key != "cpu_cores"}}
+                {**node, "tunnel": {key: value for key, value in node["tunnel"].items() if key not in _NOT_DEFAULT}}
                 for node in site["virtual_nodes"]
             ],
             "pools": [{**pool, "binds": [{"source": str(models), "target": "/models"}]} for pool in site["pools"]],
