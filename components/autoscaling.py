@@ -39,11 +39,12 @@ Where the arithmetic is off:
 
 Without a metric. With `ignoreNullValues: "false"`, KEDA takes a missing series (the servers start), a lost Prometheus
 and NaN for errors and not for "no load". The HPA leaves the number as it is while all its metrics are errors. While one
-is, it adds servers by the other and removes none. The ScaledObject says `Ready: False`, TriggerError. The HPA stores no
-recommendation meanwhile: after an outage longer than `scale_down_wait_seconds` the first low load removes a step of
-servers at once. There is no `fallback`, whose number KEDA 2.16 would set at the first error: docs/adr, "An autoscaler
-without a metric does nothing". The HPA raises a Deployment to servers_min before it looks at a metric, so a fresh stack
-does not wait for one.
+is, it adds servers by the other and removes none. The busy servers are missing until Prometheus has the samples of the
+two minutes of their rates: a rate takes time without samples for idle, and loaded servers would go. The ScaledObject
+says `Ready: False`, TriggerError. The HPA stores no recommendation meanwhile: after an outage longer than
+`scale_down_wait_seconds` the first low load removes a step of servers at once. There is no `fallback`, whose number
+KEDA 2.16 would set at the first error: docs/adr, "An autoscaler without a metric does nothing". The HPA raises a
+Deployment to servers_min before it looks at a metric, so a fresh stack does not wait for one.
 
 A batch queue. A server that waits in one is given back only after the load was low for as long as the next one would
 wait: docs/adr, "A server is kept as long as the next one waits".
@@ -100,6 +101,13 @@ class Trigger:
     """PromQL of the load."""
     threshold: float
     """Load of one server, in the query's unit; a multiple of 0.001."""
+    condition: str | None = None
+    """PromQL that is empty while the query's answer is not the load; None: it always is."""
+
+    @property
+    def keda_query(self) -> str:
+        """PromQL that KEDA puts to Prometheus."""
+        return self.query if self.condition is None else f"({self.query}) and ({self.condition})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,14 +173,17 @@ def triggers(args: AutoscalingArgs) -> tuple[Trigger, ...]:
         pool, service_time_ms=scaling.service_time_ms, request_max_ms=request_max_ms(scaling)
     )
     busy = queries.busy_servers(pool, executions_per_server=scaling.executions_per_server)
+    sampled = queries.whole_window(pool)
     woken: tuple[Trigger, ...] = ()
     if args.target.servers_min == 0:
-        work, busy = (queries.or_no_server(query, pool, envoys=args.envoy_pattern) for query in (work, busy))
+        work, busy, sampled = (
+            queries.or_no_server(query, pool, envoys=args.envoy_pattern) for query in (work, busy, sampled)
+        )
         refused = queries.refused_without_server(pool, envoys=args.envoy_pattern)
         woken = (Trigger(name="refused-requests", query=refused, threshold=1.0),)
     return (
         Trigger(name="waiting-work", query=work, threshold=_in_thousandths(scaling.queue_target_ms)),
-        Trigger(name="busy-servers", query=busy, threshold=_BUSY_MAX),
+        Trigger(name="busy-servers", query=busy, threshold=_BUSY_MAX, condition=sampled),
         *woken,
     )
 
@@ -206,7 +217,7 @@ def _prometheus_trigger(args: AutoscalingArgs, trigger: Trigger) -> dict[str, An
         "metricType": "AverageValue",
         "metadata": {
             "serverAddress": args.prometheus_url,
-            "query": trigger.query,
+            "query": trigger.keda_query,
             "threshold": str(trigger.threshold),
             "ignoreNullValues": "false",
             **({"timeout": str(args.timeout_ms)} if args.timeout_ms else {}),

@@ -34,6 +34,9 @@ _FRESH_SECONDS = 60
 """Twice the slowest scrape interval in use at sites."""
 _WINDOW = "2m"
 """Time over which rates are taken: at least three samples of the slowest scrape interval in use at sites."""
+_LOOK_SECONDS = 10
+_LOOKS = 13
+"""Moments at which samples must be there: from more than `_WINDOW` ago until now."""
 
 
 def pending_requests(pool: ServerPool) -> str:
@@ -79,6 +82,17 @@ def busy_servers(pool: ServerPool, *, executions_per_server: int) -> str:
 def refused_without_server(pool: ServerPool, *, envoys: str) -> str:
     """1 if Envoy refused a request within two minutes because there was no server, 0 if it did not."""
     return f"sum(increase({NO_SERVER.counter}{_proxies(pool, envoys)}[{_WINDOW}])) > bool 0"
+
+
+def whole_window(pool: ServerPool) -> str:
+    """One element if samples of a pool reach over the whole window of its rates, without a gap of more than a minute.
+
+    `rate` takes time without samples for time without requests: after an outage of Prometheus loaded servers read idle.
+    The samples of one server are enough, since one that is new among others was idle before. So are those of a server
+    that is gone.
+    """
+    servers_seen = f"count(count_over_time({_pending(pool)}[{_FRESH_SECONDS}s]))"
+    return f"count_over_time({servers_seen}[{_LOOKS * _LOOK_SECONDS}s:{_LOOK_SECONDS}s]) >= {_LOOKS}"
 
 
 def or_no_server(query: str, pool: ServerPool, *, envoys: str) -> str:

@@ -72,7 +72,10 @@ class SiteStack(SonicComponent):
     metrics_url: str
     """URL of the Prometheus that has the stack's metrics, as the cluster reaches it."""
     metrics_queries: Mapping[str, str]
-    """Query of each reader of the metrics, as it is put to Prometheus."""
+    """Query of each reader of the metrics, without the condition of an autoscaler's.
+
+    A fresh stack fulfils that after two minutes, and the acceptance check tells at once whether the series are there.
+    """
 
     def __init__(self, name: str, args: SiteStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         patches = (args.config.site.patches, args.config.experiment.patches)

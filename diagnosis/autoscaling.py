@@ -69,7 +69,7 @@ _HELD = (
 """Condition, its status without a metric, and what KEDA does then; the first one counts."""
 _WITHOUT_METRIC = (
     "ask Prometheus the query of this ScaledObject, as python -m acceptance does; an empty answer means that it does "
-    "not scrape the servers"
+    "not scrape the servers, or has not for two minutes yet"
 )
 
 

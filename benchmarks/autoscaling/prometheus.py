@@ -1,5 +1,6 @@
 """Prometheus: samples of counters and gauges, and the functions that policies use."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
@@ -80,11 +81,18 @@ class Prometheus:
         """`envoy_cluster_upstream_rq_total`, which moves when a request begins."""
         self.request_seconds = Series()
         """`envoy_cluster_upstream_rq_time_sum`, which moves when a request is complete."""
+        self.since = -math.inf
+        """Time of the oldest sample. A run begins in the middle of Prometheus' life."""
         self._servers: dict[Server, ServerSeries] = {}
         self._present: Sequence[Server] = ()
 
+    def forget(self) -> None:
+        """Lose all samples of servers."""
+        self._servers, self._present, self.since = {}, (), math.inf
+
     def scrape(self, now: float, pool: Pool, arrived: float) -> None:
         """Read every server that has loaded its models, and Envoy."""
+        self.since = min(self.since, now)
         self._present = (*pool.serving, *pool.draining)
         for server in self._present:
             self._servers.setdefault(server, ServerSeries()).scrape(now, server)

@@ -61,6 +61,8 @@ def busy_servers(
     prometheus: Prometheus, now: float, *, executions_per_server: int, window_seconds: float = 120
 ) -> float | None:
     """`queries.busy_servers`: the servers that execute, as a sum of fractions."""
+    if prometheus.since > now - window_seconds:
+        return None  # `queries.whole_window`
     fractions = []
     for server in prometheus.known():
         rate = server.completed.rate(now, window_seconds)

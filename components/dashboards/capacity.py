@@ -49,7 +49,7 @@ def _scaling(facts: StackFacts, pool: ServerPool) -> Iterator[Panel]:
         "the autoscaler's reason.",
         queries=tuple(
             Query(
-                expression=f"({each.query}) / on () group_left () ({each.threshold:g} * {there.expression})",
+                expression=f"({each.keda_query}) / on () group_left () ({each.threshold:g} * {there.expression})",
                 legend=each.name,
             )
             for each in triggers
@@ -59,7 +59,7 @@ def _scaling(facts: StackFacts, pool: ServerPool) -> Iterator[Panel]:
 
 
 def _wanted(trigger: Trigger, target: ScaleTarget) -> str:
-    return f"clamp(ceil(({trigger.query}) / {trigger.threshold:g}), {target.servers_min}, {target.servers_max})"
+    return f"clamp(ceil(({trigger.keda_query}) / {trigger.threshold:g}), {target.servers_min}, {target.servers_max})"
 
 
 def _slurm(facts: StackFacts, pool: ServerPool) -> Iterator[Panel]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.autoscaling import signals
+from benchmarks.autoscaling import signals, simulation
 from benchmarks.autoscaling.clairvoyant import plan
 from benchmarks.autoscaling.clients import JobKind, Jobs, Wave
 from benchmarks.autoscaling.comparison import follow, foresee
@@ -301,6 +301,29 @@ def test_without_prometheus_capacity_stays() -> None:
     blind = Metric(name="blind", signal=lambda _prometheus, _now: None, threshold=1)
     policy = replace(ours(SCALING), metrics=[blind])
     assert set(follow(policy, short(), KIND, [1]).run.timeline.wanted) == {1}
+
+
+class AwayForTenMinutes(Prometheus):
+    """Comes back without samples."""
+
+    def scrape(self, now: float, pool: Pool, arrived: float) -> None:
+        """Read nothing while it is away."""
+        if 300 <= now < 900:
+            self.forget()
+        else:
+            super().scrape(now, pool, arrived)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_prometheus_that_comes_back_without_samples_takes_no_server_away(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulation, "Prometheus", AwayForTenMinutes)
+    policy = ours(Scaling(servers_max=5, scale_down_wait_seconds=60))
+    trace = replace(short(), seconds=1200, servers_max=5, load=lambda _: 3.6)
+    timeline = follow(policy, trace, KIND, [seed]).run.timeline
+    wanted = dict(zip(timeline.seconds, timeline.wanted, strict=True))
+    assert {number for second, number in wanted.items() if second >= 300} == {5}
 
 
 def test_supersonics_silence_counts_as_no_load() -> None:

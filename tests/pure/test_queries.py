@@ -39,12 +39,14 @@ def pending(pod: str, **labels: str) -> str:
     return series("pending_request_count", pod, **labels)
 
 
-def served(pod: str, *, per_second: float, execution_ms: float, batch: int = 1, **labels: str) -> Mapping[str, str]:
+def served(
+    pod: str, *, per_second: float, execution_ms: float, batch: int = 1, samples: str = "0+{step:g}x200", **labels: str
+) -> Mapping[str, str]:
     """Counters of a server that completes so many requests, in batches, a sample each two seconds."""
     microseconds = per_second * execution_ms * 1e3
 
     def counter(name: str, grows_per_second: float) -> Mapping[str, str]:
-        return {series(name, pod, **labels): f"0+{grows_per_second * 2:g}x200"}
+        return {series(name, pod, **labels): samples.format(step=grows_per_second * 2)}
 
     return {
         **counter("request_success", per_second),
@@ -185,6 +187,74 @@ BUSY: Mapping[str, tuple[Mapping[str, str], float | None]] = {
 def test_busy_servers(case: str, tmp_path: Path) -> None:
     given_series, expected = BUSY[case]
     evaluate(queries.busy_servers(pool(DEPLOYMENT), executions_per_server=1), given_series, expected, "200s", tmp_path)
+
+
+NEW: Mapping[str, str] = {pending(FIRST): "0x200", **served(FIRST, per_second=10, execution_ms=50)}
+AWAY_FROM_100_TO_190_S: Mapping[str, str] = {
+    pending(FIRST): "0x50 _x44 0x200",
+    **served(FIRST, per_second=10, execution_ms=50, samples="0+{step:g}x50 _x44 0+{step:g}x200"),
+}
+REPLACED: Mapping[str, str] = {
+    pending(FIRST): "0x100 stale",
+    **served(FIRST, per_second=10, execution_ms=50, samples="0+{step:g}x100 stale"),
+    pending(SECOND): "_x90 0x200",
+    **served(SECOND, per_second=10, execution_ms=50, samples="_x100 0+{step:g}x200"),
+}
+ALONE_AND_CRASHED_FOR_40_S: Mapping[str, str] = {
+    pending(FIRST): "0x100 stale _x20 0x200",
+    **served(FIRST, per_second=10, execution_ms=50, samples="0+{step:g}x100 stale _x20 0+{step:g}x200"),
+}
+EVERY_30_S: Mapping[str, str] = {
+    pending(FIRST): " ".join(["0 _x14"] * 20),
+    **served(FIRST, per_second=0, execution_ms=0, samples=" ".join(["0 _x14"] * 20)),
+}
+
+
+@pytest.mark.parametrize(
+    ("given_series", "at", "expected"),
+    [
+        (NEW, "60s", None),
+        (NEW, "118s", None),
+        (NEW, "130s", 0.5),
+        (AWAY_FROM_100_TO_190_S, "98s", None),
+        (AWAY_FROM_100_TO_190_S, "192s", None),
+        (AWAY_FROM_100_TO_190_S, "250s", None),
+        (AWAY_FROM_100_TO_190_S, "290s", None),
+        (AWAY_FROM_100_TO_190_S, "322s", 0.5),
+        (REPLACED, "200s", 0.5),
+        (REPLACED, "400s", 0.5),
+        (ALONE_AND_CRASHED_FOR_40_S, "390s", 0.5),
+        (EVERY_30_S, "200s", 0),
+        (EVERY_30_S, "229s", 0),
+        ({'up{job="sonic"}': "0x200"}, "200s", None),
+    ],
+)
+def test_busy_servers_are_known_over_a_whole_window(
+    given_series: Mapping[str, str], at: str, expected: float | None, tmp_path: Path
+) -> None:
+    known = f"({busy()}) and ({queries.whole_window(pool(DEPLOYMENT))})"
+    evaluate(known, given_series, expected, at, tmp_path)
+
+
+def test_a_new_server_among_old_ones_counts_at_once(tmp_path: Path) -> None:
+    given_series = {**NEW, pending(SECOND): "_x90 0x110"}
+    evaluate(f"({busy()}) and ({queries.whole_window(pool(DEPLOYMENT))})", given_series, 0.5, "200s", tmp_path)
+
+
+@pytest.mark.parametrize(("known_servers", "expected"), [(0, 0), (1, None)])
+def test_a_pool_without_a_server_has_no_load_while_prometheus_is_new(
+    known_servers: int, expected: float | None, tmp_path: Path
+) -> None:
+    of_pool = pool(DEPLOYMENT)
+    asked, sampled = (
+        queries.or_no_server(each, of_pool, envoys=ENVOYS) for each in (busy(), queries.whole_window(of_pool))
+    )
+    given_series = {of_envoy("membership_total"): f"{known_servers}x30"}
+    evaluate(f"({asked}) and ({sampled})", given_series, expected, "40s", tmp_path)
+
+
+def busy() -> str:
+    return queries.busy_servers(pool(DEPLOYMENT), executions_per_server=1)
 
 
 def test_a_server_of_four_instances_is_busy_with_four_executions(tmp_path: Path) -> None:
