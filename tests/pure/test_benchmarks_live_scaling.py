@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from benchmarks.autoscaling.scores import score
 from benchmarks.autoscaling.server import ServerKind
 from benchmarks.live_scaling.curves_plot import Curves
 from benchmarks.live_scaling.deviation import Band, band, deviation
-from benchmarks.live_scaling.disturbances import kept_row
+from benchmarks.live_scaling.disturbances import kept_row, write_changes
 from benchmarks.live_scaling.live_rows import predicted_rows
 from benchmarks.live_scaling.live_suite import surge_load
 from benchmarks.live_scaling.measured_run import first_change_seconds, measured_run
@@ -157,6 +158,20 @@ def test_the_simulator_starts_servers_as_they_were_measured() -> None:
 def test_a_number_that_falls_for_a_moment_has_not_stood(fewest: int, reached: bool) -> None:
     before, *looks = [look(second, serving=5, wanted=wanted) for second, wanted in enumerate((5, 5, fewest, 5))]
     assert kept_row("outage", "servers", before, looks).reached is reached
+
+
+def test_a_line_is_written_for_each_change_of_the_servers(tmp_path: Path) -> None:
+    looks = [
+        look(0, server("a"), serving=1),
+        look(1, server("a", waiting=3), serving=1),
+        look(2, server("a"), server("b", ready=""), serving=1),
+    ]
+    write_changes(looks, ORIGIN - 10, tmp_path / "outage.csv")
+    assert (tmp_path / "outage.csv").read_text().splitlines() == [
+        "second,wanted,pods,ready,serving",
+        "10,1,1,1,1",
+        "12,2,2,1,1",
+    ]
 
 
 def test_the_requests_are_the_load_and_no_envoy_refuses_one() -> None:
