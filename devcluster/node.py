@@ -34,6 +34,8 @@ KUBELET_CONFIG = STATE / "kubelet.yaml"
 KUBELET_ROOT = STATE / "kubelet"
 KUBE_PROXY_CONFIG = STATE / "kube-proxy.yaml"
 RESOLV_CONF = STATE / "resolv.conf"
+SERVICES_RESOLV_CONF = STATE / "services-resolv.conf"
+"""For processes of the machine that resolve the cluster's Services."""
 CNI_CONFIGURATIONS = STATE / "cni"
 CNI_PLUGINS = Path("/usr/lib/cni")
 POD_LOGS = STATE / "logs" / "pods"
@@ -48,6 +50,7 @@ def write_node_configuration() -> None:
     write(KUBELET_CONFIG, yaml.safe_dump(kubelet_configuration()))
     write(KUBE_PROXY_CONFIG, yaml.safe_dump(kube_proxy_configuration()))
     write(RESOLV_CONF, pod_resolv_conf(Path("/etc/resolv.conf").read_text()))
+    write(SERVICES_RESOLV_CONF, f"nameserver {DNS_SERVICE_ADDRESS}\n", mode=0o644)
     write(CNI_CONFIGURATIONS / "10-bridge.conflist", json.dumps(cni_configuration(), indent=2))
 
 

@@ -47,9 +47,10 @@ from devcluster.node import (
     KUBE_PROXY_CONFIG,
     KUBELET_CONFIG,
     KUBELET_ROOT,
+    SERVICES_RESOLV_CONF,
 )
 from devcluster.paths import CHECKOUT, MODELS, STATE
-from devcluster.slurm.folders import CONFIGURATION, EDGE_FILES, RESOLV_CONF, SLURM
+from devcluster.slurm.folders import CONFIGURATION, EDGE_FILES, SLURM
 from devcluster.slurm.folders import EDGE as EDGE_FOLDER
 
 _ETCD_URL = f"https://{LOOPBACK}:{ETCD_CLIENT_PORT}"
@@ -57,7 +58,7 @@ _CLUSTER_CA = CLUSTER_AUTHORITY.certificate
 
 _WITH_CLUSTER_DNS = (
     *("unshare", "--mount", "--propagation=slave"),
-    *("sh", "-c", f'mount --bind {RESOLV_CONF} /etc/resolv.conf && exec "$@"', "sh"),
+    *("sh", "-c", f'mount --bind {SERVICES_RESOLV_CONF} /etc/resolv.conf && exec "$@"', "sh"),
 )
 """Runs a command, and what it starts, with the cluster's name server: a compute node that reaches Services."""
 
@@ -145,7 +146,7 @@ def _slurmd(program: Callable[[str], Path], node: str, port: int) -> Process:
         command=(*_WITH_CLUSTER_DNS, str(program("slurmd")), "-D", "-f", str(CONFIGURATION), "-N", node),
         address=f"tcp://{LOOPBACK}:{port}",
         health=None,
-        reads=(CONFIGURATION, RESOLV_CONF, SLURM / "gres.conf", SLURM / "cgroup.conf"),
+        reads=(CONFIGURATION, SERVICES_RESOLV_CONF, SLURM / "gres.conf", SLURM / "cgroup.conf"),
     )
 
 

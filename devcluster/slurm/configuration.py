@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from components.virtual_node.slurm_side import INTERLINK_FILE, SLURM_FILE, interlink_config, scripts, slurm_config
-from devcluster.addresses import DNS_SERVICE_ADDRESS, LOOPBACK, NODE_ADDRESS, SLURM_NODES, SLURMCTLD_PORT, SLURMD_PORTS
+from devcluster.addresses import LOOPBACK, NODE_ADDRESS, SLURM_NODES, SLURMCTLD_PORT, SLURMD_PORTS
 from devcluster.credentials import CLUSTER_AUTHORITY
 from devcluster.credentials import EDGE as EDGE_IDENTITY
 from devcluster.files import write
@@ -19,7 +19,6 @@ from devcluster.slurm.folders import (
     EDGE,
     JOBS,
     JOBS_UID,
-    RESOLV_CONF,
     SLURM,
     TASK_PROLOG,
     TEMPORARY,
@@ -52,7 +51,6 @@ def write_configuration(program: Callable[[str], Path]) -> None:
     TEMPORARY.mkdir(exist_ok=True)
     TEMPORARY.chmod(0o1777)
     write(TASK_PROLOG, f"#!/bin/sh\necho export TMPDIR={TEMPORARY}\n", mode=0o755)
-    write(RESOLV_CONF, f"nameserver {DNS_SERVICE_ADDRESS}\n", mode=0o644)
     write(CONFIGURATION, slurm_configuration(socket.gethostname().partition(".")[0]))
     write(SLURM / "gres.conf", f"NodeName={','.join(SLURM_NODES)} Name=gpu Type=t4 File=/dev/null\n")
     write(SLURM / "cgroup.conf", "CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nCgroupAutomount=no\n")

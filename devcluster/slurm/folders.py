@@ -10,9 +10,6 @@ JOBS = SLURM / "jobs"
 TEMPORARY = SLURM / "tmp"
 """`TMPDIR` of the jobs: /tmp may be closed to their user, and `make down` leaves nothing in it."""
 
-RESOLV_CONF = SLURM / "resolv.conf"
-"""Name server of the compute nodes."""
-
 TASK_PROLOG = SLURM / "task-prolog"
 """Slurm runs it before each job, and sets the variables that it prints."""
 
