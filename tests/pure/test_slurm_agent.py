@@ -19,7 +19,7 @@ from components import labels
 from components.virtual_node.agent import cluster, slurm
 from components.virtual_node.agent.__main__ import serve
 from components.virtual_node.agent.cluster import Pod, Tunnel
-from components.virtual_node.agent.janitor import Memory, findings
+from components.virtual_node.agent.janitor import Finding, Memory, findings
 from components.virtual_node.agent.look import Agent
 from components.virtual_node.agent.renewal import due
 from components.virtual_node.agent.settings import Settings, Tls, read
@@ -92,12 +92,54 @@ def test_what_slurm_and_kubernetes_disagree_on_is_found(
     assert kinds(jobs, pods, tunnels) == expected
 
 
+def look(memory: Memory, found: list[Finding], *, now: float) -> list[Finding]:
+    memory.see(found, now=now)
+    return memory.due(found, now=now, grace_seconds=600)
+
+
 def test_only_what_each_look_of_the_grace_period_saw_is_due() -> None:
     memory, found = Memory(), list(findings([job()], [], [], now=NOW))
-    assert memory.due(found, now=NOW, grace_seconds=600) == []
-    assert memory.due([], now=NOW + 300, grace_seconds=600) == []
-    assert memory.due(found, now=NOW + 600, grace_seconds=600) == [], "it was gone in between"
-    assert memory.due(found, now=NOW + 1200, grace_seconds=600) == found
+    assert look(memory, found, now=NOW) == []
+    assert look(memory, [], now=NOW + 300) == []
+    assert look(memory, found, now=NOW + 600) == [], "it was gone in between"
+    assert look(memory, found, now=NOW + 1200) == found
+
+
+@pytest.mark.parametrize(
+    ("jobs", "first", "soon"),
+    [
+        ([job(state="FAILED")], {}, ["triton-a"]),
+        ([], {"job": ""}, ["triton-a"]),
+        ([job()], {}, []),
+        ([job()], {"job": ""}, []),
+        ([], {"pool": "other"}, []),
+        ([], {"instance": "sonic-atlas"}, []),
+    ],
+)
+def test_an_ended_pod_goes_early_if_its_job_is_gone_and_a_later_one_of_its_pool_keeps_a_log(
+    jobs: list[Job], first: dict[str, str], soon: list[str]
+) -> None:
+    later = pod(name="triton-b", uid="u2", job="8", phase="Failed", created=NOW + 90)
+    pods = [later, pod(phase="Failed", **first)]
+    memory, found = Memory(), list(findings(jobs, pods, [], now=NOW))
+    assert look(memory, found, now=NOW) == []
+    assert [each.name for each in look(memory, found, now=NOW + 60)] == soon
+    assert memory.overdue(found, now=NOW + 60, grace_seconds=600) == [], "no alert is due"
+    assert {each.name for each in look(memory, found, now=NOW + 600)} == {"triton-a", "triton-b"}
+
+
+def test_an_ended_pod_stays_if_the_later_one_is_on_its_way_out() -> None:
+    later = pod(name="triton-b", uid="u2", job="8", phase="Failed", created=NOW + 90, deleted=NOW + 30)
+    memory, found = Memory(), list(findings([], [later, pod(phase="Failed")], [], now=NOW))
+    look(memory, found, now=NOW)
+    assert look(memory, found, now=NOW + 60) == []
+
+
+def test_pods_outside_pools_wait_for_the_grace_period() -> None:
+    pods = [pod(name=name, uid=name, phase="Failed", pool="", instance="", created=NOW) for name in ("a", "b")]
+    memory, found = Memory(), list(findings([], pods, [], now=NOW))
+    look(memory, found, now=NOW)
+    assert look(memory, found, now=NOW + 60) == []
 
 
 def test_a_line_of_squeue_is_read() -> None:
@@ -147,6 +189,9 @@ def test_an_agent_that_acts_ends_every_disagreement(site: SlurmSite) -> None:
     assert [each for each in site.asked if each.startswith("DELETE")] == [
         "DELETE /api/v1/namespaces/cms/pods/lost",
         "DELETE /api/v1/namespaces/cms/pods/ended",
+        "DELETE /apis/apps/v1/namespaces/cms/deployments/wstunnel-ended-cms",
+        "DELETE /api/v1/namespaces/cms/services/wstunnel-ended-cms",
+        "DELETE /apis/networking.k8s.io/v1/namespaces/cms/ingresses/wstunnel-ended-cms",
         "DELETE /apis/apps/v1/namespaces/cms/deployments/wstunnel-gone-cms",
         "DELETE /api/v1/namespaces/cms/services/wstunnel-gone-cms",
         "DELETE /apis/networking.k8s.io/v1/namespaces/cms/ingresses/wstunnel-gone-cms",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from . import renewal, slurm
 from .cluster import Cluster, ClusterError
-from .janitor import FINDINGS, Finding, Memory, findings
+from .janitor import FINDINGS, Finding, Memory, findings, tunnel_of
 from .metrics import Metrics
 from .slurm import SlurmError
 
@@ -54,8 +54,10 @@ class Agent:
         self._count_kinds("sonic_janitor_findings", found)
         for pool, wait in waits.items():
             self._renew(pool, jobs, pods, now, wait_seconds=wait)
-        due = self._memory.due(found, now=now, grace_seconds=self._settings.grace_seconds)
-        self._count_kinds("sonic_janitor_overdue", due)
+        self._memory.see(found, now=now)
+        grace_seconds = self._settings.grace_seconds
+        self._count_kinds("sonic_janitor_overdue", self._memory.overdue(found, now=now, grace_seconds=grace_seconds))
+        due = self._memory.due(found, now=now, grace_seconds=grace_seconds)
         for finding in due[: self._settings.actions_max]:
             self._act(finding)
         if len(due) > self._settings.actions_max:
@@ -183,6 +185,9 @@ class Agent:
         else:
             at_once = 0 if finding.kind == "stuck-pod" else None
             self._cluster.delete_pod(finding.namespace, finding.name, grace_seconds=at_once)
+        if finding.kind == "ended-pod":
+            # The virtual kubelet would do it once it does not wait for another tunnel's pod, which may lack these CPUs.
+            self._cluster.delete_tunnel(finding.namespace, tunnel_of(finding.namespace, finding.name))
 
 
 def labels_of(pool: Pool) -> dict[str, str]:
