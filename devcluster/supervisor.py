@@ -164,6 +164,10 @@ class Supervisor:
                 msg = f"{name} cannot be started ({fault.faultString}); see {log_of(name)}"
                 raise DevClusterError(msg) from fault
 
+    def stop(self, name: str) -> None:
+        """Stop a process that runs, and wait for its end; it stays stopped until `start`."""
+        self._rpc.stopProcess(name)
+
     def states(self) -> dict[str, ProcessState]:
         """Return the state of every process by its name; empty if no supervisord answers."""
         try:

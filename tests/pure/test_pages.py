@@ -23,7 +23,7 @@ STARTED_BY_HAND = {
     "pip": "optional",
     **dict.fromkeys(
         ("ssh-keygen", "useradd", "install", "cp", "systemctl", "sudo", "curl"),
-        "of the host of an HPC site: tests/live/test_slurm_stack.py runs it",
+        "of the host of an HPC site: tests/live/slurm/test_slurm_stack.py runs it",
     ),
 }
 ALL = [(page, words) for page in PAGES for words in commands(page)]

@@ -198,7 +198,7 @@ TRAPS: dict[str, tuple[Refused | Proof | Alert | Said, ...]] = {
     ),
     "20": (
         pool("test_a_pod_is_on_its_node_and_stays_while_interlink_is_away"),
-        Proof("live/test_slurm_stack.py", "test_servers_outlive_their_virtual_kubelet"),
+        Proof("live/slurm/test_slurm_lost_parts.py", "test_servers_outlive_their_virtual_kubelet"),
         Alert("SonicVirtualNodeNotReady"),
     ),
     "21": (
@@ -223,7 +223,7 @@ TRAPS: dict[str, tuple[Refused | Proof | Alert | Said, ...]] = {
     ),
     "N5": (
         pool("test_the_service_finds_tunnel_pods_of_its_pool_and_no_virtual_pod"),
-        Proof("live/test_slurm_stack.py", "test_a_replaced_tunnel_pod_loses_no_call"),
+        Proof("live/slurm/test_slurm_stack.py", "test_a_replaced_tunnel_pod_loses_no_call"),
         OTHER_SERVICES,
     ),
     "N6": (files("test_the_plugin_shares_the_files_of_jobs_with_them"), chart("files_to_itself")),

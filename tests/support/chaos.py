@@ -32,6 +32,7 @@ class Fault(Enum):
         "a node is drained",
         "each evicted pod finishes its requests; its successor is ready before the next goes",
     )
+    SLURM_PART = "a part of a Slurm pool is lost", "its servers go on, or the next pool serves; one command heals it"
     CLOCK_SKEW = "clocks differ", "tokens that are early or late by less than 60 s pass"
 
     def __init__(self, title: str, expectation: str) -> None:

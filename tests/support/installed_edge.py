@@ -28,7 +28,7 @@ API_URL = f"https://{NODE_ADDRESS}:13031"
 """Beside the API that the dev cluster has."""
 FOLDER = SLURM / "edge-of-the-page"
 DATA_FOLDER, KEY_FILE = FOLDER / "jobs", FOLDER / "tunnel"
-AGENT = "sonic-slurm-agent"
+AGENT, API, PLUGIN = "sonic-slurm-agent", "interlink-api", "interlink-slurm-plugin"
 _LOOK_SECONDS = 3
 
 
@@ -53,7 +53,7 @@ class InstalledEdge:
         """Steps 1 to 6, on an empty host."""
         shutil.rmtree(FOLDER, ignore_errors=True)
         with self._site() as site:
-            (node,), (pool,) = site["virtual_nodes"], site["pools"]
+            (node,), (pool, *_) = site["virtual_nodes"], site["pools"]
             node["api"]["url"] = API_URL
             node["slurm"]["data_folder"] = str(DATA_FOLDER)
             node["tunnel"]["private_key_file"] = str(KEY_FILE)
@@ -111,6 +111,14 @@ class InstalledEdge:
     def fault(self, **faults: Any) -> None:
         """Inject faults into the stand-in of interLink."""
         self._host.file("/etc/interlink/faults.yaml").write_text(yaml.safe_dump(faults))
+
+    def stop_interlink(self) -> None:
+        """Stop interLink's API and plugin."""
+        self._host.run("systemctl", "stop", API, PLUGIN)
+
+    def heal_interlink(self) -> None:
+        """Run the command that docs/slurm.md names."""
+        self._host.run("systemctl", "restart", PLUGIN, API)
 
     @contextmanager
     def acting_agent(self, **settings: Any) -> Iterator[None]:

@@ -74,6 +74,9 @@ def main(arguments: list[str]) -> None:
             for name in names:
                 stop(f"{name}.service")
                 start(f"{name}.service")
+        case ["stop", *names]:
+            for name in names:
+                stop(f"{name}.service")
         case ["--failed"]:
             failed = [file.stem for file in RUNNING.glob("*.pid") if not is_running(file.stem)]
             for unit in failed:
