@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.live_scaling.live_lab import LiveLab
+from benchmarks.live_scaling.live_lab import RESTING_SERVERS, LiveLab
 from benchmarks.live_scaling.observer import Look, Recorder
 from benchmarks.live_scaling.surge_load import requests
 from benchmarks.loopback.samples import failed
@@ -146,12 +146,12 @@ def server_upgrade(*, servers_min: int, servers_max: int) -> Disturbance:
     """Replace every server, and Prometheus with its samples, by `pulumi up` of a changed fact."""
     return Disturbance(
         key="upgrade",
-        title="upgrade of the servers",
+        title="every server replaced",
         lead_seconds=150,
         seconds_max=300,
         after_seconds=_KNOWN_SECONDS,
         happen=_upgrade,
-        restore=lambda lab: _up(lab, CHECKOUT),
+        restore=_undo_upgrade,
         servers_min=servers_min,
         servers_max=servers_max,
     )
@@ -185,6 +185,13 @@ def _upgrade(lab: LiveLab) -> None:
     document["config"]["sonic:override"] = {"experiment": {"traffic": {"shutdown_seconds": shutdown_seconds}}}
     file.write_text(yaml.safe_dump(document))
     _up(lab, program)
+
+
+def _undo_upgrade(lab: LiveLab) -> None:
+    # An update waits until the stack's minimum is ready, and the paused autoscaler starts none.
+    lab.ours.release.scale(lab.config.experiment.scaling.servers_min)
+    _up(lab, CHECKOUT)
+    lab.rest(lab.ours, RESTING_SERVERS)
 
 
 def _up(lab: LiveLab, program: Path) -> None:
