@@ -73,6 +73,7 @@ class SlurmStack(DevStack):
     def __init__(self, edge: InstalledEdge) -> None:
         super().__init__(STACK)
         self.edge = edge
+        self._on_nodes = 1
 
     def tunnels(self) -> set[str]:
         """Names of the tunnel pods that are ready."""
@@ -135,12 +136,19 @@ class SlurmStack(DevStack):
             f"{servers} servers on nodes are ready",
             timeout_seconds=SUCCESSOR_SECONDS,
         )
+        self._on_nodes = servers
+
+    def balanced(self) -> int:
+        """Number of healthy servers that every Envoy has, by Prometheus."""
+        found = self.query('min(envoy_cluster_membership_healthy{envoy_cluster_name="servers"})')
+        return int(found[0]["value"][1]) if found else 0
 
     def wait_until_whole(self, *, without: frozenset[str] = frozenset()) -> None:
-        """Wait until every server serves through a tunnel, and none of some jobs is left."""
+        """Wait until every server serves through a tunnel and every Envoy has it, and none of some jobs is left."""
         eventually(
             lambda: (
                 len(self.tunnels()) == SERVERS
+                and self.balanced() == SERVERS + self._on_nodes
                 and list(self.jobs().values()) == ["RUNNING"] * SERVERS
                 and without.isdisjoint(self.jobs())
             ),

@@ -12,7 +12,7 @@ from devcluster.credentials import KUBECONFIG
 from tests.support.dev_stack import eventually
 from tests.support.installed_edge import STACK
 from tests.support.pulumi_cli import engine_environment
-from tests.support.slurm_stack import SERVERS, SLURM_DEPLOYMENT, SUCCESSOR_SECONDS, SlurmStack, end_in, slurm
+from tests.support.slurm_stack import SERVERS, SLURM_DEPLOYMENT, SUCCESSOR_SECONDS, SlurmStack, end_in, kill
 
 pytestmark = [pytest.mark.live, pytest.mark.slurm]
 
@@ -87,10 +87,10 @@ def test_a_replaced_tunnel_pod_loses_no_call(stack: SlurmStack) -> None:
         stack.enough(calls)
 
 
-def test_a_cancelled_job_loses_no_call_and_has_a_successor(stack: SlurmStack) -> None:
+def test_a_killed_job_costs_no_call_that_may_be_sent_again_and_has_a_successor(stack: SlurmStack) -> None:
     job = min(stack.jobs())
     with stack.load(clients=4, sleep_ms=20) as calls:
-        slurm("scancel", "--full", "--signal=KILL", job)
+        kill(job)
         stack.wait_until_whole(without=frozenset({job}))
         stack.enough(calls)
 
