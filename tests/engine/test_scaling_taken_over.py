@@ -39,7 +39,9 @@ def test_keda_takes_the_number_over_and_gives_it_back(stack: SecondStack) -> Non
         asked, ready = servers(stack)
         assert 2 <= ready == asked <= 3, "the update waits for the minimum"
         assert scalers(stack) == ["HorizontalPodAutoscaler", "ScaledObject"]
-        eventually(lambda: ": Ready True" in stack.why().output, "`why` tells that KEDA has its metric")
+        # KEDA has the busy servers once the rates of two minutes are known, and looks each 30 s.
+        has_metric = "`why` tells that KEDA has its metric"
+        eventually(lambda: ": Ready True" in stack.why().output, has_metric, timeout_seconds=300)
 
         stack.configure()
         stack.project.up()
