@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components import queries
+from components.autoscaling import Trigger
 from components.pod import deployment_pod_pattern
 from components.server_pool import MetricTarget, ServerPool
 from tests.support.server_pools import a_pool
@@ -232,13 +233,12 @@ EVERY_30_S: Mapping[str, str] = {
 def test_busy_servers_are_known_over_a_whole_window(
     given_series: Mapping[str, str], at: str, expected: float | None, tmp_path: Path
 ) -> None:
-    known = f"({busy()}) and ({queries.whole_window(pool(DEPLOYMENT))})"
-    evaluate(known, given_series, expected, at, tmp_path)
+    evaluate(known(busy(), queries.whole_window(pool(DEPLOYMENT))), given_series, expected, at, tmp_path)
 
 
 def test_a_new_server_among_old_ones_counts_at_once(tmp_path: Path) -> None:
     given_series = {**NEW, pending(SECOND): "_x90 0x110"}
-    evaluate(f"({busy()}) and ({queries.whole_window(pool(DEPLOYMENT))})", given_series, 0.5, "200s", tmp_path)
+    evaluate(known(busy(), queries.whole_window(pool(DEPLOYMENT))), given_series, 0.5, "200s", tmp_path)
 
 
 @pytest.mark.parametrize(("known_servers", "expected"), [(0, 0), (1, None)])
@@ -250,7 +250,11 @@ def test_a_pool_without_a_server_has_no_load_while_prometheus_is_new(
         queries.or_no_server(each, of_pool, envoys=ENVOYS) for each in (busy(), queries.whole_window(of_pool))
     )
     given_series = {of_envoy("membership_total"): f"{known_servers}x30"}
-    evaluate(f"({asked}) and ({sampled})", given_series, expected, "40s", tmp_path)
+    evaluate(known(asked, sampled), given_series, expected, "40s", tmp_path)
+
+
+def known(query: str, condition: str) -> str:
+    return Trigger(name="busy-servers", query=query, threshold=0.75, condition=condition).keda_query
 
 
 def busy() -> str:
