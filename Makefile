@@ -68,8 +68,10 @@ quick: lint  ## lint and the tests that need no cluster; those of Envoy on loopb
 	$(BIN)/pytest tests/loopback
 
 test: quick  ## every test; takes over the dev cluster and removes it at the end
+	$(BIN)/python -m devcluster up --cluster-only --slurm
+	$(BIN)/pytest -m "engine or slurm" -n 2 --dist loadgroup
 	$(BIN)/python -m devcluster up --slurm
-	$(BIN)/pytest -m "engine or live"
+	$(BIN)/pytest -m "live and not slurm"
 
 test-slurm: $(TOOLS)  ## the tests of servers that are Slurm jobs; leaves the dev cluster up
 	$(BIN)/python -m devcluster up --cluster-only --slurm

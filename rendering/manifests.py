@@ -1,5 +1,6 @@
 """Run a stack's components against a monitor that keeps their manifests and sends them nowhere."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
@@ -36,13 +37,11 @@ def manifests(config: StackConfig, self_tests: Mapping[str, bytes] = MappingProx
         self_tests: files with requests for the servers' liveness.
     """
     kept = _KeptManifests()
-    set_mocks(kept, project="rendering", stack=config.stack, preview=False)
-    secrets = {name: pulumi.Output.from_input(placeholder(name)) for name in config.secret_names}
-
-    def program() -> None:
-        SiteStack(config.name, SiteStackArgs(config=config, secrets=secrets, self_tests=self_tests, label_nodes=False))
-
-    pulumi.runtime.test(program)()
+    with asyncio.Runner():  # Pulumi takes the thread's event loop, and closes none that it makes
+        set_mocks(kept, project="rendering", stack=config.stack, preview=False)
+        secrets = {name: pulumi.Output.from_input(placeholder(name)) for name in config.secret_names}
+        args = SiteStackArgs(config=config, secrets=secrets, self_tests=self_tests, label_nodes=False)
+        pulumi.runtime.test(lambda: SiteStack(config.name, args))()
     return sorted(kept.manifests, key=_place)
 
 

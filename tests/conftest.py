@@ -18,3 +18,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def recorder() -> Recorder:
     """A fresh recording monitor."""
     return Recorder()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup`, one worker runs what shares a stack: a file's tests, and those of Slurm."""
+    for item in items:
+        group = "slurm" if item.get_closest_marker("slurm") else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))

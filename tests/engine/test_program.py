@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from devcluster.addresses import CLUSTER_NAME
 from devcluster.credentials import KUBECONFIG
 from tests.support.dev_cluster import Cluster
 from tests.support.dev_stack import eventually
-from tests.support.pulumi_cli import PulumiProject, copy_of_the_program, engine_environment
+from tests.support.pulumi_cli import PulumiProject, copy_of_the_program, engine_environment, write_override
+from tests.support.second_stack import EXPOSURE, SERVER
 from tests.support.stacks import STACKS
 
 pytestmark = pytest.mark.engine
@@ -23,11 +23,11 @@ SCALED_OBJECT = "scaledobject/sonic-demo-triton-node"
 OVERRIDE = {
     "site": {
         "access": {"namespace": NAMESPACE},
-        "exposure": {"kind": "cluster-ip", "hostname": None, "port": None},
+        "exposure": EXPOSURE,
         # The labels of the node are another stack's: this one asks for no product.
         "pools": [{"kind": "kubernetes", "name": "node", "servers_max": 2, "spare_servers": 1, "gpu": {}}],
     },
-    "experiment": {"scaling": {"servers_min": 1, "servers_max": 2}},
+    "experiment": {"server": SERVER, "scaling": {"servers_min": 1, "servers_max": 2}},
 }
 
 
@@ -58,9 +58,7 @@ def deployed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The dev stack once more, beside the other, in a namespace of its own."""
     directory = tmp_path_factory.mktemp("program")
     copy_of_the_program(directory)
-    stack_file = yaml.safe_load((directory / "Pulumi.dev.yaml").read_text())
-    stack_file["config"]["sonic:override"] = OVERRIDE
-    (directory / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump(stack_file))
+    write_override(directory, STACK, OVERRIDE)
     project = PulumiProject(directory, engine_environment(KUBECONFIG), STACK)
     project.up()
     yield project

@@ -113,18 +113,18 @@ def test_grafana_has_the_fleet_of_a_prometheus_that_others_share(monitoring: dic
 def files(credentials: dict[str, str] | None) -> dict[str, Any]:
     """Return the files of the Secret, as they are deployed."""
     found: dict[str, Any] = {}
-    args = GrafanaArgs(
-        naming=Naming(instance="sonic-demo", namespace="sonic-demo"),
-        site=GrafanaDashboards(kind="grafana", password_secret="grafana-password"),  # noqa: S106
-        dashboards={"stack": "{}"},
-        prometheus_url="https://prometheus.example.org",
-        prometheus=edge_to_url("https://prometheus.example.org"),
-        credentials=dict(credentials) if credentials else None,
-        password=pulumi.Output.from_input("secret\n"),
-        image="grafana:12",
-    )
 
     def program() -> None:
+        args = GrafanaArgs(
+            naming=Naming(instance="sonic-demo", namespace="sonic-demo"),
+            site=GrafanaDashboards(kind="grafana", password_secret="grafana-password"),  # noqa: S106
+            dashboards={"stack": "{}"},
+            prometheus_url="https://prometheus.example.org",
+            prometheus=edge_to_url("https://prometheus.example.org"),
+            credentials=dict(credentials) if credentials else None,
+            password=pulumi.Output.from_input("secret\n"),
+            image="grafana:12",
+        )
         pulumi.Output.all(**secret_files(args)).apply(found.update)
 
     Recorder().run(program)

@@ -1,5 +1,6 @@
 """`python -m stacks render`: manifests of a stack without a cluster, a plugin or Pulumi's state."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -74,3 +75,10 @@ def test_a_failure_is_one_sentence_and_writes_nothing(
     assert told in run.stderr
     assert "Traceback" not in run.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_no_event_loop_stays_open() -> None:
+    """One that does may end a command with a traceback, when the interpreter collects it."""
+    manifests(resolve("dev").config)
+    with pytest.raises(RuntimeError, match="no current event loop"):
+        asyncio.get_event_loop()

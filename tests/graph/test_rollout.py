@@ -18,10 +18,13 @@ async def nothing(*_: object) -> None:
 def record_of(config: StackConfig) -> dict[str, Any]:
     """Return the data of the record that a stack makes in a cluster."""
     recorder = Recorder()
-    secrets = {name: pulumi.Output.secret("secret") for name in config.secret_names}
     hooks = ClusterHooks(await_pods=nothing, stop_autoscaler=nothing)
-    args = SiteStackArgs(config=config, secrets=secrets, hooks=hooks)
-    recorder.run(lambda: SiteStack(config.name, args), stack=config.stack)
+
+    def program() -> None:
+        secrets = {name: pulumi.Output.secret("secret") for name in config.secret_names}
+        SiteStack(config.name, SiteStackArgs(config=config, secrets=secrets, hooks=hooks))
+
+    recorder.run(program, stack=config.stack)
     (found,) = [each for each in recorder.manifests() if each["metadata"].get("name") == f"{config.name}-rollout"]
     data: dict[str, Any] = found["data"]
     return data

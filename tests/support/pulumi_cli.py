@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from devcluster import environment
 from devcluster.paths import CHECKOUT
 from devcluster.toolchain import Toolchain
@@ -41,6 +43,13 @@ def copy_of_the_program(directory: Path) -> None:
     for path in [*(CHECKOUT / name for name in _PROGRAM), *CHECKOUT.glob("Pulumi.*.yaml")]:
         copy = shutil.copytree if path.is_dir() else shutil.copy
         copy(path, directory / path.name)
+
+
+def write_override(directory: Path, stack: str, override: Mapping[str, Any], *, like: str = "dev") -> None:
+    """Write the file of a stack: that of another one (or its own), with these changes of its site and experiment."""
+    document = yaml.safe_load((directory / f"Pulumi.{like}.yaml").read_text())
+    document["config"]["sonic:override"] = dict(override)
+    (directory / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(document))
 
 
 @dataclass(frozen=True)

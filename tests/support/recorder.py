@@ -3,6 +3,7 @@
 Pulumi's own mocks hide parents, `protect`, `ignore_changes` and dependencies, and accept two resources of one URN.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,13 +68,17 @@ class Recorder(MockMonitor):
         self._duplicates: list[str] = []
 
     def run(self, program: Callable[[], object], *, stack: str = "test", preview: bool = False) -> None:
-        """Run a program to its end, as `pulumi up` would. Two resources of one URN are an AssertionError."""
-        set_mocks(self.mocks, project="sonic", stack=stack, preview=preview, monitor=self)
+        """Run a program to its end, as `pulumi up` would. Two resources of one URN are an AssertionError.
+
+        The program makes its Outputs itself: they belong to the event loop that ends with it.
+        """
 
         def run_for_its_resources() -> None:  # Pulumi would search a returned object for Outputs
             program()
 
-        pulumi.runtime.test(run_for_its_resources)()
+        with asyncio.Runner():
+            set_mocks(self.mocks, project="sonic", stack=stack, preview=preview, monitor=self)
+            pulumi.runtime.test(run_for_its_resources)()
         if self._duplicates:
             msg = f"duplicate URN {self._duplicates[0]}"
             raise AssertionError(msg)

@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from devcluster.credentials import KUBECONFIG
 from devcluster.kubectl import Kubectl
-from tests.support.pulumi_cli import PulumiProject, Run, copy_of_the_program, engine_environment
+from tests.support.pulumi_cli import PulumiProject, Run, copy_of_the_program, engine_environment, write_override
 
 POOL: Mapping[str, Any] = {
     # The labels of the node are another stack's: this one asks for no product.
@@ -23,6 +21,8 @@ POOL: Mapping[str, Any] = {
     "spare_servers": 1,
     "gpu": {},
 }
+SERVER: Mapping[str, Any] = {"cpu_request_cores": 0.05}
+"""The node has two cores, and another stack's tests beside these."""
 EXPOSURE: Mapping[str, Any] = {"kind": "cluster-ip", "hostname": None, "port": None}
 
 
@@ -44,12 +44,15 @@ class SecondStack:
 
     def configure(self, site: Mapping[str, Any] | None = None, experiment: Mapping[str, Any] | None = None) -> None:
         """Write the stack's file, with these changes of the site and of the experiment."""
-        document = yaml.safe_load((self.project.directory / "Pulumi.dev.yaml").read_text())
-        document["config"]["sonic:override"] = {
+        override = {
             "site": {"access": {"namespace": self.namespace}, "exposure": EXPOSURE, "pools": [POOL], **(site or {})},
-            "experiment": {"scaling": {"servers_min": 1, "servers_max": 1}, **(experiment or {})},
+            "experiment": {
+                "scaling": {"servers_min": 1, "servers_max": 1},
+                **(experiment or {}),
+                "server": {**SERVER, **(experiment or {}).get("server", {})},
+            },
         }
-        (self.project.directory / f"Pulumi.{self.name}.yaml").write_text(yaml.safe_dump(document))
+        write_override(self.project.directory, self.name, override)
 
     def available(self) -> dict[str, int]:
         """Return the number of ready pods of each Deployment that clients' calls go through."""

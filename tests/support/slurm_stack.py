@@ -15,6 +15,7 @@ from testbed.pods import is_ready
 from testbed.slurm_site import slurm_time
 from tests.support.dev_stack import Calls, DevStack, eventually
 from tests.support.installed_edge import STACK, InstalledEdge
+from tests.support.second_stack import SERVER
 
 SERVERS = 2
 """Servers of the Slurm pool. The pool of nodes has one."""
@@ -30,8 +31,7 @@ _MODELS = "slurm-models"
 _CLAIM = "models"
 OVERRIDE = {
     "experiment": {
-        # Beside the stack `dev` the node has no CPU left for the tunnel of a successor otherwise.
-        "server": {"cpu_request_cores": 0.05},
+        "server": SERVER,
         "models": {"repository": {"kind": "volume", "paths": ["/"]}},
         "scaling": {"servers_min": SERVERS + 1, "servers_max": SERVERS + 1},
     },

@@ -32,9 +32,12 @@ def recorded(stack: str) -> Recorder:
 def record(config: StackConfig) -> Recorder:
     """Return the resources of a configuration."""
     recorder = Recorder()
-    secrets = {name: pulumi.Output.secret("secret") for name in config.secret_names}
-    args = SiteStackArgs(config=config, secrets=secrets)
-    recorder.run(lambda: SiteStack(config.name, args), stack=config.stack)
+
+    def program() -> None:
+        secrets = {name: pulumi.Output.secret("secret") for name in config.secret_names}
+        SiteStack(config.name, SiteStackArgs(config=config, secrets=secrets))
+
+    recorder.run(program, stack=config.stack)
     return recorder
 
 

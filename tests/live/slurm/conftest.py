@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-import yaml
 
 from devcluster.credentials import KUBECONFIG
 from tests.support.dev_cluster import Cluster
 from tests.support.hpc_host import HpcHost
 from tests.support.installed_edge import STACK, InstalledEdge
-from tests.support.pulumi_cli import PulumiProject, copy_of_the_program, engine_environment
+from tests.support.pulumi_cli import PulumiProject, copy_of_the_program, engine_environment, write_override
 from tests.support.slurm_stack import OVERRIDE, SlurmStack, add_pool_of_nodes, models_volume
 
 
@@ -23,10 +22,7 @@ def deployed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     assert result.returncode == 0, result.stderr
     directory = tmp_path_factory.mktemp("program")
     copy_of_the_program(directory)
-    file = directory / f"Pulumi.{STACK}.yaml"
-    document = yaml.safe_load(file.read_text())
-    document["config"]["sonic:override"] = OVERRIDE
-    file.write_text(yaml.safe_dump(document))
+    write_override(directory, STACK, OVERRIDE, like=STACK)
     add_pool_of_nodes(directory / f"stacks/sites/{STACK}.yaml")
     project = PulumiProject(directory, engine_environment(KUBECONFIG), STACK)
     with ExitStack() as after:
