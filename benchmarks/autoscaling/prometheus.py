@@ -86,10 +86,6 @@ class Prometheus:
         self._servers: dict[Server, ServerSeries] = {}
         self._present: Sequence[Server] = ()
 
-    def forget(self) -> None:
-        """Lose all samples of servers."""
-        self._servers, self._present, self.since = {}, (), math.inf
-
     def scrape(self, now: float, pool: Pool, arrived: float) -> None:
         """Read every server that has loaded its models, and Envoy."""
         self.since = min(self.since, now)

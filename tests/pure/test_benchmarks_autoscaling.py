@@ -1,5 +1,6 @@
 """The simulator of autoscaling: Kubernetes' own cases of the HPA's arithmetic, Prometheus, servers, and whole runs."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -309,7 +310,8 @@ class AwayForTenMinutes(Prometheus):
     def scrape(self, now: float, pool: Pool, arrived: float) -> None:
         """Read nothing while it is away."""
         if 300 <= now < 900:
-            self.forget()
+            super().__init__(self.kind)
+            self.since = math.inf
         else:
             super().scrape(now, pool, arrived)
 
