@@ -1,7 +1,7 @@
 """Keys of SuperSONIC's chart and of Kubernetes, and the places here of what they say.
 
-The keys are those of helm/supersonic/values.yaml in github.com/fastmachinelearning/SuperSONIC. A test looks each place
-up in the schema.
+The keys are those of helm/supersonic/values.yaml in github.com/fastmachinelearning/SuperSONIC, chart 0.3.1; OTHER_NAMES
+has what other charts call them. A test looks each place up in the schema.
 """
 
 from collections.abc import Mapping
@@ -17,10 +17,16 @@ FOREIGN_KEYS: Mapping[str, tuple[str, ...]] = {
     "serverLoadThreshold": ("experiment.scaling.queue_target_ms", "experiment.scaling.threshold"),
     "serverAdmissionThreshold": ("experiment.admission.queue_refuse_new_jobs_ms",),
     "serverLoadMetric": ("experiment.scaling.query",),
+    "serverLoadRateInterval": (),
     "scaleFromZero.enabled": ("experiment.scaling.servers_min", "site.keda.scale_to_zero"),
+    "scaleFromZero.admissionImage": (),
     "scaleFromZero.readyTimeoutSeconds": (),
     "scaleFromZero.holdMinReplicasSeconds": ("experiment.scaling.scale_down_wait_seconds",),
     "scaleFromZero": ("experiment.scaling.servers_min", "site.keda.scale_to_zero"),
+    "triton.type": (),
+    "triton.nereid": (),
+    "triton.cpuServer": (),
+    "triton.name": (),
     "triton.replicas": ("experiment.scaling.servers_min",),
     "triton.image": ("experiment.server.image",),
     "triton.command": ("experiment.server.flags",),
@@ -31,6 +37,18 @@ FOREIGN_KEYS: Mapping[str, tuple[str, ...]] = {
     "triton.nodeSelector": ("site.pools[].node_selector", "site.pools[].virtual_node"),
     "triton.affinity": ("site.pools[].node_affinity", "experiment.server.gpu_products"),
     "triton.tolerations": ("site.pools[].tolerations",),
+    "triton.modelRepository.nfs": ("site.storage.volume.server", "site.storage.volume.path"),
+    "triton.modelRepository.pvc": ("site.storage.volume.claim",),
+    "triton.modelRepository.configMap": (),
+    "triton.modelRepository.cvmfsPvc": ("site.storage.cvmfs.create",),
+    "triton.modelRepository.subPath": ("experiment.models.repository.paths",),
+    "triton.modelRepository.mountPath": ("experiment.models.repository.paths",),
+    "triton.modelRepository.enabled": ("experiment.models.repository",),
+    "triton.modelRepository.storageType": (
+        "experiment.models.repository.kind",
+        "site.storage.cvmfs.kind",
+        "site.storage.volume.kind",
+    ),
     "triton.modelRepository": ("experiment.models.repository", "site.storage"),
     "triton.service.labels": ("site.monitoring.service_labels",),
     "triton.service.annotations": ("site.monitoring.service_annotations", "site.exposure.annotations"),
@@ -66,6 +84,9 @@ FOREIGN_KEYS: Mapping[str, tuple[str, ...]] = {
     "keda.scaleUp.periodSeconds": ("experiment.scaling.scale_up_period_seconds",),
     "keda.scaleUp.stepsize": ("experiment.scaling.scale_up_servers",),
     "keda.pollingInterval": (),
+    "keda.metricType": (),
+    "keda.activationThreshold": (),
+    "keda": ("experiment.scaling", "site.keda"),
     "prometheus.enabled": ("site.monitoring.kind",),
     "prometheus.external": ("site.monitoring.kind", "site.monitoring.url"),
     "prometheus.server.service": ("site.monitoring.ingress",),
@@ -80,6 +101,7 @@ FOREIGN_KEYS: Mapping[str, tuple[str, ...]] = {
     "tempo": ("site.tracing",),
     "opentelemetry-collector": ("site.tracing",),
     "metricsCollector": (),
+    "modelLoader": ("site.model_control",),
     "proxy.resources": _PROXY_SIZES,
     "proxy.affinity": ("site.proxy.node_affinity",),
     "monitoring.resources": ("site.monitoring.cpu_cores", "site.monitoring.memory_mib"),
@@ -91,6 +113,7 @@ FOREIGN_KEYS: Mapping[str, tuple[str, ...]] = {
     "service": ("site.exposure",),
     "tls": ("site.exposure.tls_secret",),
     "nodeSelector": ("site.pools[].node_selector", "site.proxy.node_selector"),
+    "tolerations": ("site.pools[].tolerations", "site.proxy.tolerations"),
     "affinity": ("site.pools[].node_affinity",),
     "resources": _SIZES,
     "requests": _REQUESTS,
@@ -127,6 +150,66 @@ FOREIGN_KEYS: Mapping[str, tuple[str, ...]] = {
 }
 """Key, with those above it -> places here; none: nothing here says it."""
 
+OTHER_NAMES: Mapping[str, str] = {
+    "inferenceServer": "triton",
+    "keda.scaleFromZero": "scaleFromZero",
+    "fullnameOverride": "nameOverride",
+    "tracing_sampling_rate": "envoy.tracing_sampling_rate",
+    "triton.resetReadinessProbe": "triton.readinessProbe.reset",
+    "envoy.load_external_config": "envoy.external_config.load_from_configmap",
+    "envoy.external_config_path": "envoy.external_config.configmap_name",
+    "autoscaler": "keda",
+    "envoy.rate_limiter.enabled": "envoy.rate_limiter.listener_level.enabled",
+    "envoy.rate_limiter.max_tokens": "envoy.rate_limiter.listener_level.max_tokens",
+    "envoy.rate_limiter.tokens_per_fill": "envoy.rate_limiter.listener_level.tokens_per_fill",
+    "envoy.rate_limiter.fill_interval": "envoy.rate_limiter.listener_level.fill_interval",
+    "autoscaler.idleReplicaCount": "keda.zeroIdleReplicas",
+    "autoscaler.minReplicas": "keda.minReplicaCount",
+    "autoscaler.maxReplicas": "keda.maxReplicaCount",
+    "autoscaler.scaleUp.window": "keda.scaleUp.stabilizationWindowSeconds",
+    "autoscaler.scaleUp.period": "keda.scaleUp.periodSeconds",
+    "autoscaler.scaleDown.window": "keda.scaleDown.stabilizationWindowSeconds",
+    "autoscaler.scaleDown.period": "keda.scaleDown.periodSeconds",
+    "prometheus.url": "prometheus.external.url",
+    "prometheus.port": "prometheus.external.port",
+    "prometheus.scheme": "prometheus.external.scheme",
+    "prometheus.ingress": "prometheus.server.ingress",
+    "prometheus.service": "prometheus.server.service",
+    "prometheus.serverLoadMetric": "serverLoadMetric",
+    "prometheus.serverLoadThreshold": "serverLoadThreshold",
+    "prometheus.serverLoadMetricThreshold": "serverLoadThreshold",
+    "prometheus.serverAvailabilityMetric": "serverLoadMetric",
+    "prometheus.serverAvailabilityThreshold": "serverLoadThreshold",
+    "prometheus.host": "prometheus.server.ingress.hostName",
+    "grafana-legacy": "grafana",
+    "grafana.host": "grafana.grafana.ini.server.root_url",
+    "grafana.serviceAccounts": "grafana.serviceAccount",
+    "open-telemetry": "opentelemetry-collector",
+    "servers[]": "",
+    "servers[].ingress": "envoy.ingress",
+    "servers[].envoy.jwt.issuer": "envoy.auth.jwt_issuer",
+    "servers[].envoy.jwt.remoteJwksUri": "envoy.auth.jwt_remote_jwks_uri",
+    "ingress.hostName": "envoy.ingress.hostName",
+    "ingress.ingressClassName": "envoy.ingress.ingressClassName",
+    "ingress.annotations": "envoy.ingress.annotations",
+    "common": "",
+    "common.cvmfsPvc": "triton.modelRepository.cvmfsPvc",
+    "common.tritonService": "triton.service",
+    "common.envoyService": "envoy.service",
+    "common.service": "triton.service",
+    "common.service.type": "envoy.service.type",
+}
+"""Key of a chart before or after 0.3.1, or the start of several -> its name in chart 0.3.1. The longest start counts."""
+
+
+def name_in_chart(key: str) -> str:
+    """Return the name that a key has in chart 0.3.1."""
+    words = key.split(".")
+    for length in range(len(words), 0, -1):
+        if (start := ".".join(words[:length])) in OTHER_NAMES:
+            return name_in_chart(".".join(filter(None, (OTHER_NAMES[start], *words[length:]))))
+    return key
+
 
 def places(key: str, value: Json) -> Mapping[str, tuple[str, ...]]:
     """Return the places of a key, or of the keys that its value has. A key may be known by its last word alone."""
@@ -141,7 +224,14 @@ def places(key: str, value: Json) -> Mapping[str, tuple[str, ...]]:
 
 def _by_path(key: str, value: Json) -> Mapping[str, tuple[str, ...]]:
     below: dict[str, tuple[str, ...]] = {}
-    if isinstance(value, dict) and any(known.startswith(f"{key}.") for known in FOREIGN_KEYS):
+    if isinstance(value, list) and f"{key}[]" in OTHER_NAMES:
+        return {known: here for each in value for known, here in _by_path(f"{key}[]", each).items()}
+    name = name_in_chart(key)
+    inside = any(not name or known.startswith(f"{name}.") for known in FOREIGN_KEYS)
+    if isinstance(value, dict) and (inside or any(other.startswith(f"{key}.") for other in OTHER_NAMES)):
         for inner, each in value.items():
             below |= _by_path(f"{key}.{inner}", each)
-    return below or ({key: FOREIGN_KEYS[key]} if key in FOREIGN_KEYS else {})
+    if not below and key in OTHER_NAMES:  # the block that has it in chart 0.3.1 is not the one around it here
+        starts = [known for known in FOREIGN_KEYS if f"{name}.".startswith(f"{known}.")]
+        return {key: FOREIGN_KEYS[max(starts, key=len)]} if starts else {}
+    return below or ({key: FOREIGN_KEYS[name]} if name in FOREIGN_KEYS else {})

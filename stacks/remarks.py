@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from stacks.assemble import Resolved
 from stacks.errors import Problem, found
 from stacks.origin import KeyPath, dotted
+from stacks.schema.experiment import PLACES_IN_QUERY
 from stacks.schema.virtual_nodes import SocketApi
 
 _BUILT_HERE = "localhost/"
@@ -12,9 +13,10 @@ _BUILT_HERE = "localhost/"
 
 
 def remarks(resolved: Resolved) -> Iterator[Problem]:
-    """Yield a remark for each image that is named without registry or digest, and each virtual node without an
-    agent."""
+    """Yield a remark for each image that is named without registry or digest, each virtual node without an agent, and a
+    query that measures something else than the stack."""
     yield from _nodes_without_agent(resolved)
+    yield from _query_of_others(resolved)
     images = resolved.config.site.images
     named: dict[KeyPath, str | None] = {
         ("experiment", "server", "image"): resolved.config.experiment.server.image,
@@ -56,6 +58,18 @@ def _nodes_without_agent(resolved: Resolved) -> Iterator[Problem]:
                 f"{dotted(path)} has no `agent`: nobody is told of jobs without pods, or of a queue that refuses jobs: "
                 "install the agent (docs/install-edge.md, steps 8 and 9) and write its address",
             )
+
+
+def _query_of_others(resolved: Resolved) -> Iterator[Problem]:
+    """A query of SuperSONIC's selects by its label `release`: here it finds nothing, or the load of that release."""
+    path: KeyPath = ("experiment", "scaling", "query")
+    query = resolved.config.experiment.scaling.query
+    if query is not None and not any(place in query for place in PLACES_IN_QUERY):
+        yield Problem(
+            resolved.tree.nearest_origin(path).place,
+            f"{dotted(path)} has none of {', '.join(PLACES_IN_QUERY)}, so it measures something else than this stack, "
+            'such as another release: restrict its series by namespace="{namespace}",pod=~"{pods}" if that is not meant',
+        )
 
 
 def _with_registry(image: str) -> str:

@@ -50,6 +50,10 @@ Promql = Annotated[
 """An expression of PromQL."""
 
 
+PLACES_IN_QUERY = ("{namespace}", "{pods}", "{envoys}")
+"""What the program fills into a query of the operator's own."""
+
+
 class CvmfsRepository(Model):
     """Models on CVMFS."""
 

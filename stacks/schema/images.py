@@ -10,6 +10,10 @@ from stacks.schema.base import ImageReference
 ENVOY_OLDEST = (1, 39)
 """Release with which previews validate Envoy's configuration; an older one may not know a field of it."""
 _PYTHON_OLDEST = (3, 11)
+_TRITON_HEALTH, _TRITON_OLDEST = (23, 2), (23, 9)
+"""Releases of NVIDIA's container from which Triton answers `grpc.health.v1`, and counts waiting requests."""
+_YEARS = range(18, 100)
+"""Years of Triton's releases; a tag with another number has numbers of its owner's."""
 
 
 def _release(image: str) -> tuple[int, int] | None:
@@ -37,8 +41,22 @@ def _python(image: str) -> str:
     return image
 
 
+def _triton(image: str) -> str:
+    year, month = release = _release(image) or _TRITON_OLDEST
+    if year not in _YEARS or month not in range(1, 13) or release >= _TRITON_OLDEST:
+        return image
+    lacks = "does not count the requests that wait, which servers are added for"
+    if release < _TRITON_HEALTH:
+        lacks = "does not answer Envoy's health checks, so that Envoy would send it no request"
+    msg = f"must be Triton 23.09 or later: {year}.{month:02} {lacks}: take a later tag, or build the backends on one"
+    raise ValueError(msg)
+
+
 EnvoyImage = Annotated[ImageReference, AfterValidator(_envoy)]
 """Envoy with a shell."""
+
+TritonImage = Annotated[ImageReference, AfterValidator(_triton)]
+"""tritonserver with the experiment's backends. Images that are built on NVIDIA's often keep its release in the tag."""
 
 PythonImage = Annotated[ImageReference, AfterValidator(_python)]
 """Python and its standard library."""

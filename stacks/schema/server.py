@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from stacks.schema.base import BrokenRule, Count, DnsLabel, ImageReference, LabelValue, Model, SecretName, Text
+from stacks.schema.base import BrokenRule, Count, DnsLabel, LabelValue, Model, SecretName, Text
+from stacks.schema.images import TritonImage
 
 _KEYS_OF_FLAGS: Mapping[str, str] = {
     "model-repository": "models.repository.paths",
@@ -208,9 +209,9 @@ class DataMount(Model):
 class Server(Model):
     """One Triton server."""
 
-    image: ImageReference
-    """Image with tritonserver, the backends of the experiment, and `sleep`, with which a stopping server waits for the
-    Envoys. NVIDIA's images have it."""
+    image: TritonImage
+    """Image with tritonserver, release 23.09 or later, the backends of the experiment, and `sleep`, with which a stopping
+    server waits for the Envoys. NVIDIA's images have it."""
     gpus: Annotated[int, Field(ge=0)] = 1
     """Number of GPUs of each server; 0: it computes on CPUs."""
     gpu_products: tuple[LabelValue, ...] = ()

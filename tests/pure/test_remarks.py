@@ -39,6 +39,29 @@ def test_an_image_without_registry_gets_a_remark_with_the_whole_name(image: str,
     assert f"write {whole}{DIGEST} if it is there" in remark
 
 
+@pytest.mark.parametrize("tag", ["23.09-py3", "v1.1", "v1.4_traccc1.0.0", "rhel8.9_v4", "light", "22.13", f"8{DIGEST}"])
+def test_a_tag_that_is_not_of_an_old_triton_is_taken(tag: str, tmp_path: Path) -> None:
+    """Only NVIDIA's numbers tell a release of Triton; `stacks check` refuses those before 23.09 (tests/config/error)."""
+    remarks_on(f"docker.io/milescb/traccc-aas:{tag}", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("query", "others"),
+    [
+        ('avg(rate(nv_inference_queue_duration_us{release=~"sonic-server"}[30s]))', True),  # as Purdue's release has it
+        ('sum(nv_inference_pending_request_count{namespace="{namespace}",pod=~"{pods}"})', False),
+        ('sum(envoy_cluster_upstream_rq_active{pod=~"{envoys}"})', False),
+    ],
+)
+def test_a_query_that_measures_no_part_of_the_stack_gets_a_remark(query: str, others: bool, tmp_path: Path) -> None:
+    lay_out_happy("minimal", tmp_path)
+    experiment = tmp_path / "stacks/experiments/tiny.yaml"
+    written = experiment.read_text().replace("servers_max: 1", f"servers_max: 1, threshold: 1, query: '{query}'")
+    experiment.write_text(written)
+    found = [str(remark) for remark in remarks(resolve(STACK, tmp_path)) if "experiment.scaling.query" in str(remark)]
+    assert ["has none of {namespace}, {pods}, {envoys}" in remark for remark in found] == [True] * others
+
+
 def test_the_plugin_of_a_virtual_node_gets_a_remark_too(tmp_path: Path) -> None:
     lay_out_happy("everything", tmp_path)
     found = [str(remark) for remark in remarks(resolve(STACK, tmp_path))]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stacks.foreign_keys import places
+from stacks.foreign_keys import OTHER_NAMES, places
 from stacks.json_schema import schema_of
 from stacks.origin import Json, leaves
 from stacks.resolve import resolve
@@ -23,10 +23,7 @@ HERE = {
     for part, model in (("site", Site), ("experiment", Experiment))
     for each in schema_of(model).properties()
 } | {"sonic:instance"}
-NOT_YET = {
-    "the metrics collector",
-    "scale from zero",
-}
+NOT_YET = {"the metrics collector"}
 """All that this program cannot express."""
 
 
@@ -57,9 +54,9 @@ def example() -> dict[str, str]:
 
 
 def test_the_list_has_the_keys_of_all_real_releases() -> None:
-    assert len(SET) == 162
+    assert len(SET) == 369
     assert {release for releases in SET.values() for release in releases} == set(RELEASES)
-    assert len(RELEASES) == 13
+    assert len(RELEASES) == 27
 
 
 @pytest.mark.parametrize("key", USED_BY)
@@ -87,6 +84,19 @@ def test_a_refused_key_is_told_one_of_its_places(start: str) -> None:
     """`stacks check` on a file with keys of the chart says what the page says."""
     told = {each for found in places(*nested(start)).values() for each in found}
     assert any(place == each or below(place, each) for place in PLACES[start].to for each in told)
+
+
+@pytest.mark.parametrize("key", [key for key in USED_BY if PLACES[start_of(key)].to])
+def test_a_key_of_any_chart_is_told_one_of_its_places(key: str) -> None:
+    """`stacks check` knows a key by the name that the release's own chart has for it."""
+    told = {each for found in places(*nested(key)).values() for each in found}
+    to = PLACES[start_of(key)].to
+    assert start_of(key) in IN_PLACE or any(each == place or below(place, each) for place in to for each in told)
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
+def test_another_name_is_one_that_a_release_uses(name: str) -> None:
+    assert any(key == name or below(key, name) for key in USED_BY)
 
 
 def test_the_page_has_the_places(pytestconfig: pytest.Config) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from stacks.foreign_keys import OTHER_NAMES, name_in_chart
 from tests.support.pages import ROOT
 
 FILE = ROOT / "tests" / "supersonic" / "keys.yaml"
@@ -46,12 +47,12 @@ PLACES: Mapping[str, Place] = {start: place for places in SECTIONS.values() for 
 
 
 def start_of(key: str) -> str:
-    """Return the longest start of a key that has a place.
+    """Return the longest start of a key that has a place, by its name in chart 0.3.1.
 
     Raises:
         KeyError: none has.
     """
-    words = key.split(".")
+    words = name_in_chart(key).split(".")
     for length in range(len(words), 0, -1):
         if (start := ".".join(words[:length])) in PLACES:
             return start
@@ -63,11 +64,12 @@ def in_words() -> str:
     places = [PLACES[start_of(key)] for key in SET]
     counts = {sort: sum(bool(getattr(each, sort)) for each in places) for sort in ("to", "fixed", "obsolete", "later")}
     lines = (
-        f"{len(RELEASES)} public releases set {len(SET)} keys of the chart. {counts['to']} have a key here,",
+        f"{len(RELEASES) - 1} public releases and their earlier versions set {len(SET)} keys. {counts['to']} have a key here,",
         f"{counts['fixed']} are fixed, {counts['obsolete']} are not needed, and {counts['later']} are not there yet.",
         "",
     )
-    return "\n".join((*lines, *(line for title, places in SECTIONS.items() for line in _section(title, places))))
+    tables = (line for title, places in SECTIONS.items() for line in _section(title, places))
+    return "\n".join((*lines, *tables, *_other_names()))
 
 
 def panels_in_words() -> str:
@@ -82,10 +84,18 @@ def panels_in_words() -> str:
 def _section(title: str, places: Mapping[str, Place]) -> Iterator[str]:
     yield from (f"### {title}", "", "| chart | here | remark |", "|---|---|---|")
     for start, place in places.items():
-        several = any(key != start and start_of(key) == start for key in USED_BY)
+        several = any(name_in_chart(key) != start and start_of(key) == start for key in USED_BY)
         here, said = _said(place)
         remark = "; ".join(filter(None, (said, place.note)))
         yield f"| `{start}{'.*' if several else ''}` | {here} | {remark} |"
+    yield ""
+
+
+def _other_names() -> Iterator[str]:
+    yield from ("### Other charts than 0.3.1", "", "What they call otherwise, or have elsewhere. Read the tables above by")
+    yield from ("the name on the right.", "", "| another chart | chart 0.3.1 |", "|---|---|")
+    for other, name in OTHER_NAMES.items():
+        yield f"| `{other}` | {f'`{name}`' if name else 'the same key at the top'} |"
     yield ""
 
 
