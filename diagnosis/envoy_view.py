@@ -93,8 +93,8 @@ def view_causes(snapshot: Snapshot, views: Sequence[EnvoyView]) -> Iterator[Caus
                     subject=f"pod {view.envoy}",
                     finding=f"Envoy counts {len(unhealthy)} {of} as unhealthy: {', '.join(unhealthy)}",
                     way_out="see whether a NetworkPolicy or a firewall between the nodes keeps Envoy from their gRPC "
-                    "port, or whether their Triton is older than 23.02 and answers no health check (its log begins with "
-                    "the release); python -m acceptance asks each server by itself",
+                    "port, or whether their Triton is older than 23.02 and answers no health check (the release is in "
+                    "its log); python -m acceptance asks each server by itself",
                 )
 
 

@@ -199,7 +199,7 @@ OTHER_NAMES: Mapping[str, str] = {
     "common.service": "triton.service",
     "common.service.type": "envoy.service.type",
 }
-"""Key of a chart before or after 0.3.1, or the start of several -> its name in chart 0.3.1. The longest start counts."""
+"""Key of a chart before or after 0.3.1, or start of several -> its name in chart 0.3.1. The longest start counts."""
 
 
 def name_in_chart(key: str) -> str:

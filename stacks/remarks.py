@@ -67,8 +67,9 @@ def _query_of_others(resolved: Resolved) -> Iterator[Problem]:
     if query is not None and not any(place in query for place in PLACES_IN_QUERY):
         yield Problem(
             resolved.tree.nearest_origin(path).place,
-            f"{dotted(path)} has none of {', '.join(PLACES_IN_QUERY)}, so it measures something else than this stack, "
-            'such as another release: restrict its series by namespace="{namespace}",pod=~"{pods}" if that is not meant',
+            f"{dotted(path)} has none of {', '.join(PLACES_IN_QUERY)}, so it measures something else than this "
+            'stack, such as another release: restrict its series by namespace="{namespace}",pod=~"{pods}" unless that '
+            "is meant",
         )
 
 

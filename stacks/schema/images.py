@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from stacks.schema.base import ImageReference
 
@@ -55,7 +55,18 @@ def _triton(image: str) -> str:
 EnvoyImage = Annotated[ImageReference, AfterValidator(_envoy)]
 """Envoy with a shell."""
 
-TritonImage = Annotated[ImageReference, AfterValidator(_triton)]
+
+def _no_path(image: object) -> object:
+    if isinstance(image, str) and image.startswith("/"):
+        msg = (
+            "must be an image of a registry: write its name there, such as nvcr.io/nvidia/tritonserver:26.04-py3, and "
+            "the folder of unpacked images as image_folders of the site's interlink pool"
+        )
+        raise ValueError(msg)
+    return image
+
+
+TritonImage = Annotated[ImageReference, AfterValidator(_triton), BeforeValidator(_no_path)]
 """tritonserver with the experiment's backends. Images that are built on NVIDIA's often keep its release in the tag."""
 
 PythonImage = Annotated[ImageReference, AfterValidator(_python)]

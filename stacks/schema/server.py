@@ -33,17 +33,22 @@ _KEYS_OF_FLAGS: Mapping[str, str] = {
 _FIXED_FLAGS = re.compile(r"allow-(grpc|http|metrics)|(grpc|http|metrics)-(port|address)|grpc-http2-.*|grpc-use-ssl.*")
 """Flags that the rest of the stack depends on."""
 
+_SENT_TRACES = re.compile(r"mode=opentelemetry|opentelemetry,")
+
 _OWN_VARIABLES = frozenset({"HOME"})
 _S3_VARIABLES = re.compile(r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|DEFAULT_REGION|EC2_METADATA_DISABLED)")
 
 
 def _not_ours(flag: str) -> str:
-    name = flag.removeprefix("--").partition("=")[0]
+    name, _, value = flag.removeprefix("--").partition("=")
     if _FIXED_FLAGS.fullmatch(name):
         msg = "the program sets it for Envoy, the probes and the metrics: leave it out"
         raise ValueError(msg)
     if key := _KEYS_OF_FLAGS.get(name):
         msg = f"it has a key of its own: write {key}"
+        raise ValueError(msg)
+    if name == "trace-config" and _SENT_TRACES.match(value):
+        msg = "no server reaches a collector by a flag alone: write site.tracing, which lets it through"
         raise ValueError(msg)
     return flag
 
@@ -210,8 +215,8 @@ class Server(Model):
     """One Triton server."""
 
     image: TritonImage
-    """Image with tritonserver, release 23.09 or later, the backends of the experiment, and `sleep`, with which a stopping
-    server waits for the Envoys. NVIDIA's images have it."""
+    """Image with tritonserver, release 23.09 or later, the backends of the experiment, and `sleep`, with which a
+    stopping server waits for the Envoys. NVIDIA's images have it."""
     gpus: Annotated[int, Field(ge=0)] = 1
     """Number of GPUs of each server; 0: it computes on CPUs."""
     gpu_products: tuple[LabelValue, ...] = ()

@@ -64,8 +64,8 @@ def in_words() -> str:
     places = [PLACES[start_of(key)] for key in SET]
     counts = {sort: sum(bool(getattr(each, sort)) for each in places) for sort in ("to", "fixed", "obsolete", "later")}
     lines = (
-        f"{len(RELEASES) - 1} public releases and their earlier versions set {len(SET)} keys. {counts['to']} have a key here,",
-        f"{counts['fixed']} are fixed, {counts['obsolete']} are not needed, and {counts['later']} are not there yet.",
+        f"{len(RELEASES) - 1} public releases and their earlier versions set {len(SET)} keys. {counts['to']} have a",
+        f"key here, {counts['fixed']} are fixed, {counts['obsolete']} are not needed, {counts['later']} are not there yet.",
         "",
     )
     tables = (line for title, places in SECTIONS.items() for line in _section(title, places))
@@ -92,8 +92,8 @@ def _section(title: str, places: Mapping[str, Place]) -> Iterator[str]:
 
 
 def _other_names() -> Iterator[str]:
-    yield from ("### Other charts than 0.3.1", "", "What they call otherwise, or have elsewhere. Read the tables above by")
-    yield from ("the name on the right.", "", "| another chart | chart 0.3.1 |", "|---|---|")
+    said = "What charts before and after it call otherwise. The tables above have the name on the right."
+    yield from ("### Other charts than 0.3.1", "", said, "", "| another chart | chart 0.3.1 |", "|---|---|")
     for other, name in OTHER_NAMES.items():
         yield f"| `{other}` | {f'`{name}`' if name else 'the same key at the top'} |"
     yield ""
