@@ -64,8 +64,9 @@ def in_words() -> str:
     places = [PLACES[start_of(key)] for key in SET]
     counts = {sort: sum(bool(getattr(each, sort)) for each in places) for sort in ("to", "fixed", "obsolete", "later")}
     lines = (
-        f"{len(RELEASES) - 1} public releases and their earlier versions set {len(SET)} keys. {counts['to']} have a",
-        f"key here, {counts['fixed']} are fixed, {counts['obsolete']} are not needed, {counts['later']} are not there yet.",
+        f"{len(RELEASES) - 1} public releases and their earlier versions set {len(SET)} keys. Of these,",
+        f"{counts['to']} have a key here, {counts['fixed']} are fixed, {counts['obsolete']} are not needed, and",
+        f"{counts['later']} are not there yet.",
         "",
     )
     tables = (line for title, places in SECTIONS.items() for line in _section(title, places))
