@@ -86,7 +86,6 @@ FOREIGN_KEYS: Mapping[str, tuple[str, ...]] = {
     "keda.pollingInterval": (),
     "keda.metricType": (),
     "keda.activationThreshold": (),
-    "keda": ("experiment.scaling", "site.keda"),
     "prometheus.enabled": ("site.monitoring.kind",),
     "prometheus.external": ("site.monitoring.kind", "site.monitoring.url"),
     "prometheus.server.service": ("site.monitoring.ingress",),
