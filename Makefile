@@ -69,7 +69,7 @@ quick: lint  ## lint and the tests that need no cluster; those of Envoy on loopb
 
 test: quick  ## every test; takes over the dev cluster and removes it at the end
 	$(BIN)/python -m devcluster up --cluster-only --slurm
-	$(BIN)/pytest -m "engine or slurm" -n 2 --dist loadgroup
+	$(BIN)/pytest -m "engine or slurm" -n 2 --dist loadgroup --no-loadscope-reorder
 	$(BIN)/python -m devcluster up --slurm
 	$(BIN)/pytest -m "live and not slurm"
 

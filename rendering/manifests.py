@@ -1,6 +1,5 @@
 """Run a stack's components against a monitor that keeps their manifests and sends them nowhere."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 
 from components.site_stack import SiteStack, SiteStackArgs
+from rendering.event_loops import event_loops
 from stacks.schema import StackConfig
 
 Manifest = dict[str, Any]
@@ -37,7 +37,7 @@ def manifests(config: StackConfig, self_tests: Mapping[str, bytes] = MappingProx
         self_tests: files with requests for the servers' liveness.
     """
     kept = _KeptManifests()
-    with asyncio.Runner():  # Pulumi takes the thread's event loop, and closes none that it makes
+    with event_loops():
         set_mocks(kept, project="rendering", stack=config.stack, preview=False)
         secrets = {name: pulumi.Output.from_input(placeholder(name)) for name in config.secret_names}
         args = SiteStackArgs(config=config, secrets=secrets, self_tests=self_tests, label_nodes=False)

@@ -22,7 +22,8 @@ def recorder() -> Recorder:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup`, one worker runs what shares a stack: a file's tests, and those of Slurm."""
+    """With `--dist loadgroup`, one worker runs what shares a stack: a file's tests, and those of Slurm, the longest."""
     for item in items:
         group = "slurm" if item.get_closest_marker("slurm") else item.path.name
         item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("slurm") is None)

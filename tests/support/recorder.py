@@ -3,7 +3,6 @@
 Pulumi's own mocks hide parents, `protect`, `ignore_changes` and dependencies, and accept two resources of one URN.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 import pulumi
 from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks, set_mocks
+
+from rendering.event_loops import event_loops
 
 AUTO_NAME_SUFFIX = "-xxxxxxxx"
 """Placeholder for the eight random hex digits that the provider appends to a Pulumi name."""
@@ -76,7 +77,7 @@ class Recorder(MockMonitor):
         def run_for_its_resources() -> None:  # Pulumi would search a returned object for Outputs
             program()
 
-        with asyncio.Runner():
+        with event_loops():
             set_mocks(self.mocks, project="sonic", stack=stack, preview=preview, monitor=self)
             pulumi.runtime.test(run_for_its_resources)()
         if self._duplicates:
