@@ -24,7 +24,12 @@ gauge() {
 }
 
 # Fail readiness and the health check of balancers. Envoy serves on until they have noticed.
-admin POST /healthcheck/fail >/dev/null || exit 0
+# An Envoy that is starting does not answer yet. It would ignore SIGTERM, and the pod would stay until it is killed.
+SECONDS=0
+until admin POST /healthcheck/fail >/dev/null; do
+  ((SECONDS < 10)) || exit 0
+  sleep 0.5
+done
 sleep "$leave_seconds"
 
 # Each answer now carries a GOAWAY, and its client connects to another Envoy.

@@ -4,10 +4,13 @@ import subprocess
 import threading
 import time
 from collections import Counter
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import components.envoy
-from testbed.loopback import free_port
+from testbed.loopback import LOOPBACK, free_port
 from testbed.polling import eventually
 from testbed.proxy_client import begin, channel, outcomes
 from testbed.real_envoy import RealEnvoy
@@ -107,5 +110,29 @@ def test_the_drain_first_fails_readiness_and_keeps_its_clients(servers: Servers,
     hook.join()
 
 
-def test_the_drain_ends_at_once_without_an_envoy() -> None:
+def test_the_drain_ends_without_an_envoy() -> None:
     drain(free_port(), leave_seconds=100)
+
+
+class AdminInterface(BaseHTTPRequestHandler):
+    """Stands in for that of an Envoy that starts late."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        """Note the path."""
+        self.asked.append(self.path)
+        self.send_response(HTTPStatus.OK)
+        self.end_headers()
+
+
+def test_the_drain_waits_for_an_envoy_that_is_starting() -> None:
+    port = free_port()
+    hook = threading.Thread(target=drain, args=(port,))
+    hook.start()
+    time.sleep(1)
+    with ThreadingHTTPServer((LOOPBACK, port), AdminInterface) as admin:
+        threading.Thread(target=admin.serve_forever).start()
+        hook.join()
+        admin.shutdown()
+    assert AdminInterface.asked[0] == "/healthcheck/fail"
