@@ -74,6 +74,8 @@ class Assembler:
             if name in names:
                 try:
                     parts[part] = self._part(self.root / f"stacks/{part}s/{name}.yaml")
+                    if not parts[part].value:
+                        problems.append(_empty(parts.pop(part), part))
                 except ConfigurationError as error:
                     problems += error.problems
         written = self._tree(file, parts)
@@ -138,6 +140,12 @@ class Assembler:
         elif "experiment_name" in trees:
             trees["instance"] = trees["experiment_name"]
         return Tree.mapping(trees, start)
+
+
+def _empty(tree: Tree, part: str) -> Problem:
+    rule = f"must hold the keys of {'a site' if part == 'site' else 'an experiment'}"
+    way_out = f"copy another file of stacks/{part}s and change it, or put this one back as it was in git"
+    return Problem(tree.origins[()].place, f"{part}: found no key in the file: {rule}: {way_out}")
 
 
 def known_names(part: str, root: Path) -> tuple[str, ...]:

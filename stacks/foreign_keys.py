@@ -4,6 +4,7 @@ The keys are those of helm/supersonic/values.yaml in github.com/fastmachinelearn
 has what other charts call them. A test looks each place up in the schema.
 """
 
+import re
 from collections.abc import Mapping
 
 from stacks.origin import Json
@@ -146,6 +147,26 @@ FOREIGN_KEYS: Mapping[str, tuple[str, ...]] = {
     "retries": ("experiment.traffic.attempts_max",),
     "drain_seconds": ("experiment.traffic.shutdown_seconds",),
     "images.triton": ("experiment.server.image",),
+    "namespace": ("site.access.namespace",),
+    "walltime": ("site.pools[].slurm.time_limit_minutes",),
+    "queue": ("site.pools[].slurm.partition",),
+    "uid": ("site.pools[].slurm.user_id",),
+    "runAsUser": ("site.pools[].slurm.user_id", "site.virtual_nodes[].api.user_id"),
+    "maxSurge": ("site.pools[].spare_servers",),
+    "hostPath": ("site.storage.cvmfs.path", "site.pools[].binds[].source"),
+    "mountPath": ("site.pools[].binds[].target", "experiment.server.data[].path"),
+    "persistentVolumeClaim": ("site.storage.data", "site.storage.volume.claim"),
+    "hosts": ("site.exposure.hostname",),
+    "endpoint": ("site.storage.s3.endpoint_url", "site.tracing.url"),
+    "access_key_id": ("site.storage.s3.access_key_secret",),
+    "aws_access_key_id": ("site.storage.s3.access_key_secret",),
+    "secret_access_key": ("site.storage.s3.secret_key_secret",),
+    "aws_secret_access_key": ("site.storage.s3.secret_key_secret",),
+    "serverAddress": ("site.monitoring.url",),
+    "nvidia.com/gpu": ("experiment.server.gpus",),
+    "shm": ("experiment.server.shared_memory_mib",),
+    "terminationGracePeriodSeconds": ("experiment.traffic.shutdown_seconds",),
+    "models.repository.path": ("experiment.models.repository.paths", "experiment.models.repository.prefix"),
 }
 """Key, with those above it -> places here; none: nothing here says it."""
 
@@ -210,15 +231,31 @@ def name_in_chart(key: str) -> str:
     return key
 
 
+_OF_GROUPS = {"scaling": "keda", "server": "triton", "proxy": "envoy", "monitoring": "prometheus"}
+"""Group of keys here -> SuperSONIC's of the same things."""
+_TOO_GENERAL = {"server", "path"}
+"""Last words that say nothing without those above them."""
+
+
 def places(key: str, value: Json) -> Mapping[str, tuple[str, ...]]:
-    """Return the places of a key, or of the keys that its value has. A key may be known by its last word alone."""
-    if known := _by_path(key, value):
-        return known
+    """Return the places of a key, or of the keys that its value has. A key may be known by its last word alone.
+
+    Capitals, dashes and underscores do not count: `cooldown_period` is `cooldownPeriod`.
+    """
+    group, _, rest = key.partition(".")
+    for path in (key, f"{_OF_GROUPS[group]}.{rest}" if rest and group in _OF_GROUPS else key):
+        if known := _by_path(path, value):
+            return {f"{key}{each.removeprefix(path)}": here for each, here in known.items()}
     last = key.rpartition(".")[2]
-    ends = [known for known in FOREIGN_KEYS if known.endswith(f".{last}")]
-    if last not in FOREIGN_KEYS and len(ends) == 1:  # several say different things
-        return {last: FOREIGN_KEYS[ends[0]]}
-    return {last: FOREIGN_KEYS[last]} if last in FOREIGN_KEYS else {}
+    alone = [known for known in FOREIGN_KEYS if _letters(known) == _letters(last)]
+    ends = alone or [known for known in FOREIGN_KEYS if _letters(known.rpartition(".")[2]) == _letters(last)]
+    if last in _TOO_GENERAL or (len(ends) > 1 and not all(known.startswith("keda.") for known in ends)):
+        return {}  # several say different things
+    return {last: tuple(dict.fromkeys(place for known in ends for place in FOREIGN_KEYS[known]))} if ends else {}
+
+
+def _letters(key: str) -> str:
+    return re.sub("[-_]", "", key.lower())
 
 
 def _by_path(key: str, value: Json) -> Mapping[str, tuple[str, ...]]:

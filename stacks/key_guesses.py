@@ -25,6 +25,8 @@ def sibling_keys(key: str, value: Json, free: Collection[str], mapping: Node, sc
     if not word:
         return
     single = word.removesuffix("s")
+    if single == "host":
+        yield from (each for each in free if each == "hostname")
     required = mapping.get("required", [])
     in_order = sorted(free, key=lambda each: each not in required)
     yield from (each for each in in_order if each in (single, f"{single}s"))
@@ -35,6 +37,9 @@ def sibling_keys(key: str, value: Json, free: Collection[str], mapping: Node, sc
     yield from (each for each in in_order if each.endswith(f"_{word}"))
     yield from (each for each in in_order if word.count("_") == 1 and word.endswith(f"_{each}"))  # as in `mountPath`
     yield from (each for each in in_order if word.startswith(each) or each.startswith(word))
+    lacking = [each for each in free if each in required]
+    if len(lacking) == 1 and isinstance(value, dict | list | int) and not isinstance(value, bool):
+        yield lacking[0]  # the only one that must be there
     if isinstance(value, dict) and value:
         properties = mapping.get("properties", {})
         yield from (each for each in free if set(value) <= set(schema.keys(schema.resolved(properties[each]))))

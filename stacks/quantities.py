@@ -22,6 +22,7 @@ _UNITS = {
     "minutes": {each: size / 60 for each, size in _SECONDS.items()},
     "hours": {each: size / 3600 for each, size in _SECONDS.items()},
     "cores": {"m": 0.001, "core": 1.0, "cpu": 1.0, "vcpu": 1.0},
+    "percent": {"%": 1.0, "percent": 1.0},
 }
 """Unit that ends the name of a key -> factor of each unit that may follow a number, in lower case."""
 _COUNT = {"m": 0.001, "k": 1000.0}
@@ -63,6 +64,7 @@ def meant_numbers(key: str, value: Json) -> Iterator[float]:
     """Yield the numbers that may be meant by a value that is refused, best first."""
     number = bare_number(key, value)
     if number is None:
+        yield from _first_numbers(key, value)
         return
     yield number
     if number < 0:
@@ -73,6 +75,12 @@ def meant_numbers(key: str, value: Json) -> Iterator[float]:
             yield number * factor
 
 
+def _first_numbers(key: str, value: Json) -> Iterator[float]:
+    """Yield the counts in `30022/TCP`, `8001:30801` or `2-4`. A quantity with a unit is not told apart so."""
+    if isinstance(value, str) and unit_of(key) is None and re.fullmatch(r"[0-9]+(\s*[-/:]\s*[0-9A-Za-z]+)+", value):
+        yield from map(float, re.findall(r"\b[0-9]{1,9}\b", value))
+
+
 def _quantity(text: str, unit: str | None) -> float | None:
     text = re.sub(r"^v(?=[0-9]+$)", "", text)  # a version
     if text.lower() in _WORDS:
@@ -81,7 +89,7 @@ def _quantity(text: str, unit: str | None) -> float | None:
         return seconds * _UNITS[unit]["s"]
     if re.fullmatch(r"0(x[0-9a-fA-F]+|o[0-7]+|b[01]+)", text):
         return float(int(text, 0))
-    match = re.fullmatch(r"([-+]?[0-9.][0-9_',. ]*(?:[eE][-+]?[0-9]+)?) ?([A-Za-zµ]*)", text)
+    match = re.fullmatch(r"([-+]?[0-9.][0-9_',. ]*(?:[eE][-+]?[0-9]+)?) ?([A-Za-zµ]*|%)", text)
     number = _decimal(match[1].strip()) if match else None
     if match is None or number is None:
         return None
@@ -92,7 +100,7 @@ def _quantity(text: str, unit: str | None) -> float | None:
 def _factor(word: str, unit: str | None) -> float | None:
     """Return what a number with this word behind it is multiplied by. A count takes any word, such as `servers`."""
     if unit is None:
-        return _COUNT.get(word, 1.0)
+        return None if word == "%" else _COUNT.get(word, 1.0)
     factors, word = _UNITS[unit], word.lower()
     if not word:
         return 1.0
@@ -114,7 +122,10 @@ def _decimal(text: str) -> float | None:
 
 
 def _duration(text: str) -> float | None:
-    """Read `1h30m`, `PT5M` (ISO 8601) or `00:05:00` in seconds."""
+    """Read `1h30m`, `PT5M` (ISO 8601), `00:05:00` or Slurm's `0-04:00:00` in seconds."""
+    if days := re.fullmatch(r"([0-9]{1,3})-([0-9]{1,2})((?::[0-9]{2}){0,2})", text):
+        parts = [int(part) for part in f"{days[2]}{days[3]}:0:0".split(":")[:3]]
+        return float(86400 * int(days[1]) + 3600 * parts[0] + 60 * parts[1] + parts[2])
     if re.fullmatch(r"[0-9]{1,3}(:[0-9]{2}){1,2}", text):
         parts = [int(part) for part in text.split(":")]
         return float(sum(part * 60**power for power, part in enumerate(reversed(parts))))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stacks.assemble import Assembler, Resolved
@@ -63,9 +63,11 @@ def _checked(file: StackFile, assembler: Assembler) -> tuple[Resolved | None, li
         incomplete = any(isinstance(edit, Write) for problem in own for edit in problem.edits)
         # What is written in a wrong place is not compared: a rule may hold with it.
         return None, [*own, *(problem for problem in error.problems if not (incomplete and problem.compares))]
+    own = list(of_stack_file(file, assembler.known, resolved.config.secret_names))
+    misspelt = {edit.path[-1] for problem in own for edit in problem.edits if isinstance(edit, Write)}
     return resolved, [
-        *of_stack_file(file, assembler.known, resolved.config.secret_names),
-        *_missing_secrets(file, resolved),
+        *own,
+        *_missing_secrets(file, resolved, misspelt),
         *_broken_owner(resolved, assembler),
         *_broken_references(resolved, assembler.root),
         *of_plain_secrets(resolved.tree),
@@ -129,9 +131,9 @@ def config_digest(config: StackConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _missing_secrets(file: StackFile, resolved: Resolved) -> Iterator[Problem]:
+def _missing_secrets(file: StackFile, resolved: Resolved, misspelt: Container[object]) -> Iterator[Problem]:
     for path, name in resolved.config.secrets:
-        if f"{PROJECT}:{name}" in file.entries:
+        if f"{PROJECT}:{name}" in file.entries or f"{PROJECT}:{name}" in misspelt:
             continue
         named = f"{resolved.tree.nearest_origin(path).place} {dotted(path)}"
         sentence = (

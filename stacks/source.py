@@ -5,6 +5,7 @@ null, true, false or a number exactly when JSON writes it so; everything else is
 documents are refused, since a value that is written elsewhere has no line of its own.
 """
 
+import io
 import json
 import math
 import re
@@ -32,10 +33,13 @@ def load(path: Path, root: Path) -> Tree:
         ConfigurationError: when it is not YAML, has a key twice, or uses more of YAML than JSON has.
     """
     file = path.relative_to(root).as_posix()
+    data = path.read_bytes()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8").read()  # reads every end of line as one
     except UnicodeDecodeError as error:
-        problem = Problem(f"{file}:1", f"byte {error.start} is not UTF-8: save the file as UTF-8")
+        line = data.count(b"\n", 0, error.start) + 1
+        wrong = f"found the byte 0x{data[error.start]:02x}, which is not UTF-8"
+        problem = Problem(f"{file}:{line}", f"{wrong}: a file must be UTF-8: save it as that in your editor")
         raise ConfigurationError([problem]) from error
     return parse(text, file)
 
@@ -78,6 +82,10 @@ def _unreadable(text: str, file: str, error: yaml.YAMLError) -> Problem:
     if conflict:
         rule = "keep one side, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>"
         return Problem(f"{file}:{conflict}", f"found `{lines[conflict - 1].strip()}`, a conflict of git: {rule}")
+    template = next((number for number, line in enumerate(lines, 1) if re.match(r"\s*\{\{.*\}\}\s*$", line)), None)
+    if template:
+        rule = "a file must be plain YAML: write what Helm would make of it, and remove the line"
+        return Problem(f"{file}:{template}", f"found `{lines[template - 1].strip()}`, a template of Helm: {rule}")
     at, mark = _line(error, text), getattr(error, "context_mark", None)
     further: Repair | None = None
     for repair in repairs(lines, at, int(mark.line) + 1 if mark else at):

@@ -4,11 +4,12 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from stacks.errors import Advice, Edit, Problem, Remove, Write, choice, found, near
+from stacks.errors import Advice, ConfigurationError, Edit, Problem, Remove, Write, choice, found, near
+from stacks.foreign_keys import FOREIGN_KEYS
 from stacks.json_schema import schema_of
 from stacks.origin import Json, KeyPath
 from stacks.schema import Experiment, Site
-from stacks.source import written
+from stacks.source import parse, written
 from stacks.stack_file import KEYS, PARTS, PROJECT, StackFile
 
 _TOP = ("config", "encryptionsalt", "encryptedkey", "secretsprovider")
@@ -97,6 +98,8 @@ class _Checker:
         top = self._file.tree.value if isinstance(self._file.tree.value, dict) else {}
         salt = top.get("encryptionsalt")
         for key, value in self._file.entries.items():
+            if self._secrets is not None and key.removeprefix(f"{PROJECT}:") not in self._secrets:
+                continue  # told to be removed, or misspelt
             text = value.get("secure") if isinstance(value, dict) else None
             if isinstance(text, str) and text.startswith("v1:") and not {"encryptionsalt", "encryptedkey"} & set(top):
                 yield self._problem(
@@ -128,12 +131,34 @@ class _Checker:
             if key not in self._meant:
                 yield self._problem(path, f"{key} is missing: {rule}: add `{key}: {only}` below `config:`", *edits)
         elif value not in names:
+            other = next(each for each in self._known if each != part)
+            if value in self._known[other] and near(str(value), names) is None:
+                yield self._of_other_part(part, other, value, rule)
+                return
+            if isinstance(value, list) and len(value) > 1:
+                further = [each for each in value if each in names]
+                edits = (Write(self._name, path, further[0]),) if further else ()
+                way_out = f"write one, and add a Pulumi.<stack>.yaml for each further {part}"
+                yield self._problem(path, f"{key}: found {found(value)}: {rule}: {way_out}", *edits)
+                return
             name = _base_name(value)
             meant = next((each for each in (name, near(name, names)) if each in names), None)
             file = name if name and name == name.lower() else "NAME"
             way_out = f"did you mean `{meant}`?" if meant else f"write one of them, or add stacks/{part}s/{file}.yaml"
             edits = (Write(self._name, path, meant),) if meant else ()
             yield self._problem(path, f"{key}: found {found(value)}: {rule}: {way_out}", *edits)
+
+    def _of_other_part(self, part: str, other: str, value: Json, rule: str) -> Problem:
+        """Return the problem of a site in place of an experiment, or of the two exchanged."""
+        key, named = f"{PROJECT}:{part}", self._file.entries.get(f"{PROJECT}:{other}")
+        sentence = f"{key}: found {found(value)}, which is {'a site' if other == 'site' else 'an experiment'}: {rule}"
+        if named in self._known[part]:
+            edits = (
+                Write(self._name, ("config", key), named),
+                Write(self._name, ("config", f"{PROJECT}:{other}"), value),
+            )
+            return self._problem(("config", key), f"{sentence}: exchange it with `{PROJECT}:{other}`", *edits)
+        return self._problem(("config", key), f"{sentence}: write one of them")
 
     # Override
 
@@ -145,7 +170,7 @@ class _Checker:
             edit = Remove(self._name, _OVERRIDE)
             yield self._problem(_OVERRIDE, f"{PROJECT}:override: found null: must be a mapping: remove it", edit)
         elif not isinstance(value, dict):
-            merged = _one_mapping(value)
+            merged = _one_mapping(value) or _parsed(value)
             edits = (Write(self._name, _OVERRIDE, merged),) if merged else ()
             rule = "must be a mapping: write `site:` or `experiment:`"
             yield self._problem(_OVERRIDE, f"{PROJECT}:override: found {found(value)}: {rule}", *edits)
@@ -163,6 +188,11 @@ class _Checker:
             return self._problem(
                 path, f"{sentence}: did you mean `{part}`?", *self._move(path, (*_OVERRIDE, part), override[key])
             )
+        if (place := _dotted_place(key)) is not None:
+            edits = self._move(path, (*_OVERRIDE, *place), override[key])
+            above = ":` and that below `".join(place[-2::-1])
+            way_out = f"write `{place[-1]}: {written(override[key])}` below `{above}:`"
+            return self._problem(path, f"{sentence}: {way_out}", *edits)
         part = next((each for each, keys in _part_keys().items() if key in keys), None)
         if part:
             edits = self._move(path, (*_OVERRIDE, part, key), override[key])
@@ -211,7 +241,11 @@ class _Checker:
             return Advice("remove it", (Remove(self._name, path),))
         if isinstance(value, dict) and key in (PROJECT, "config"):
             return self._nested(path, value)
-        ours = _own_key(key) or near(key, [f"{PROJECT}:{each}" for each in KEYS if f"{PROJECT}:{each}" not in entries])
+        ours = _own_key(key)
+        place = None if ours else _place(key)
+        if ours is None and place is None:
+            name = near(key.rpartition(":")[2], [each for each in KEYS if f"{PROJECT}:{each}" not in entries])
+            ours = f"{PROJECT}:{name}" if name else None
         part = ours.partition(":")[2] if ours else ""
         if part in PARTS and isinstance(value, dict) and len(value) > 1:
             self._meant.add(str(_OVERRIDE[-1]))
@@ -222,7 +256,6 @@ class _Checker:
             if ours not in entries:
                 return Advice(f"did you mean `{ours}`?", self._move(path, ("config", ours), value))
             return Advice(f"`{ours}` is there already: remove this one", (Remove(self._name, path),))
-        place = _place(key)
         if place:
             edits = self._move(path, (*_OVERRIDE, *place), value)
             return Advice(f"write it below `{PROJECT}:override` as `{'.'.join(place)}: {written(value)}`", edits)
@@ -284,7 +317,25 @@ def _place(key: str) -> tuple[str, ...] | None:
         if "[]" not in property_.path
     ]
     fitting = list(dict.fromkeys(place for place in places if place[-len(path) :] == path))
+    if len(fitting) > 1 and len(known := FOREIGN_KEYS.get(path[-1], ())) == 1:
+        fitting = [place for place in fitting if ".".join(place) == known[0]]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _dotted_place(key: str) -> tuple[str, ...] | None:
+    """Return the place of a key that is written with its dots, such as `experiment.scaling.servers_max`."""
+    return _place(key) if "." in key else None
+
+
+def _parsed(value: Json) -> dict[str, Json] | None:
+    """Return the mapping that a text holds, as JSON or YAML."""
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = parse(value, "").value
+    except ConfigurationError:
+        return None
+    return parsed if isinstance(parsed, dict) and set(parsed) <= set(PARTS) and parsed else None
 
 
 def _is_ciphertext(secure: Json) -> bool:

@@ -42,9 +42,10 @@ NOTHING = (
 )
 """Values that mean: as if the key were not there."""
 _PAIR = 2
+_SCALARS = {"integer", "number", "boolean", "string"}
 _NEAR_BOUND = 3
 """A number that exceeds a bound by no more than this factor is in the key's unit."""
-_OTHER_WORDS = {
+OTHER_WORDS = {
     "k8s": "kubernetes",
     "slurm": "interlink",
     "lb": "load-balancer",
@@ -61,8 +62,17 @@ _OTHER_WORDS = {
     "pvc": "volume",
     "nfs": "volume",
     "minio": "s3",
+    "websocket": "wstunnel",
+    "websockets": "wstunnel",
+    "unix": "socket",
+    ">": "Gt",
+    "<": "Lt",
+    "==": "Equal",
+    "=": "Equal",
+    "!=": "NotIn",
 }
-"""Words of other programs for a `kind`, in lower case."""
+"""Words of other programs for a `kind` or an operator, in lower case."""
+_SHELL = re.compile(r"[|&;<>$`]")
 
 
 def suggestions(schema: Schema, node: Node, found: Json, written: Json, key: str) -> Iterator[Json]:
@@ -83,6 +93,11 @@ def suggestions(schema: Schema, node: Node, found: Json, written: Json, key: str
         return
     if found is None and node.get("type") in {"integer", "number", "boolean", "array", "string"}:
         return
+    if isinstance(found, dict) and isinstance(written, dict) and len(found) == 1 and node.get("type") in _SCALARS:
+        ((at, inner),) = found.items()
+        if "/" in at and node["type"] == "string":  # as in `{nvidia.com/mig-1g.5gb: 1}`
+            yield at
+        yield from suggestions(schema, node, inner, written[at], key)
     if "enum" in node or "const" in node:
         yield from _members(node.get("enum") or [node["const"]], written)
         return
@@ -94,7 +109,7 @@ def suggestions(schema: Schema, node: Node, found: Json, written: Json, key: str
         case "array":
             yield from _lists(schema, node, found, written, key)
         case "string":
-            yield from _texts(str(node.get("title", "")), written)
+            yield from _texts(str(node.get("title", "")), written, str(node.get("default") or ""))
         case _:
             yield from _mappings(schema, node, found, written)
 
@@ -121,7 +136,7 @@ def _booleans(written: Json) -> Iterator[Json]:
 def _members(members: Iterable[str], written: Json) -> Iterator[Json]:
     words = [str(member) for member in members]
     word = str(written)
-    meant = _OTHER_WORDS.get(word.lower())
+    meant = OTHER_WORDS.get(word.lower())
     if meant in words:
         yield meant
     if (match := near(word, words)) is not None:
@@ -129,26 +144,33 @@ def _members(members: Iterable[str], written: Json) -> Iterator[Json]:
     yield from (each for each in words if word and (word.lower() in each or each in word.lower()))
 
 
-def _texts(title: str, written: Json) -> Iterator[Json]:
+def _texts(title: str, written: Json, default: str) -> Iterator[Json]:
     """Yield texts for a node whose title says what it holds."""
     if isinstance(written, dict):  # an image as Helm charts write it
         image, tag = written.get("repository", written.get("name")), written.get("tag", written.get("digest"))
         if isinstance(image, str) and isinstance(tag, str):
+            registry = written.get("registry")
+            image = f"{registry}/{image}" if isinstance(registry, str) and registry else image
             yield f"{image}@{tag}" if tag.startswith("sha256:") else f"{image}:{tag}"
-        yield from (each for each in written.values() if len(written) == 1 and each)
-        yield from (f"{{{key}}}" for key in written)  # a placeholder without quotes is a mapping to YAML
+        yield from (written[key] for key in ("secretName", "claimName") if isinstance(written.get(key), str))
+        yield from (f"{{{key}}}" for key in written if key in PLACEHOLDERS)  # without quotes a mapping to YAML
     if not isinstance(written, str) or not written:
         return
     bare = written.strip().strip("\"'\u201c\u201d\u2018\u2019`").strip()
-    if "MD5" in title and re.fullmatch(r"[0-9A-Fa-f]{32}", bare):
-        yield bare.lower()
+    if "sum (" in title and (digest := re.search(r"(?<![0-9A-Fa-f])([0-9A-Fa-f]{64}|[0-9A-Fa-f]{32})\b", bare)):
+        yield digest[1].lower()
+    if "public key" in title:
+        yield " ".join(bare.split()[:2])
+        return
+    if "absolute path" in title and re.fullmatch(r"[\w.-]+", bare) and default.startswith("/"):
+        yield f"{default.rpartition('/')[0]}/{bare}"  # a program without its folder
     if len(bare) >= 16 and re.search(r"[A-Z]", bare) and re.search(r"[0-9]", bare) and bare.isalnum():
         return  # a key or a password: no guess repeats it
     yield from (written, bare, bare.lower())
     without_scheme = re.sub(r"^[A-Za-z0-9+]+:/+", "", bare)
     for words, guesses in _GUESSES.items():
         if any(word in title for word in words):
-            yield from guesses(bare if words == ("URL",) else without_scheme)
+            yield from guesses(bare if words in (("URL",), ("bucket",)) else without_scheme)
             return
 
 
@@ -157,6 +179,7 @@ def _urls(text: str) -> Iterator[str]:
     scheme = re.match(r"(https?):/*", text)
     text = re.sub(r"^[A-Za-z0-9+]+:/+", "", text)
     text = re.sub(r"\s+(?=[:/.])|(?<=[:/.])\s+", "", text.rpartition("@")[2])
+    text = re.sub(r"/(api/v1(/.*)?|graph|federate|metrics)/?$", "", text)
     server, slash, path = text.partition("/")
     host, _, port = server.rpartition(":") if re.search(r":[0-9]+$", server) else (server, "", "")
     inside = ".svc" in host or "." not in host or bool(re.fullmatch(r"[0-9.]+", host)) or port in {"80", "9090", "9000"}
@@ -172,11 +195,13 @@ def _hosts(text: str) -> Iterator[str]:
 
 
 def _labels(text: str) -> Iterator[str]:
-    yield _label(text, "-")
+    yield _label(text.removeprefix("sonic:"), "-")
 
 
 def _buckets(text: str) -> Iterator[str]:
-    yield from (_label(part, "-.") for part in (text.strip("/").partition("/")[0], text))
+    scheme, _, rest = text.rpartition("://")
+    parts = rest.strip("/").split("/")
+    yield from (_label(part, "-.") for part in (parts[min(len(parts) - 1, scheme.startswith("http"))], rest))
 
 
 def _variables(text: str) -> Iterator[str]:
@@ -204,15 +229,20 @@ def _keys_and_values(text: str) -> Iterator[str]:
 
 
 def _paths(text: str) -> Iterator[str]:
-    text = re.sub(r"\s+", "", text)
+    text = re.sub(r"/{2,}", "/", re.sub(r"\s+", "", text))
     yield text.strip("/")
     yield text
+    yield text.rstrip("/")
     if text[:1] not in {"/", "~", "$"}:
         yield from (f"/{text}", f"/cvmfs/{text}")
 
 
 def _images(text: str) -> Iterator[str]:
     text = re.sub(r"\s+", "", text)
+    unpacked = re.sub(r"^(/?cvmfs/unpacked\.cern\.ch/)", "", text)
+    if unpacked != text:
+        yield unpacked.replace("registry.hub.docker.com/", "docker.io/", 1)
+        return
     yield from (text, text.lower(), text.partition("@")[0].replace("distroless-", ""), text.replace("@", ":"))
 
 
@@ -230,6 +260,13 @@ def _networks(text: str) -> Iterator[str]:
 
 def _releases(text: str) -> Iterator[str]:
     yield from re.findall(r"[0-9]+\.[0-9]+", text)[:1]
+    yield from re.findall(r"[0-9]+\.[0-9]+\.[0-9]+(?:-[a-z]+[0-9]+)?", text)[:1]
+
+
+def _resources(text: str) -> Iterator[str]:
+    """Yield generic resources of Slurm from `gres/gpu:t4` or `gpu:t4:2(S:0)`."""
+    text = re.sub(r"^(--)?gres[/:=]|\(.*\)$", "", text.strip())
+    yield re.sub(r":[0-9]+$", "", text)
 
 
 _GUESSES: dict[tuple[str, ...], Callable[[str], Iterator[str]]] = {
@@ -246,6 +283,7 @@ _GUESSES: dict[tuple[str, ...], Callable[[str], Iterator[str]]] = {
     ("image",): _images,
     ("IP addresses",): _networks,
     ("release",): _releases,
+    ("generic resource",): _resources,
 }
 """Words in the title of a text -> the guesses from a text without a scheme; the first that fits."""
 
@@ -269,10 +307,16 @@ def _lists(schema: Schema, node: Node, found: Json, written: Json, key: str) -> 
             yield list(dict.fromkeys(each for each in found if isinstance(each, str | int)))
             yield [each for each in found if each is not None]
         case dict() if found and isinstance(written, dict):
+            if "flag" in str(items.get("title", "")):
+                yield [f"--{at.lstrip('-')}={written[at]}" for at in found]
+                return
             yield from _items(found, items.get("required", []))
+            yield from _expressions(found)
             yield [item(each, written[at]) for at, each in found.items()]
         case str():
-            pieces = [piece for piece in re.split(r"[,;\s]+", found.strip("[]() ")) if piece]
+            if key.endswith("command") and _SHELL.search(found):
+                yield ["/bin/sh", "-c", found]
+            pieces = _pieces(found, key)
             if len(pieces) > 1:
                 yield [item(piece, piece) for piece in pieces]
             yield [found]
@@ -283,12 +327,32 @@ def _lists(schema: Schema, node: Node, found: Json, written: Json, key: str) -> 
             yield [item(found, written)]
 
 
+def _pieces(text: str, key: str) -> list[str]:
+    """Return the items of a list in one text. Names of GPUs may have blanks, and then each has a digit."""
+    by_blanks = text.strip("[]() ").split()
+    names = key.endswith("products") and not all(re.search("[0-9]", word) for word in by_blanks)
+    separators = r"\s*[,;|]\s*" if names else r"[,;|\s]+"
+    return [piece for piece in re.split(separators, text.strip("[]() ")) if piece]
+
+
+def _expressions(found: Mapping[str, Json]) -> Iterator[list[Json]]:
+    """Yield the requirements in a `nodeAffinity` of Kubernetes."""
+    for at, each in found.items():
+        if at == "matchExpressions" and isinstance(each, list):
+            yield each
+        for inner in each if isinstance(each, list) else [each]:
+            if isinstance(inner, dict):
+                yield from _expressions(inner)
+
+
 def _items(found: Mapping[str, Json], needed: Sequence[str]) -> Iterator[list[Json]]:
     """Yield lists of mappings from a mapping: it alone, or an item for each entry, whose key is a value of the item."""
     yield [dict(found)]
     if all(isinstance(each, dict) for each in found.values()):
         for name in ("name", *needed):
             yield [{name: at, **each} for at, each in found.items() if isinstance(each, dict)]
+        if len(needed) == _PAIR:
+            yield [dict(zip(needed, pair, strict=True)) for pair in found.items()]
     if len(needed) == _PAIR and all(isinstance(each, str) for each in found.values()):
         yield [dict(zip(needed, pair, strict=True)) for pair in found.items()]
 
@@ -298,6 +362,9 @@ def _mappings(schema: Schema, node: Node, found: Json, written: Json) -> Iterato
     if isinstance(found, str) and (taint := re.fullmatch(r"([^=:\s]+)(?:=([^:\s]*))?:([A-Za-z]+)", found)):
         said = {"operator": "Equal", "value": taint[2]} if taint[2] else {"operator": "Exists"}
         yield {"key": taint[1], **said, "effect": taint[3]}
+    if isinstance(found, str) and (mount := re.fullmatch(r"(/[^:\s]*):(/[^:\s]*)(:r[ow])?", found)):
+        needed = node.get("required", [])
+        yield from [dict(zip(needed, (mount[1], mount[2]), strict=True))] if len(needed) == _PAIR else []
     if isinstance(found, bool | int | float | str) and found not in NOTHING:
         for kind in _members(schema.kinds(node), written):
             yield {"kind": kind}
@@ -307,11 +374,23 @@ def _mappings(schema: Schema, node: Node, found: Json, written: Json) -> Iterato
             members = schema.resolved(each).get("enum", [])
             yield from ({key: member} for member in members if member == found)
         if not isinstance(found, bool) and str(written).lower() not in _TRUE and near(str(found), properties) is None:
-            for key in needed:
+            for key in needed if "\n" not in str(written) else ():
                 yield {key: found}
                 yield from ({key: each} for each in suggestions(schema, properties[key], found, written, key))
+            if isinstance(found, str) and not needed:
+                yield from _optional(schema, properties, found)
     if found in (None, True, [], "") or str(written).lower() in _TRUE:
         yield {}
+
+
+def _optional(schema: Schema, properties: Mapping[str, Node], found: str) -> Iterator[Json]:
+    """Yield a mapping with the one optional key that a word fits: a resource has a slash, and a product has none."""
+    for key, each in properties.items():
+        node = schema.resolved(each)
+        if "/" in found and "/" in str(node.get("default", "")):
+            yield {key: found}
+        if "/" not in found and node.get("type") == "array":
+            yield {key: [found]}
 
 
 def _from_pairs(found: Json) -> Iterator[Json]:
@@ -324,7 +403,7 @@ def _from_pairs(found: Json) -> Iterator[Json]:
             if name is None and len(piece) != 1:
                 return
             pairs |= piece if name is None else {str(name): piece["value"]}
-        elif isinstance(piece, str) and (match := re.fullmatch(r"([^=\s]+?)\s*[=:]\s*(.*)", piece)):
+        elif isinstance(piece, str) and (match := re.fullmatch(r"([^=\s]+?)\s*[=:](?!//)\s*(.*)", piece)):
             pairs[match[1]] = match[2]
         else:
             return
@@ -338,6 +417,8 @@ def another_unit(key: str, value: Json, siblings: Iterable[str]) -> tuple[str, J
     Example: `shared_memory_gib: 1` is `shared_memory_mib: 1024`.
     """
     stem, _, unit = key.lower().rpartition("_")
+    if unit in {"rate", "ratio", "fraction"} and f"{stem}_percent" in siblings and isinstance(value, int | float):
+        return f"{stem}_percent", float(f"{value * 100:.3g}")
     unit = {"gb": "gib", "mb": "mib"}.get(unit, unit)
     for sibling in siblings:
         other = unit_of(sibling)

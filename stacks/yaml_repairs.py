@@ -42,6 +42,8 @@ def repairs(lines: Sequence[str], at: int, begun: int) -> Iterator[Repair]:
         if number <= len(lines):
             yield from _of_open_quotes(lines[number - 1], number)
     for number in near:
+        yield from _of_blocks(lines, number)
+    for number in near:
         for repair in (_of_comments, _of_brackets, _of_colons, _of_values):
             yield from repair(lines[number - 1], number)
     for number in near:
@@ -85,6 +87,21 @@ def _of_open_quotes(line: str, number: int) -> Iterator[Repair]:
 def _of_comments(line: str, number: int) -> Iterator[Repair]:
     if match := re.fullmatch(r"(\s*)(//|--|;|/\*)\s*(.*?)\s*(\*/)?", line):
         yield Repair(number, f"{match[1]}# {match[3]}", f"found `{match[2]}`: a comment must begin with `#`")
+
+
+def _of_blocks(lines: Sequence[str], number: int) -> Iterator[Repair]:
+    """Take `true` out of `keda: true` above keys of it, and write the key of an item that has further ones."""
+    line = lines[number - 1]
+    following = next((each for each in lines[number:] if each.strip()), "")
+    column = len(line) - len(line.lstrip(" "))
+    if len(following) - len(following.lstrip(" ")) <= column:
+        return
+    if match := re.fullmatch(r"(\s*(?:- +)*[\w./-]+:)\s+(true|yes|on|enabled|null|~|\{\})(\s+#.*)?", line):
+        rule = f"found `{match[2]}` and further keys below it: a key must have one of the two"
+        yield Repair(number, f"{match[1]}{match[3] or ''}", rule)
+    if match := re.fullmatch(r"(\s*- +)([\w.-]+)(\s+#.*)?", line):
+        rule = "found an item without a key above further ones: must be `key: value` too"
+        yield Repair(number, f"{match[1]}name: {match[2]}{match[3] or ''}", rule)
 
 
 def _of_items(line: str, number: int) -> Iterator[Repair]:

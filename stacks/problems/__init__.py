@@ -16,7 +16,7 @@ from stacks.problems.kinds import wrong_kind
 from stacks.problems.missing_keys import missing_key
 from stacks.problems.override_lists import partial_list
 from stacks.problems.rules import broken_rules
-from stacks.problems.unknown_keys import meant_sibling, unknown_key
+from stacks.problems.unknown_keys import meant_places, unknown_key
 from stacks.problems.values import wrong_key, wrong_value
 from stacks.problems.written import Written, key_path
 from stacks.schema import StackConfig
@@ -49,7 +49,7 @@ def of_hidden_values(error: ValidationError, stack: Written, merged: Tree) -> It
         path, _ = key_path(details["loc"], stack.tree.value)
         broken = isinstance(details.get("ctx", {}).get("error"), BrokenRulesError)
         wrong = not broken and details["type"] not in {"missing", "union_tag_not_found"}
-        if wrong and merged.nearest_origin(path).by_override:
+        if wrong and not _follows(details, errors) and merged.nearest_origin(path).by_override:
             yield from _problems(stack, details, errors, lists)
 
 
@@ -82,6 +82,8 @@ def _problems(
         yield from broken_rules(stack, cause, path)
     elif of_key:
         yield wrong_key(stack, path, cause)
+    elif details["type"] in {"missing", "union_tag_not_found"} and _hides_another_type(stack, path):
+        return  # told as a value that the override hides
     elif details["type"] in {"missing", "union_tag_not_found"} and (partial := partial_list(stack, path, lists)):
         yield from partial
     elif details["type"] == "extra_forbidden":
@@ -91,13 +93,23 @@ def _problems(
             key_path(other["loc"], stack.tree.value)[0] for other in errors if other["type"] == "extra_forbidden"
         ]
         wrapped = (path[0], path[0]) in unknown
-        meant = [meant_sibling(stack, other) for other in unknown]
-        if not wrapped and not any(each and path[: len(each)] == each for each in meant):
+        meant = [target for other in unknown for target in meant_places(stack, other)]
+        if not wrapped and not any(path[: len(each)] == each for each in meant):
             yield missing_key(stack, path)
     elif details["type"].startswith("union_tag"):
         yield wrong_kind(stack, path)
     else:
         yield wrong_value(stack, path, details["input"], cause)
+
+
+def _hides_another_type(stack: Written, path: KeyPath) -> bool:
+    """Tell whether an override's mapping replaces something that is none, of which it would be a patch."""
+    steps = (path[:depth] for depth in range(1, len(path) + 1))
+    return any(
+        step in stack.parts.origins and not isinstance(stack.parts.value_at(step), dict | list | None)
+        for step in steps
+        if isinstance(stack.tree.value_at(step), dict)
+    )
 
 
 def _follows(details: ErrorDetails, errors: list[ErrorDetails]) -> bool:

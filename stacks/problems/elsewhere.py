@@ -16,6 +16,8 @@ from stacks.suggestions import suggestions
 AT_TOP = 2
 """Length of the path of a key at the top of a part."""
 _FILES: dict[str, type[BaseModel]] = {"site": Site, "experiment": Experiment}
+_COMMON = {"name", "names", "kind", "path", "port", "url", "key", "value", "user"}
+"""Keys that many mappings have, each for another thing."""
 _MEANINGS_MAX = 3
 """Places of which a sentence says the meaning."""
 
@@ -44,6 +46,13 @@ def elsewhere(stack: Written, path: KeyPath, origin: Origin) -> Advice:
         return Advice(f"it goes with kind {' or '.join(kinds)} only; remove it", removal)
     if not is_of_the_other_part(stack, path) and (foreign := _foreign(stack, path, origin)) is not None:
         return foreign
+    above = here.rpartition(".")[0]
+    of_kinds = [parent.kind for parent in _properties(owner) if parent.path == above.removesuffix("[]") and parent.kind]
+    others = [kind for kind in dict.fromkeys(of_kinds) if kind != stack.tree.value_at((*path[:-2], "kind"))]
+    if others and any(place.path == here for place in places[owner]):  # of this mapping in another kind of that above
+        return Advice(f"it goes with kind {' or '.join(f'`{kind}`' for kind in others)} only; remove it", removal)
+    if key in _COMMON:
+        return _near(stack, path, origin, removal)
     if places[owner]:
         edits = (*removal, *_moved(stack, path, _dotted(owner, places[owner])))
         return Advice(f"write it as {_paths(places[owner])} if that is meant, else remove it", edits)

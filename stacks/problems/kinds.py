@@ -1,12 +1,13 @@
 """A `kind` that is missing or unknown, which decides what other keys there are."""
 
+import re
 from collections.abc import Iterable
 
 from stacks.errors import Problem, Remove, Write, found
 from stacks.json_schema import Node, one_of
 from stacks.origin import KeyPath, Origin
 from stacks.problems.written import Written
-from stacks.suggestions import suggestions
+from stacks.suggestions import OTHER_WORDS, suggestions
 
 _NOT_CARRIED = {
     ("tunnel", "direct"): (
@@ -46,6 +47,8 @@ def wrong_kind(stack: Written, path: KeyPath) -> Problem:
         return Problem(origin.place, f"{thing}{rule}: write one of them", _first(stack, at, origin, kinds))
     keys = value if isinstance(value, dict) else {}
     for key, word in keys.items():
+        if not re.fullmatch(r"[A-Za-z][\w -]*", str(word)):
+            continue
         for meant in suggestions(stack.schema, {"type": "string", "enum": kinds}, word, word, "kind"):
             edits = (Remove(*stack.location((*path, key), origin)), Write(file, place, meant))
             if key not in _keys_of_kinds(stack, node, kinds) and stack.accepts(at, *edits):
@@ -56,7 +59,8 @@ def wrong_kind(stack: Written, path: KeyPath) -> Problem:
     if removed and stack.accepts(at, edit_out := Remove(file, place)):
         return Problem(origin.place, f"{thing} is removed by the override: {rule}: take it out of it", (edit_out,))
     known = {kind: len(set(keys) & set(stack.schema.keys(stack.schema.alternative(node, kind)))) for kind in kinds}
-    fitting = [kind for kind in kinds if known[kind] and known[kind] == max(known.values())]
+    of_words = [kind for key in keys for kind in kinds if OTHER_WORDS.get(key.lower()) == kind]
+    fitting = of_words or [kind for kind in kinds if known[kind] and known[kind] == max(known.values())]
     edits_in = _first(stack, at, origin, fitting or kinds)
     meant = edits_in[0].value if edits_in and len(fitting) == 1 else None
     return Problem(origin.place, f"{thing} is missing: {rule}: add `kind{f': {meant}' if meant else ''}`", edits_in)

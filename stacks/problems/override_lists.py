@@ -36,6 +36,10 @@ def patched_by_mapping(stack: Written, path: KeyPath, value: Json, origin: Origi
     """Yield the list of the file under a mapping that an override has in its place."""
     base = stack.parts.value_at(path)
     if origin.by_override and isinstance(base, list) and isinstance(value, dict) and value:
+        if all(key.isdigit() and int(key) < len(base) for key in value):
+            patches = {int(key): patch for key, patch in value.items()}
+            yield [merge_patch(item, patches[at]) if at in patches else item for at, item in enumerate(base)]
+            return
         yield _patched(base, [value])
         if all(isinstance(each, dict) for each in value.values()):
             yield _patched(base, [{"name": name, **each} for name, each in value.items() if isinstance(each, dict)])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from stacks.errors import Problem
 from stacks.origin import KeyPath, Origin, dotted
-from stacks.problems.written import Written
+from stacks.problems.written import Written, steps
 from stacks.schema.base import BrokenRule, BrokenRulesError
 
 
@@ -19,12 +19,8 @@ def _places(stack: Written, rule: BrokenRule, path: KeyPath) -> list[str]:
     """Return file and line of each field of a rule. One that is not written adds a line only of another file."""
     origins: list[Origin] = []
     for field in rule.fields:
-        steps = path + (field if isinstance(field, tuple) else _steps(field))
-        origin = stack.tree.nearest_origin(steps)
-        if steps in stack.tree.origins or origin.file not in {other.file for other in origins}:
+        at = path + (field if isinstance(field, tuple) else steps(field))
+        origin = stack.tree.nearest_origin(at)
+        if at in stack.tree.origins or origin.file not in {other.file for other in origins}:
             origins.append(origin)
     return list(dict.fromkeys(origin.place for origin in origins))
-
-
-def _steps(dotted_path: str) -> KeyPath:
-    return tuple(int(step) if step.isdigit() else step for step in dotted_path.split("."))

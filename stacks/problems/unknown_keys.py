@@ -2,10 +2,11 @@
 
 from stacks.errors import Advice, Edit, Problem, Remove, Write, near
 from stacks.foreign_keys import FOREIGN_KEYS
+from stacks.foreign_keys import places as foreign_places
 from stacks.key_guesses import has_words_of, nested_key, sibling_keys
-from stacks.origin import KeyPath, Origin, dotted
+from stacks.origin import Json, KeyPath, Origin, dotted
 from stacks.problems.elsewhere import AT_TOP, elsewhere, is_of_the_other_part
-from stacks.problems.written import Written
+from stacks.problems.written import OVERRIDE_DEPTH, Written
 from stacks.source import written
 from stacks.stack_file import PROJECT
 from stacks.suggestions import another_unit, suggestions
@@ -16,20 +17,42 @@ def unknown_key(stack: Written, path: KeyPath) -> Problem:
     origin, kind = stack.tree.nearest_origin(path), stack.kind_origin(path)
     if kind and not origin.by_override:
         return _key_under_another_kind(stack, path, kind, origin)
-    named_elsewhere = is_of_the_other_part(stack, path) or (len(path) == AT_TOP and path[-1] in FOREIGN_KEYS)
-    sibling = None if named_elsewhere else _sibling(stack, path, origin)
     advice = (
-        _wrapped(stack, path, origin) or _kind_as_key(stack, path, origin) or sibling or elsewhere(stack, path, origin)
+        _wrapped(stack, path, origin)
+        or _part_in_part(stack, path, origin)
+        or _kind_as_key(stack, path, origin)
+        or (None if _is_named_elsewhere(stack, path) else _sibling(stack, path, origin))
+        or elsewhere(stack, path, origin)
     )
     sentence = f"{dotted(path)}: found the key `{path[-1]}`, which is not known here: {advice.words}"
     return Problem(origin.place, sentence, advice.edits)
 
 
-def meant_sibling(stack: Written, path: KeyPath) -> KeyPath | None:
-    """Return the path of the known key that an unknown one misspells; None if there is none."""
-    advice = _sibling(stack, path, stack.tree.nearest_origin(path))
-    moved = [edit for edit in advice.edits if isinstance(edit, Write)] if advice else []
-    return (*path[:-1], moved[0].path[-1]) if moved else None
+def meant_places(stack: Written, path: KeyPath) -> list[KeyPath]:
+    """Return the paths of the known keys that an unknown one means, whose advice writes them."""
+    parts = {file: part for part, file in stack.part_files.items()}
+    moved = [edit for edit in unknown_key(stack, path).edits if isinstance(edit, Write)]
+    return [(parts[edit.file], *edit.path) if edit.file in parts else edit.path[OVERRIDE_DEPTH:] for edit in moved]
+
+
+def _is_named_elsewhere(stack: Written, path: KeyPath) -> bool:
+    """Tell whether a key at the top is one of the other part, or of another chart with another content than ours."""
+    if len(path) != AT_TOP or path[-1] not in FOREIGN_KEYS:
+        return is_of_the_other_part(stack, path)
+    value, mapping = stack.tree.value_at(path), stack.schema.at(path[:-1], stack.tree.value)
+    free = [name for name in stack.schema.keys(mapping) if (*path[:-1], name) not in stack.tree.origins]
+    keys = (set(stack.schema.keys(stack.schema.resolved(mapping["properties"][name]))) for name in free)
+    return not isinstance(value, dict) or not value or not any(set(value) <= each for each in keys)
+
+
+def _part_in_part(stack: Written, path: KeyPath, origin: Origin) -> Advice | None:
+    """Return the way out of `experiment:` below `site:` of the override."""
+    value = stack.tree.value_at(path)
+    if len(path) != AT_TOP or path[1] not in stack.part_files or path[0] == path[1] or not origin.by_override:
+        return None
+    file, at = stack.location(path, origin)
+    edits = (Remove(file, at), Write(file, (*at[:-2], path[1]), value))
+    return Advice(f"move it beside `{path[0]}:`, to the column of that", edits)
 
 
 def _key_under_another_kind(stack: Written, path: KeyPath, kind: Origin, origin: Origin) -> Problem:
@@ -76,9 +99,7 @@ def _sibling(stack: Written, path: KeyPath, origin: Origin) -> Advice | None:
     """Return a key of the same mapping that is meant, with the value converted where it must be."""
     key, value = str(path[-1]), stack.tree.value_at(path)
     mapping = stack.schema.at(path[:-1], stack.tree.value)
-    taken = [stack.tree.origins.get((*path[:-1], each)) for each in stack.schema.keys(mapping)]
-    known = zip(stack.schema.keys(mapping), taken, strict=True)
-    free = [each for each, at in known if at is None or origin.by_override != at.by_override]
+    free = _free_keys(stack, path, origin)
     file, at = stack.location(path, origin)
     there = [each for each in stack.schema.keys(mapping) if each not in free]
     if any(has_words_of(each, key) for each in there):
@@ -89,11 +110,9 @@ def _sibling(stack: Written, path: KeyPath, origin: Origin) -> Advice | None:
             return Advice(
                 f"write `{steps[-1]}: {written(value)}` below `{':` and that below `'.join(steps[-2::-1])}:`", edits
             )
-    if (other := another_unit(key, value, free)) is not None:
-        options = [other]
-    else:
-        names = dict.fromkeys(sibling_keys(key, value, free, mapping, stack.schema))
-        options = [(name, value) for name in names]
+    if (joined := _joined(stack, path, origin)) is not None:
+        return joined
+    options = _options(stack, path, free)
     for name, moved in options:
         target: KeyPath = (*path[:-1], name)
         node, raw = stack.schema.resolved(mapping["properties"][name]), stack.raw(path, value)
@@ -109,6 +128,47 @@ def _sibling(stack: Written, path: KeyPath, origin: Origin) -> Advice | None:
                 same = meant == value
                 words = f"did you mean `{name}`?" if same else f"write it as `{name}: {written(meant)}`"
                 return Advice(words, edits)
+    return None
+
+
+def _free_keys(stack: Written, path: KeyPath, origin: Origin) -> list[str]:
+    """Return the keys of the mapping of a key that the same file, or the same override, does not have yet."""
+    keys = stack.schema.keys(stack.schema.at(path[:-1], stack.tree.value))
+
+    def is_taken(name: str) -> bool:
+        at = (*path[:-1], name)
+        there = stack.tree.origins.get(at)
+        return at in stack.parts.origins if not origin.by_override else there is not None and there.by_override
+
+    return [name for name in keys if not is_taken(name)]
+
+
+def _options(stack: Written, path: KeyPath, free: list[str]) -> list[tuple[str, Json]]:
+    """Return the free keys that may be meant by a key, best first, each with the value."""
+    key, value = str(path[-1]), stack.tree.value_at(path)
+    mapping = stack.schema.at(path[:-1], stack.tree.value)
+    if (other := another_unit(key, value, free)) is not None:
+        return [other]
+    here = "".join("[]" if isinstance(step, int) else f".{step}" for step in path[:-1]).removeprefix(".")
+    foreign = foreign_places(".".join(str(step) for step in path[1:] if isinstance(step, str)), value)
+    said = [place.rpartition(".") for each in foreign.values() for place in each] if len(foreign) == 1 else []
+    own = [name for above, _, name in said if above == here and name in free]
+    names = dict.fromkeys([*(own if len(own) == 1 else []), *sibling_keys(key, value, free, mapping, stack.schema)])
+    return [(name, value) for name in names]
+
+
+def _joined(stack: Written, path: KeyPath, origin: Origin) -> Advice | None:
+    """Return the one value here that other charts write in two keys: an image and its tag, a URL and its port."""
+    key, value = str(path[-1]), stack.raw(path, stack.tree.value_at(path))
+    for own, other, sign in (("image", "tag", ":"), ("image", "digest", "@"), ("url", "port", ":")):
+        at = (*path[:-1], own)
+        first = stack.tree.value_at(at)
+        if key != other or not isinstance(first, str) or not isinstance(value, str):
+            continue
+        file, place = stack.location(at, stack.tree.nearest_origin(at))
+        edits = (Remove(*stack.location(path, origin)), Write(file, place, f"{first.rstrip('/')}{sign}{value}"))
+        if stack.accepts(at, *edits):
+            return Advice(f"write both as `{own}: {written(edits[1].value)}`", edits)
     return None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from stacks.errors import Edit, found
+from stacks.errors import Edit, Remove, found
 from stacks.json_schema import Schema, schema_of
 from stacks.origin import Json, KeyPath, Origin, Tree, dotted
 from stacks.schema import StackConfig
@@ -20,6 +20,8 @@ _NAMES: dict[KeyPath, str] = {
     ("instance",): f"{PROJECT}:instance",
 }
 """Keys of Pulumi.<stack>.yaml by their path in StackConfig."""
+OVERRIDE_DEPTH = 2
+"""Length of the path of the override in Pulumi.<stack>.yaml."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,9 @@ class Written:
 
     def accepts(self, path: KeyPath, *edits: Edit, below: bool = True) -> bool:
         """Tell whether a path, and all below it, has no error after edits. Rules over several fields are not asked."""
+        of_parts = edits and all(edit.file != self.stack_file for edit in edits)
+        if of_parts and self.tree.nearest_origin(path).by_override:  # which hides the value from this stack
+            edits = (*edits, Remove(self.stack_file, ("config", f"{PROJECT}:override")))
         whole = self.assembled(edits)
         try:
             StackConfig.model_validate_json(json.dumps(whole))
@@ -90,6 +95,27 @@ class Written:
                 if at[: len(path)] == path and (below or len(at) == len(path)):
                     return False
         return True
+
+    def breaks_rule(self, path: KeyPath, *edits: Edit) -> bool:
+        """Tell whether after edits a rule is broken that compares the value at a path with others."""
+        whole = self.assembled(edits)
+        try:
+            StackConfig.model_validate_json(json.dumps(whole))
+        except ValidationError as error:
+            for details in error.errors(include_url=False):
+                cause = details.get("ctx", {}).get("error")
+                if isinstance(cause, BrokenRulesError):
+                    at = key_path(details["loc"], whole)[0]
+                    fields = [field for rule in cause.rules for field in rule.fields]
+                    named = [(*at, *(steps(field) if isinstance(field, str) else field)) for field in fields]
+                    if any(path[: len(each)] == each and len(each) >= len(path) - 1 for each in named):
+                        return True
+        return False
+
+
+def steps(field: str) -> KeyPath:
+    """Return the path of a field that a rule names, such as `pools.0.gpu`."""
+    return tuple(int(step) if step.isdigit() else step for step in field.split("."))
 
 
 def key_path(location: tuple[str | int, ...], whole: Json) -> tuple[KeyPath, bool]:

@@ -44,8 +44,41 @@ def _closed(query: str) -> str:
     return query
 
 
+_DURATION = r"([0-9]+(ms|[smhdwy])?)+"
+_RANGE = re.compile(rf"\s*{_DURATION}\s*(:\s*({_DURATION}\s*)?)?")
+_MATCHER = re.compile(r'([\w:]+\s*(=~|!~|!=|=)\s*)?""')
+_UNFINISHED = re.compile(r"([-+*/%^<>]|[=!<>]=|\b(and|or|unless|by|without|on|ignoring))\s*$")
+
+
+def _parsed(query: str) -> str:
+    """Refuse the mistakes that need no parser: variables of Grafana, ranges, labels without quotes, an open end."""
+    if variable := re.search(r"\$(\{\w+\}|[A-Za-z_]\w*)", query):
+        msg = f"PromQL must have no variables of Grafana: write what `{variable[0]}` stands for there"
+        raise ValueError(msg)
+    bare = re.sub(r"#[^\n]*", "", _QUOTED.sub('""', query))
+    for inner in re.findall(r"\[([^][]*)\]", bare):
+        if not _RANGE.fullmatch(inner):
+            msg = f"a range of PromQL must be a number with its unit, found `[{inner}]`: write one such as [5m]"
+            raise ValueError(msg)
+    for inner in re.findall(r"\{([^{}]*)\}", bare):
+        for matcher in filter(None, map(str.strip, inner.split(","))):
+            if not _MATCHER.fullmatch(matcher):
+                msg = f'a label of PromQL must be compared with text in quotes: write `{matcher}` such as pod="triton"'
+                raise ValueError(msg)
+    if listed := re.search(r"\b(by|without|on|ignoring)\s+(\w+)", bare):
+        msg = f"labels of PromQL must be in brackets: write `{listed[1]} ({listed[2]})`"
+        raise ValueError(msg)
+    if unfinished := _UNFINISHED.search(bare):
+        msg = f"PromQL must not end with `{unfinished[1]}`: write what follows it, or take it out"
+        raise ValueError(msg)
+    return query
+
+
 Promql = Annotated[
-    str, Field(min_length=1, title="an expression of PromQL", examples=["sum(up)"]), AfterValidator(_closed)
+    str,
+    Field(min_length=1, title="an expression of PromQL", examples=["sum(up)"]),
+    AfterValidator(_closed),
+    AfterValidator(_parsed),
 ]
 """An expression of PromQL."""
 

@@ -89,9 +89,9 @@ class SlurmRequest(Model):
     """Feature that the nodes must have."""
     reservation: SlurmName | None = None
     """Reservation."""
-    time_limit_minutes: Count
+    time_limit_minutes: Annotated[Count, Field(examples=[240])]
     """Time limit of a job, in minutes: no server lives longer. Before it ends, the server drains."""
-    user_id: Annotated[int, Field(ge=1)] | None = None
+    user_id: Annotated[int, Field(ge=1, examples=[1000])] | None = None
     """User of the jobs (`sbatch --uid`), for which the plugin must run as root; by default the plugin's own user."""
 
 

@@ -36,10 +36,12 @@ def broken_scaling_rules(
 def _broken_range(site_name: str, site: Site, scaling: Scaling, pools: Sequence[Pool]) -> Iterator[BrokenRule]:
     capacity = sum(pool.servers_max for pool in pools)
     if scaling.servers_max > capacity:
+        unfit = [f"`{pool.name}`" for pool in site.pools if pool not in pools]
+        without = f" without {', '.join(unfit)}, whose GPUs experiment.server does not take" if unfit else ""
         yield BrokenRule(
             f"experiment.scaling.servers_max is {scaling.servers_max} but the pools of site `{site_name}` "
-            f"that it can use hold {capacity}: lower the first or raise site.pools[].servers_max",
-            ("experiment.scaling.servers_max", "site.pools"),
+            f"that it can use hold {capacity}{without}: lower the first or raise site.pools[].servers_max",
+            ("experiment.scaling.servers_max", "site.pools", *(["experiment.server.gpu_products"] if unfit else [])),
         )
     if 0 < scaling.servers_min < len(pools):
         yield BrokenRule(

@@ -120,6 +120,11 @@ class _UrlRule:
         if self.path == "required" and not parts.path:
             msg = f"this URL must have a path: write one such as {self.example}"
             raise ValueError(msg)
+        if self.asked_by is not None and (
+            of_api := re.search(r"/(api/v1(/.*)?|graph|federate|metrics)/?$", parts.path)
+        ):
+            msg = f"this URL must be that of Prometheus, whose paths {self.asked_by} adds: take {of_api[0]} out"
+            raise ValueError(msg)
         if "#" in url or ("?" in url and not self.query):
             msg = f"this URL must have no {'fragment' if '#' in url else 'query'}: end it before the first ? or #"
             raise ValueError(msg)

@@ -95,7 +95,7 @@ class SshTunnel(_TunnelPods):
     """User at the bastion."""
     bastion_public_key: SshPublicKey | None = None
     """Public host key of the bastion, for the known hosts of the jobs; required with host."""
-    private_key_file: PlainPath
+    private_key_file: Annotated[PlainPath, Field(examples=["/home/sonic/.ssh/tunnel"])]
     """Private key of the jobs, on the compute nodes. Only the user of the jobs may read it. It opens no shell: tunnel
     pods take ports from it, and nothing else."""
     public_key: SshPublicKey
@@ -150,7 +150,7 @@ class SlurmCluster(Model):
 
     cluster: Text
     """Name of the cluster, for people: `ClusterName` of slurm.conf."""
-    data_folder: PlainPath
+    data_folder: Annotated[PlainPath, Field(examples=["/home/interlink/data"])]
     """Folder of the jobs' scripts and logs, on a file system that the plugin and the compute nodes share under one
     path."""
     runtime_path: AbsolutePath = "/usr/bin/apptainer"

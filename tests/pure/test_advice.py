@@ -228,7 +228,7 @@ def overridden_by(values: dict[str, Json], override: Json) -> dict[str, Json]:
             "pat",
         ),
         ({"site": {"access": {"context": None}}}, ("site", "access", "context"), "take `context: null` out"),
-        ({"site": None}, ("site",), "or `{}` for none"),
+        ({"site": None}, ("site",), "or `{}` without any"),
         ({"site": {"proxy": {"replica": 3}}}, ("site", "proxy", "replica"), "did you mean `replicas`?"),
         ({"site": {"proxy": {"replicas": "3"}}}, ("site", "proxy", "replicas"), "write 3, without quotes or unit"),
         ({"site": {"dns_ttl_sconds": None}}, ("site", "dns_ttl_sconds"), "not there to be removed: did you mean"),
