@@ -38,7 +38,7 @@ def sibling_keys(key: str, value: Json, free: Collection[str], mapping: Node, sc
     yield from (each for each in in_order if word.count("_") == 1 and word.endswith(f"_{each}"))  # as in `mountPath`
     yield from (each for each in in_order if word.startswith(each) or each.startswith(word))
     lacking = [each for each in free if each in required]
-    if len(lacking) == 1 and isinstance(value, dict | list | int) and not isinstance(value, bool):
+    if len(lacking) == 1 and isinstance(value, dict | list | int | float) and not isinstance(value, bool):
         yield lacking[0]  # the only one that must be there
     if isinstance(value, dict) and value:
         properties = mapping.get("properties", {})

@@ -225,6 +225,7 @@ def _targets(text: str) -> Iterator[str]:
 
 
 def _keys_and_values(text: str) -> Iterator[str]:
+    yield re.sub(r"\s*/\s*", "/", text)
     yield re.sub(r"[^-A-Za-z0-9_.]+", "-", text).strip("-_.")
 
 
@@ -312,6 +313,8 @@ def _lists(schema: Schema, node: Node, found: Json, written: Json, key: str) -> 
                 return
             yield from _items(found, items.get("required", []))
             yield from _expressions(found)
+            if not any(isinstance(each, str | dict | list) for each in found.values()):  # as in `{Tesla-T4: 2}`
+                yield [item(at, at) for at in found]
             yield [item(each, written[at]) for at, each in found.items()]
         case str():
             if key.endswith("command") and _SHELL.search(found):
@@ -359,12 +362,8 @@ def _items(found: Mapping[str, Json], needed: Sequence[str]) -> Iterator[list[Js
 
 def _mappings(schema: Schema, node: Node, found: Json, written: Json) -> Iterator[Json]:
     yield from _from_pairs(found)
-    if isinstance(found, str) and (taint := re.fullmatch(r"([^=:\s]+)(?:=([^:\s]*))?:([A-Za-z]+)", found)):
-        said = {"operator": "Equal", "value": taint[2]} if taint[2] else {"operator": "Exists"}
-        yield {"key": taint[1], **said, "effect": taint[3]}
-    if isinstance(found, str) and (mount := re.fullmatch(r"(/[^:\s]*):(/[^:\s]*)(:r[ow])?", found)):
-        needed = node.get("required", [])
-        yield from [dict(zip(needed, (mount[1], mount[2]), strict=True))] if len(needed) == _PAIR else []
+    if isinstance(found, str):
+        yield from _from_text(found, node.get("required", []))
     if isinstance(found, bool | int | float | str) and found not in NOTHING:
         for kind in _members(schema.kinds(node), written):
             yield {"kind": kind}
@@ -381,6 +380,21 @@ def _mappings(schema: Schema, node: Node, found: Json, written: Json) -> Iterato
                 yield from _optional(schema, properties, found)
     if found in (None, True, [], "") or str(written).lower() in _TRUE:
         yield {}
+
+
+def _from_text(found: str, needed: Sequence[str]) -> Iterator[Json]:
+    """Yield a mapping from the short forms of a taint, of a mount and of a model repository."""
+    if taint := re.fullmatch(r"([^=:\s]+)(?:=([^:\s]*))?:([A-Za-z]+)", found):
+        said = {"operator": "Equal", "value": taint[2]} if taint[2] else {"operator": "Exists"}
+        yield {"key": taint[1], **said, "effect": taint[3]}
+    mount = re.fullmatch(r"(/[^:\s]*):(/[^:\s]*)(:r[ow])?", found)
+    if mount and len(needed) == _PAIR:
+        yield dict(zip(needed, (mount[1], mount[2]), strict=True))
+    if bucket := re.fullmatch(r"s3://([^/]+)/*(.*?)/*", found):
+        yield {"kind": "s3", "bucket": bucket[1], **({"prefix": bucket[2]} if bucket[2] else {})}
+    if found.startswith("/"):
+        for kind in ("cvmfs", "image"):
+            yield {"kind": kind, "paths": [found]}
 
 
 def _optional(schema: Schema, properties: Mapping[str, Node], found: str) -> Iterator[Json]:

@@ -90,13 +90,15 @@ def _of_comments(line: str, number: int) -> Iterator[Repair]:
 
 
 def _of_blocks(lines: Sequence[str], number: int) -> Iterator[Repair]:
-    """Take `true` out of `keda: true` above keys of it, and write the key of an item that has further ones."""
+    """Take the word out of `keda: true` above keys of it, and write the key of an item that has further ones."""
     line = lines[number - 1]
     following = next((each for each in lines[number:] if each.strip()), "")
     column = len(line) - len(line.lstrip(" "))
     if len(following) - len(following.lstrip(" ")) <= column:
         return
-    if match := re.fullmatch(r"(\s*(?:- +)*[\w./-]+:)\s+(true|yes|on|enabled|null|~|\{\})(\s+#.*)?", line):
+    if match := re.fullmatch(
+        r"(\s*(?:- +)*[\w./-]+:)\s+(true|false|yes|no|on|off|enabled|disabled|null|~|\{\}|\[\])(\s+#.*)?", line
+    ):
         rule = f"found `{match[2]}` and further keys below it: a key must have one of the two"
         yield Repair(number, f"{match[1]}{match[3] or ''}", rule)
     if match := re.fullmatch(r"(\s*- +)([\w.-]+)(\s+#.*)?", line):

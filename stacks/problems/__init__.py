@@ -16,7 +16,7 @@ from stacks.problems.kinds import wrong_kind
 from stacks.problems.missing_keys import missing_key
 from stacks.problems.override_lists import partial_list
 from stacks.problems.rules import broken_rules
-from stacks.problems.unknown_keys import meant_places, unknown_key
+from stacks.problems.unknown_keys import is_of_type, meant_places, unknown_key
 from stacks.problems.values import wrong_key, wrong_value
 from stacks.problems.written import Written, key_path
 from stacks.schema import StackConfig
@@ -87,7 +87,7 @@ def _problems(
     elif details["type"] in {"missing", "union_tag_not_found"} and (partial := partial_list(stack, path, lists)):
         yield from partial
     elif details["type"] == "extra_forbidden":
-        yield unknown_key(stack, path)
+        yield from () if is_of_type(stack, path) else (unknown_key(stack, path),)
     elif details["type"] == "missing":
         unknown = [
             key_path(other["loc"], stack.tree.value)[0] for other in errors if other["type"] == "extra_forbidden"

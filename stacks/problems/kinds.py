@@ -1,11 +1,11 @@
 """A `kind` that is missing or unknown, which decides what other keys there are."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from stacks.errors import Problem, Remove, Write, found
 from stacks.json_schema import Node, one_of
-from stacks.origin import KeyPath, Origin
+from stacks.origin import Json, KeyPath, Origin
 from stacks.problems.written import Written
 from stacks.suggestions import OTHER_WORDS, suggestions
 
@@ -46,15 +46,8 @@ def wrong_kind(stack: Written, path: KeyPath) -> Problem:
                 return Problem(origin.place, f"{thing}{rule}: did you mean `{meant}`?", (edit,))
         return Problem(origin.place, f"{thing}{rule}: write one of them", _first(stack, at, origin, kinds))
     keys = value if isinstance(value, dict) else {}
-    for key, word in keys.items():
-        if not re.fullmatch(r"[A-Za-z][\w -]*", str(word)):
-            continue
-        for meant in suggestions(stack.schema, {"type": "string", "enum": kinds}, word, word, "kind"):
-            edits = (Remove(*stack.location((*path, key), origin)), Write(file, place, meant))
-            if key not in _keys_of_kinds(stack, node, kinds) and stack.accepts(at, *edits):
-                place_of_key = stack.tree.nearest_origin((*path, key)).place
-                way_out = f"write `kind: {meant}` instead of `{key}`"
-                return Problem(place_of_key, f"{thing} is missing: {rule}: {way_out}", edits)
+    if (problem := _written_otherwise(stack, path, keys, kinds)) is not None:
+        return problem
     removed = at in stack.tree.origins
     if removed and stack.accepts(at, edit_out := Remove(file, place)):
         return Problem(origin.place, f"{thing} is removed by the override: {rule}: take it out of it", (edit_out,))
@@ -64,6 +57,39 @@ def wrong_kind(stack: Written, path: KeyPath) -> Problem:
     edits_in = _first(stack, at, origin, fitting or kinds)
     meant = edits_in[0].value if edits_in and len(fitting) == 1 else None
     return Problem(origin.place, f"{thing} is missing: {rule}: add `kind{f': {meant}' if meant else ''}`", edits_in)
+
+
+def _written_otherwise(stack: Written, path: KeyPath, keys: Mapping[str, Json], kinds: list[str]) -> Problem | None:
+    """Return the problem of a kind that is a key of its own, or the value of a key with another name."""
+    node, at = stack.schema.at(path, stack.tree.value), (*path, "kind")
+    origin = stack.tree.nearest_origin(at)
+    file, place = stack.location(at, origin)
+    missing = f"{stack.thing(path)}.kind is missing: must be {one_of(kinds)}"
+    for key, inner in keys.items():
+        own = key.replace("_", "-").lower()
+        kind = own if own in kinds else OTHER_WORDS.get(key.lower(), "")
+        whole = Write(
+            *stack.location(path, origin), {"kind": kind, **_others(dict(keys), key), **_others(inner, "kind")}
+        )
+        if kind in kinds and isinstance(inner, dict) and stack.accepts(path, whole, below=False):
+            place_of_key = stack.tree.nearest_origin((*path, key)).place
+            way_out = f"write `kind: {kind}` instead of `{key}:`, and move the keys below that to its column"
+            return Problem(place_of_key, f"{missing}: {way_out}", (whole,))
+    for key, word in keys.items():
+        if not re.fullmatch(r"[A-Za-z][\w -]*", str(word)):
+            continue
+        for meant in suggestions(stack.schema, {"type": "string", "enum": kinds}, word, word, "kind"):
+            edits = (Remove(*stack.location((*path, key), origin)), Write(file, place, meant))
+            if key not in _keys_of_kinds(stack, node, kinds) and stack.accepts(at, *edits):
+                place_of_key = stack.tree.nearest_origin((*path, key)).place
+                way_out = f"write `kind: {meant}` instead of `{key}`"
+                return Problem(place_of_key, f"{missing}: {way_out}", edits)
+    return None
+
+
+def _others(mapping: Json, key: str) -> dict[str, Json]:
+    """Return the entries of a mapping but for one."""
+    return {each: value for each, value in mapping.items() if each != key} if isinstance(mapping, dict) else {}
 
 
 def _keys_of_kinds(stack: Written, node: Node, kinds: Iterable[str]) -> set[str]:

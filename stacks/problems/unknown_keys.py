@@ -1,8 +1,11 @@
 """Keys that are not known where they are: misspelt, of another kind, or of another place (`elsewhere`)."""
 
+import re
+
 from stacks.errors import Advice, Edit, Problem, Remove, Write, near
 from stacks.foreign_keys import FOREIGN_KEYS
 from stacks.foreign_keys import places as foreign_places
+from stacks.json_schema import Node
 from stacks.key_guesses import has_words_of, nested_key, sibling_keys
 from stacks.origin import Json, KeyPath, Origin, dotted
 from stacks.problems.elsewhere import AT_TOP, elsewhere, is_of_the_other_part
@@ -20,6 +23,7 @@ def unknown_key(stack: Written, path: KeyPath) -> Problem:
     advice = (
         _wrapped(stack, path, origin)
         or _part_in_part(stack, path, origin)
+        or _kind_by_type(stack, path, origin)
         or _kind_as_key(stack, path, origin)
         or (None if _is_named_elsewhere(stack, path) else _sibling(stack, path, origin))
         or elsewhere(stack, path, origin)
@@ -75,6 +79,36 @@ def _wrapped(stack: Written, path: KeyPath, origin: Origin) -> Advice | None:
     writes = (Write(file, (*at[:-1], key), each) for key, each in value.items())
     edits: tuple[Edit, ...] = (Remove(file, at), *writes)
     return Advice("take this line out, and move those below it to its column", edits)
+
+
+def _kind_by_type(stack: Written, path: KeyPath, origin: Origin) -> Advice | None:
+    """Return the way out of `type:` in place of another `kind:` than the file has."""
+    if path[-1] != "type" or len(path) <= AT_TOP:
+        return None
+    kinds = stack.schema.kinds(_alternatives(stack, path))
+    word, (file, at) = stack.tree.value_at(path), stack.location(path, origin)
+    for kind in suggestions(stack.schema, {"type": "string", "enum": kinds}, word, word, "kind"):
+        edits = (Remove(file, at), Write(file, (*at[:-1], "kind"), kind))
+        return Advice(f"write `kind: {kind}` instead", edits)
+    return None
+
+
+def _alternatives(stack: Written, path: KeyPath) -> Node:
+    """Return the schema of the mapping of a key, whatever its kind."""
+    above = stack.schema.at(path[:-2], stack.tree.value)
+    node = above.get("items") if isinstance(path[-2], int) else above.get("properties", {}).get(path[-2])
+    return stack.schema.resolved(node or {})
+
+
+def is_of_type(stack: Written, path: KeyPath) -> bool:
+    """Tell whether a key goes with the kind that a `type:` beside it means, which is told."""
+    other = (*path[:-1], "type")
+    if path[-1] == "type" or other not in stack.tree.origins:
+        return False
+    advice = _kind_by_type(stack, other, stack.tree.nearest_origin(other))
+    kinds = [str(edit.value) for edit in advice.edits if isinstance(edit, Write)] if advice else []
+    node = _alternatives(stack, path)
+    return any(path[-1] in stack.schema.keys(stack.schema.alternative(node, kind)) for kind in kinds)
 
 
 def _kind_as_key(stack: Written, path: KeyPath, origin: Origin) -> Advice | None:
@@ -165,6 +199,7 @@ def _joined(stack: Written, path: KeyPath, origin: Origin) -> Advice | None:
         first = stack.tree.value_at(at)
         if key != other or not isinstance(first, str) or not isinstance(value, str):
             continue
+        first = re.sub(r"(:[^/:@]+)?(@.*)?$", "", first)
         file, place = stack.location(at, stack.tree.nearest_origin(at))
         edits = (Remove(*stack.location(path, origin)), Write(file, place, f"{first.rstrip('/')}{sign}{value}"))
         if stack.accepts(at, *edits):

@@ -15,7 +15,7 @@ from stacks.suggestions import NOTHING, suggestions
 
 _KEYS_MAX = 6
 """Keys that a sentence names."""
-_PLACEHOLDER = re.compile(r"\$?\{+\s*[.\w]*?([A-Za-z]+)\s*\}+|<([A-Za-z]+)>|\$([A-Za-z]+)")
+_PLACEHOLDER = re.compile(r"\$?\{+\s*[.\w]*?([A-Za-z]+)\s*\}+|<([A-Za-z]+)>|\$([A-Za-z]+)|%([A-Za-z]+)%")
 """A placeholder of this program or of another, such as `${experiment}` or `{{ .Values.experiment }}`."""
 
 
@@ -58,7 +58,7 @@ def _value_advice(stack: Written, path: KeyPath, node: Node, value: Json, origin
     template = stack.templates.get(path, value)
     if (advice := _placeholder(stack, path, template, origin)) is not None:
         return advice
-    if path[0] == "site" and isinstance(value, str) and "{" in value:
+    if path[0] == "site" and len(path) > 1 and isinstance(value, str) and "{" in value:
         *filled, last = (f"{{{each}}}" for each in placeholders_at(path[1:]))
         return Advice(f"write the text itself, for only {', '.join(filled)} and {last} are filled in")
     file, at = stack.location(path, origin)
@@ -139,12 +139,12 @@ def _repaired(stack: Written, path: KeyPath, node: Node, edit: Write) -> Json:
 
 def _placeholder(stack: Written, path: KeyPath, template: Json, origin: Origin) -> Advice | None:
     """Return a text of a site with placeholders of another form, such as `${experiment}`, in the program's own."""
-    if path[0] != "site" or not isinstance(template, str):
+    if path[0] != "site" or len(path) == 1 or not isinstance(template, str):
         return None
     names = placeholders_at(path[1:])
 
     def own(match: re.Match[str]) -> str:
-        word = match[1] or match[2] or match[3]
+        word = next(filter(None, match.groups()))
         meant = near(word, names)
         return match[0] if meant is None else f"{{{meant}}}"
 

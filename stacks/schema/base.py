@@ -89,6 +89,9 @@ def _pinned(image: str) -> str:
         raise ValueError(msg)
     name, _, digest = image.partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
+    if ":" in tag:
+        msg = "an image must have one tag: take the other out"
+        raise ValueError(msg)
     if not digest and tag in {"", "latest"}:
         msg = "an image must be pinned: add a tag other than `latest`, or a digest"
         raise ValueError(msg)

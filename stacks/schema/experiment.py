@@ -63,7 +63,7 @@ def _parsed(query: str) -> str:
     for inner in re.findall(r"\{([^{}]*)\}", bare):
         for matcher in filter(None, map(str.strip, inner.split(","))):
             if not _MATCHER.fullmatch(matcher):
-                msg = f'a label of PromQL must be compared with text in quotes: write `{matcher}` such as pod="triton"'
+                msg = f'a label of PromQL must be compared with text in quotes: write `{matcher}` as pod="triton"'
                 raise ValueError(msg)
     if listed := re.search(r"\b(by|without|on|ignoring)\s+(\w+)", bare):
         msg = f"labels of PromQL must be in brackets: write `{listed[1]} ({listed[2]})`"

@@ -37,7 +37,7 @@ def _broken_range(site_name: str, site: Site, scaling: Scaling, pools: Sequence[
     capacity = sum(pool.servers_max for pool in pools)
     if scaling.servers_max > capacity:
         unfit = [f"`{pool.name}`" for pool in site.pools if pool not in pools]
-        without = f" without {', '.join(unfit)}, whose GPUs experiment.server does not take" if unfit else ""
+        without = f" without {', '.join(unfit)} (other GPUs than experiment.server asks for, or none)" if unfit else ""
         yield BrokenRule(
             f"experiment.scaling.servers_max is {scaling.servers_max} but the pools of site `{site_name}` "
             f"that it can use hold {capacity}{without}: lower the first or raise site.pools[].servers_max",

@@ -14,7 +14,14 @@ from tests.support.advice import FILES, follow, outcome, read, write
 from tests.support.config_cases import lay_out_happy
 
 SITE, EXPERIMENT, STACK = FILES["site"], FILES["experiment"], FILES["stack"]
-SERVER, POOL = ("server",), ("pools", 0)
+SERVER, POOL, NODE = ("server",), ("pools", 0), ("virtual_nodes", 0)
+KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'K' * 43}"
+
+
+CIDRS: dict[KeyPath, Json] = {("exposure", "client_cidrs"): ["10.0.0.0/8"]}
+TLS: dict[KeyPath, Json] = {("exposure", "tls_secret"): "b"}
+EXPECTED: dict[KeyPath, Json] = {("models", "expected"): [{"name": "a"}]}
+LIMIT: dict[KeyPath, Json] = {("pools", 1, "slurm", "time_limit_minutes"): 240}
 
 
 @pytest.fixture
@@ -71,6 +78,48 @@ def told(root: Path, values: dict[str, Json], *edits: Write | Remove) -> tuple[P
         ),
         (SITE, (*POOL, "tolerations"), {"key": "spot"}, [{"key": "spot"}]),
         (SITE, ("security",), "restricted", {"pod_security": "restricted"}),
+        (EXPERIMENT, (*SERVER, "gpu_products"), "NVIDIA A100 80GB PCIe", ["NVIDIA-A100-80GB-PCIe"]),
+        (EXPERIMENT, (*SERVER, "gpu_products"), "NVIDIA-A10|NVIDIA-L4", ["NVIDIA-A10", "NVIDIA-L4"]),
+        (EXPERIMENT, (*SERVER, "gpu_products"), {"NVIDIA-A10": 2}, ["NVIDIA-A10"]),
+        (EXPERIMENT, (*SERVER, "gpus"), {"nvidia.com/gpu": 1}, 1),
+        (EXPERIMENT, (*SERVER, "extra_flags"), {"metrics-interval-ms": 500}, ["--metrics-interval-ms=500"]),
+        (EXPERIMENT, (*SERVER, "image"), {"registry": "a.b", "repository": "c", "tag": "1"}, "a.b/c:1"),
+        (EXPERIMENT, (*SERVER, "image"), "/cvmfs/unpacked.cern.ch/registry.hub.docker.com/a/b:1", "docker.io/a/b:1"),
+        (EXPERIMENT, ("scaling", "servers_max"), "2-4", 2),
+        (EXPERIMENT, ("models", "repository", "bucket"), "https://s3.example.org/models", "models"),
+        (EXPERIMENT, ("models", "repository"), "s3://a/b/c", {"kind": "s3", "bucket": "a", "prefix": "b/c"}),
+        (EXPERIMENT, ("models", "repository"), {"s3": {"bucket": "abc"}}, {"kind": "s3", "bucket": "abc"}),
+        (SITE, ("exposure", "client_cidrs"), "10.0.0.0/8 10.4.0.1", ["10.0.0.0/8", "10.4.0.1/32"]),
+        (SITE, ("exposure", "client_cidrs"), ["10.0.0.0/8 10.4.0.0/16"], ["10.0.0.0/8", "10.4.0.0/16"]),
+        (SITE, ("exposure", "hostname"), ["a.example.org", "b.example.org"], "a.example.org"),
+        (SITE, ("exposure", "hostname"), "sonic-${experiment}.example.org", "sonic-{experiment}.example.org"),
+        (SITE, ("exposure", "hostname"), "{{ .Values.Instance }}.example.org", "{instance}.example.org"),
+        (SITE, ("exposure", "port"), "8001:30801", 30801),
+        (SITE, (*POOL, "gpu"), "NVIDIA-A10", {"products": ["NVIDIA-A10"]}),
+        (SITE, (*POOL, "gpu", "resource"), {"nvidia.com/mig-1g.5gb": 1}, "nvidia.com/mig-1g.5gb"),
+        (
+            SITE,
+            (*POOL, "node_affinity"),
+            {"nodeAffinity": {"required": [{"matchExpressions": [{"key": "a", "operator": "Exists"}]}]}},
+            [{"key": "a", "operator": "Exists"}],
+        ),
+        (SITE, ("pools", 1, "gpu", "gres"), "gres/gpu:t4:2", "gpu:t4"),
+        (SITE, ("pools", 1, "slurm", "time_limit_minutes"), "UNLIMITED", 240),
+        (SITE, (*NODE, "tunnel", "public_key"), f"{KEY} me@here", KEY),
+        (SITE, ("virtual_nodes", 1, "tunnel", "client_sha256"), f"sha256:{'AB' * 32}", "ab" * 32),
+        (SITE, (*NODE, "slurm", "runtime_path"), "singularity", "/usr/bin/singularity"),
+        (SITE, (*NODE, "slurm", "data_folder"), "/scratch//interlink/", "/scratch/interlink"),
+        (SITE, (*NODE, "api", "plugin_command"), "a && b", ["/bin/sh", "-c", "a && b"]),
+        (SITE, (*NODE, "interlink"), "v0.7.0-pre1", "0.7.0-pre1"),
+        (SITE, ("storage", "s3", "access_key_secret"), "sonic:key-id", "key-id"),
+        (SITE, ("tracing", "sampling_percent"), "50%", 50),
+        (
+            SITE,
+            ("node_labels",),
+            {"node1": {"a": "b"}},
+            [{"node": "node1", "labels": {"a": "b"}}],
+        ),
+        (STACK, ("config", "sonic:override", "site"), "proxy:\n  replicas: 3\n", {"proxy": {"replicas": 3}}),
     ],
 )
 def test_a_value_is_put_right(
@@ -105,6 +154,14 @@ def test_a_value_is_put_right(
         ),
         (SITE, (*POOL, "kind"), (*POOL, "type"), "Kubernetes", {(*POOL, "kind"): "kubernetes"}),
         (SITE, ("monitoring", "kind"), ("monitoring", "enabled"), True, {("monitoring", "kind"): "own"}),
+        (SITE, ("keda", "namespace"), ("keda", "timeout"), "9 s", {("keda", "timeout_ms"): 9000}),
+        (SITE, ("exposure", "client_cidrs"), ("exposure", "loadBalancerSourceRanges"), ["10.0.0.0/8"], CIDRS),
+        (SITE, ("exposure", "tls_secret"), ("exposure", "tls"), [{"hosts": ["a"], "secretName": "b"}], TLS),
+        (SITE, ("exposure", "hostname"), ("exposure", "hosts"), ["a.b"], {("exposure", "hostname"): "a.b"}),
+        (EXPERIMENT, ("models", "expected"), ("models", "names"), [{"name": "a"}], EXPECTED),
+        (EXPERIMENT, ("traffic", "attempts_max"), ("traffic", "retries"), 3, {("traffic", "attempts_max"): 3}),
+        (EXPERIMENT, (*SERVER, "flags"), (*SERVER, "tag"), "v2", {(*SERVER, "image"): "triton:v2"}),
+        (SITE, ("pools", 1, "slurm", "time_limit_minutes"), ("pools", 1, "slurm", "walltime"), "4:00:00", LIMIT),
     ],
 )
 def test_a_key_is_put_right(
@@ -133,6 +190,19 @@ def test_a_key_is_put_right(
         (SITE, ("images", "triton"), "a:1", "`experiment.server.image`"),
         (SITE, ("exposure", "ports"), [8001], "remove it"),
         (EXPERIMENT, ("client",), {"kind": "tokens"}, "did you mean `clients`? It is there already"),
+        (SITE, ("exposure", "path"), "/", "the keys are service_name"),
+        (SITE, ("pools", 1, "gpu", "resource"), "nvidia.com/gpu", "it goes with kind `kubernetes` only"),
+        (
+            EXPERIMENT,
+            (*SERVER, "environment", "TOKEN"),
+            {"valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}},
+            "write `TOKEN: token` below experiment.server.secret_environment",
+        ),
+        (STACK, ("config", "sonic:override", "site", "experiment"), {"scaling": {}}, "move it beside `site:`"),
+        (STACK, ("config", "sonic:override", "experiment.scaling.servers_max"), 2, "write `servers_max: 2` below"),
+        (STACK, ("config", "sonic:namespace"), "cms", "as `site.access.namespace: cms`"),
+        (STACK, ("config", "sonic:site"), "tiny", '"tiny", which is an experiment'),
+        (STACK, ("config", "sonic:experiment"), ["tiny", "here"], "add a Pulumi.<stack>.yaml for each further"),
     ],
 )
 def test_a_key_of_another_chart_is_told_its_place(
@@ -140,6 +210,65 @@ def test_a_key_of_another_chart_is_told_its_place(
 ) -> None:
     (problem,) = told(tmp_path, right, Write(file, path, value))
     assert said in problem.sentence
+
+
+def test_a_key_that_another_one_means_is_not_told_to_be_missing(tmp_path: Path, right: dict[str, Json]) -> None:
+    edits = (Remove(EXPERIMENT, ("scaling",)), Write(EXPERIMENT, ("scaling",), {"minReplicas": 2, "maxReplicas": 2}))
+    problems = told(tmp_path, right, *edits)
+    assert [problem.sentence.rpartition(": ")[2] for problem in problems] == [
+        "did you mean `servers_min`?",
+        "did you mean `servers_max`?",
+    ]
+
+
+def test_a_misspelt_secret_is_not_told_to_be_missing(tmp_path: Path, right: dict[str, Json]) -> None:
+    secret = Tree(right[STACK]).value_at(("config", "sonic:hub-token"))
+    edits = (Remove(STACK, ("config", "sonic:hub-token")), Write(STACK, ("config", "sonic:hub_token"), secret))
+    (problem,) = told(tmp_path, right, *edits)
+    assert "did you mean `sonic:hub-token`?" in problem.sentence
+
+
+def test_a_wrong_item_under_an_override_is_one_problem(tmp_path: Path, right: dict[str, Json]) -> None:
+    pools: Json = [{"kind": "kubernetes", "name": "own", "servers_max": 2, "gpu": {"products": ["NVIDIA-A10"]}}]
+    one: Json = [{"kind": "kubernetes", "name": "near", "servers_max": "2", "gpu": {}}]
+    edits = (Write(STACK, ("config", "sonic:override", "site", "pools"), pools), Write(SITE, ("pools",), one))
+    (problem,) = told(tmp_path, right, *edits)
+    assert "site.pools[0].servers_max" in problem.sentence
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "{}"])
+def test_an_empty_file_is_one_problem_of_that_file(tmp_path: Path, right: dict[str, Json], text: str) -> None:
+    write(tmp_path, right)
+    (tmp_path / EXPERIMENT).write_text(text)
+    problems = outcome(tmp_path)
+    assert not isinstance(problems, Resolved)
+    (problem,) = problems
+    assert str(problem).startswith(f"{EXPERIMENT}:1: experiment: found no key in the file")
+
+
+def test_a_key_that_only_the_file_can_have_is_missing_in_the_file(tmp_path: Path, right: dict[str, Json]) -> None:
+    edits = (
+        Remove(EXPERIMENT, ("scaling",)),
+        Write(STACK, ("config", "sonic:override", "experiment"), {"scaling": {"servers_min": 2}}),
+    )
+    (problem,) = told(tmp_path, right, *edits)
+    assert str(problem).startswith(f"{EXPERIMENT}:1: experiment.scaling.servers_max is missing")
+    assert "add `servers_max` below `scaling`" in problem.sentence
+
+
+def test_a_byte_that_is_not_utf_8_is_told_its_line(tmp_path: Path, right: dict[str, Json]) -> None:
+    write(tmp_path, right)
+    (tmp_path / SITE).write_bytes("a: 1\nb: f\u00fcr\n".encode("latin-1"))
+    problems = outcome(tmp_path)
+    assert not isinstance(problems, Resolved)
+    assert f"{SITE}:2: found the byte 0xfc" in str(problems[0])
+
+
+def test_a_site_and_an_experiment_are_exchanged(tmp_path: Path, right: dict[str, Json]) -> None:
+    edits = (Write(STACK, ("config", "sonic:site"), "tiny"), Write(STACK, ("config", "sonic:experiment"), "here"))
+    problems = told(tmp_path, right, *edits)
+    follow(tmp_path, problems)
+    assert isinstance(outcome(tmp_path), Resolved)
 
 
 def test_a_value_under_an_override_is_checked_too(tmp_path: Path, right: dict[str, Json]) -> None:

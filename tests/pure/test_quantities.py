@@ -3,7 +3,7 @@
 import pytest
 
 from stacks.origin import Json
-from stacks.quantities import bare_number
+from stacks.quantities import bare_number, meant_numbers
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,24 @@ from stacks.quantities import bare_number
         ("longest_request_seconds", "00:05:00", 300),
         ("queue_target_ms", "0.1s", 100),
         ("retention_hours", "2d", 48),
+        ("time_limit_minutes", "0-04:00:00", 240),
+        ("time_limit_minutes", "1-12", 2160),
+        ("sampling_percent", "50%", 50),
     ],
 )
 def test_a_quantity_is_read_in_the_unit_of_its_key(key: str, value: Json, number: float) -> None:
     assert bare_number(key, value) == pytest.approx(number)
+
+
+@pytest.mark.parametrize(("key", "value", "number"), [("port", "8001:30801", 30801), ("pods", "300/400", 300)])
+def test_a_count_in_a_text_is_one_of_its_numbers(key: str, value: Json, number: float) -> None:
+    assert number in meant_numbers(key, value)
+
+
+@pytest.mark.parametrize("value", ["50%", "8001:x", "1.5-2"])
+def test_a_share_is_no_count(value: Json) -> None:
+    assert 50 not in meant_numbers("servers_max", value)
+    assert 1.5 not in meant_numbers("servers_max", value)
 
 
 @pytest.mark.parametrize("value", ["many", "5 parsecs", "", ".", "1h30", None, True, [], 10**400, "9" * 400])

@@ -83,6 +83,26 @@ def test_a_broken_line_is_named_and_put_right(kind: str, data: st.DataObject) ->
         )
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("keda: true\n  namespace: keda\n", "keda:"),
+        ("models:\n  - deepmet # first\n    versions: [1]\n", "  - name: deepmet # first"),
+    ],
+)
+def test_a_value_above_further_keys_is_put_right(text: str, line: str) -> None:
+    problem = problem_of(text)
+    assert problem
+    (edit,) = problem.edits
+    assert isinstance(edit, WriteLine)
+    assert edit.text == line
+
+
+def test_a_template_of_helm_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"file.yaml:2: found `\{\{- if .Values.a }}`, a template"):
+        parse("a: 1\n{{- if .Values.a }}\nb: 2\n{{- end }}\n", "file.yaml")
+
+
 def test_a_conflict_of_git_is_named() -> None:
     with pytest.raises(ConfigurationError, match="a conflict of git: keep one side"):
         parse("a: 1\n<<<<<<< HEAD\nb: 2\n=======\nb: 3\n>>>>>>> other\n", "file.yaml")
