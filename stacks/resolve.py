@@ -60,7 +60,10 @@ def _checked(file: StackFile, assembler: Assembler) -> tuple[Resolved | None, li
         resolved = assembler.assemble(file)
     except ConfigurationError as error:
         own = list(of_stack_file(file, assembler.known, None))
-        incomplete = any(isinstance(edit, Write) for problem in own for edit in problem.edits)
+        incomplete = any(
+            problem.sentence.startswith(f"{PROJECT}:override") or any(isinstance(edit, Write) for edit in problem.edits)
+            for problem in own
+        )
         # What is written in a wrong place is not compared: a rule may hold with it.
         return None, [*own, *(problem for problem in error.problems if not (incomplete and problem.compares))]
     own = list(of_stack_file(file, assembler.known, resolved.config.secret_names))

@@ -42,7 +42,8 @@ NOTHING = (
 )
 """Values that mean: as if the key were not there."""
 _PAIR = 2
-_SCALARS = {"integer", "number", "boolean", "string"}
+SCALARS = {"integer", "number", "boolean", "string"}
+"""Types of JSON Schema that hold one value."""
 _NEAR_BOUND = 3
 """A number that exceeds a bound by no more than this factor is in the key's unit."""
 OTHER_WORDS = {
@@ -93,7 +94,7 @@ def suggestions(schema: Schema, node: Node, found: Json, written: Json, key: str
         return
     if found is None and node.get("type") in {"integer", "number", "boolean", "array", "string"}:
         return
-    if isinstance(found, dict) and isinstance(written, dict) and len(found) == 1 and node.get("type") in _SCALARS:
+    if isinstance(found, dict) and isinstance(written, dict) and len(found) == 1 and node.get("type") in SCALARS:
         ((at, inner),) = found.items()
         if "/" in at and node["type"] == "string":  # as in `{nvidia.com/mig-1g.5gb: 1}`
             yield at
@@ -373,7 +374,7 @@ def _mappings(schema: Schema, node: Node, found: Json, written: Json) -> Iterato
             members = schema.resolved(each).get("enum", [])
             yield from ({key: member} for member in members if member == found)
         if not isinstance(found, bool) and str(written).lower() not in _TRUE and near(str(found), properties) is None:
-            for key in needed if "\n" not in str(written) else ():
+            for key in needed if "\n" not in str(written) and "description" not in needed else ():
                 yield {key: found}
                 yield from ({key: each} for each in suggestions(schema, properties[key], found, written, key))
             if isinstance(found, str) and not needed:
@@ -403,7 +404,7 @@ def _optional(schema: Schema, properties: Mapping[str, Node], found: str) -> Ite
         node = schema.resolved(each)
         if "/" in found and "/" in str(node.get("default", "")):
             yield {key: found}
-        if "/" not in found and node.get("type") == "array":
+        if "/" not in found and "label value" in str(schema.resolved(node.get("items", {})).get("title", "")):
             yield {key: [found]}
 
 

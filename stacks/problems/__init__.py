@@ -106,7 +106,7 @@ def _hides_another_type(stack: Written, path: KeyPath) -> bool:
     """Tell whether an override's mapping replaces something that is none, of which it would be a patch."""
     steps = (path[:depth] for depth in range(1, len(path) + 1))
     return any(
-        step in stack.parts.origins and not isinstance(stack.parts.value_at(step), dict | list | None)
+        step in stack.parts.origins and not isinstance(stack.parts.value_at(step), dict | None)
         for step in steps
         if isinstance(stack.tree.value_at(step), dict)
     )

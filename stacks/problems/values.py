@@ -11,7 +11,7 @@ from stacks.placeholders import placeholders_at
 from stacks.problems.override_lists import patched_by_mapping
 from stacks.problems.written import Written
 from stacks.source import parse, written
-from stacks.suggestions import NOTHING, suggestions
+from stacks.suggestions import NOTHING, SCALARS, suggestions
 
 _KEYS_MAX = 6
 """Keys that a sentence names."""
@@ -179,7 +179,7 @@ def _parsed(value: Json) -> Json:
 def _one_of_list(stack: Written, path: KeyPath, node: Node, value: Json, raw: Json, origin: Origin) -> Advice | None:
     """Return the way out of a list in place of one value; or, in a list, of several items in one text."""
     file, at = stack.location(path, origin)
-    if isinstance(value, list) and isinstance(raw, list) and stack.schema.resolved(node).get("type") != "array":
+    if isinstance(value, list) and isinstance(raw, list) and stack.schema.resolved(node).get("type") in SCALARS:
         for item, text in zip(value, raw, strict=True):
             for meant in suggestions(stack.schema, node, item, text, str(path[-1])):
                 if stack.accepts(path, edit := Write(file, at, meant)):
@@ -227,7 +227,7 @@ def _example(stack: Written, path: KeyPath, node: Node, origin: Origin) -> Advic
     if example in ("text", ""):
         comment = ", in quotes if it begins with #" if value is None else ""
         return Advice(f"write it as text{comment}", edits)
-    if example == {} or (resolved.get("properties") and not resolved.get("required")):
+    if example == {} or isinstance(of_part, dict) or (resolved.get("properties") and not resolved.get("required")):
         edits = (edit._replace(value={}),) if stack.accepts(path, edit._replace(value={})) else ()
         return Advice(_keys_or_none(stack.schema.keys(resolved)), edits)
     if "public key" in str(resolved.get("title", "")):

@@ -285,6 +285,7 @@ def test_a_value_under_an_override_is_checked_too(tmp_path: Path, right: dict[st
         {"sonic:overrides": {"site": {"pools": []}}},
         {"sonic:override": {"sites": {}}},
         {"sonic:override": None, "site": {"proxy": {"replicas": 2}, "dns_ttl_seconds": 5}},
+        {"sonic:override": "scaling"},
     ],
 )
 def test_rules_are_not_compared_while_an_override_is_misplaced(
