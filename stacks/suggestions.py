@@ -375,6 +375,9 @@ def _mappings(schema: Schema, node: Node, found: Json, written: Json) -> Iterato
             yield from ({key: member} for member in members if member == found)
         if not isinstance(found, bool) and str(written).lower() not in _TRUE and near(str(found), properties) is None:
             for key in needed if "\n" not in str(written) and "description" not in needed else ():
+                numeric = schema.resolved(properties[key]).get("type") in {"integer", "number"}
+                if numeric and bare_number(key, found) is None:
+                    continue
                 yield {key: found}
                 yield from ({key: each} for each in suggestions(schema, properties[key], found, written, key))
             if isinstance(found, str) and not needed:

@@ -16,7 +16,7 @@ from stacks.suggestions import suggestions
 AT_TOP = 2
 """Length of the path of a key at the top of a part."""
 _FILES: dict[str, type[BaseModel]] = {"site": Site, "experiment": Experiment}
-_COMMON = {"name", "names", "kind", "path", "port", "url", "key", "value", "user"}
+_COMMON = {"name", "names", "kind", "path", "port", "url", "key", "value", "user", "source", "target"}
 """Keys that many mappings have, each for another thing."""
 _MEANINGS_MAX = 3
 """Places of which a sentence says the meaning."""

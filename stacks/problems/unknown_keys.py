@@ -156,7 +156,11 @@ def _sibling(stack: Written, path: KeyPath, origin: Origin) -> Advice | None:
             return Advice(f"write it as `{name}: {secret}`, the name of the Pulumi secret that holds it", edits)
         for meant in (moved, *suggestions(stack.schema, node, moved, raw, name)):
             edits = (Remove(file, at), Write(file, (*at[:-1], name), meant))
-            if isinstance(moved, bool) and isinstance(meant, str):
+            if (
+                isinstance(moved, bool | int | float)
+                and isinstance(meant, str)
+                and (isinstance(moved, bool) or meant != raw)
+            ):
                 continue
             if stack.accepts(target, *edits):
                 same = meant == value

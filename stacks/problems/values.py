@@ -227,7 +227,8 @@ def _example(stack: Written, path: KeyPath, node: Node, origin: Origin) -> Advic
     if example in ("text", ""):
         comment = ", in quotes if it begins with #" if value is None else ""
         return Advice(f"write it as text{comment}", edits)
-    if example == {} or isinstance(of_part, dict) or (resolved.get("properties") and not resolved.get("required")):
+    patched = isinstance(of_part, dict) and not any(isinstance(step, int) for step in path)
+    if example == {} or patched or (resolved.get("properties") and not resolved.get("required")):
         edits = (edit._replace(value={}),) if stack.accepts(path, edit._replace(value={})) else ()
         return Advice(_keys_or_none(stack.schema.keys(resolved)), edits)
     if "public key" in str(resolved.get("title", "")):

@@ -97,7 +97,7 @@ class Written:
         return True
 
     def breaks_rule(self, path: KeyPath, *edits: Edit) -> bool:
-        """Tell whether after edits a rule is broken that compares the value at a path with others."""
+        """Tell whether after edits a rule is broken on the value at a path, or on its mapping."""
         whole = self.assembled(edits)
         try:
             StackConfig.model_validate_json(json.dumps(whole))
@@ -107,6 +107,8 @@ class Written:
                 if isinstance(cause, BrokenRulesError):
                     at = key_path(details["loc"], whole)[0]
                     fields = [field for rule in cause.rules for field in rule.fields]
+                    if len(path) > 1 and at == path[:-1]:
+                        return True
                     named = [(*at, *(steps(field) if isinstance(field, str) else field)) for field in fields]
                     if any(path[: len(each)] == each and len(each) >= len(path) - 1 for each in named):
                         return True

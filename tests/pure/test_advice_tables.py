@@ -191,6 +191,8 @@ def test_a_key_is_put_right(
         (SITE, ("exposure", "ports"), [8001], "remove it"),
         (EXPERIMENT, ("client",), {"kind": "tokens"}, "did you mean `clients`? It is there already"),
         (SITE, ("exposure", "path"), "/", "the keys are service_name"),
+        (SITE, ("storage", "s3", "access_key_secret"), "", "write one such as s3-access-key"),
+        (SITE, ("monitoring", "claim"), "data", "write one such as"),
         (SITE, ("pools", 1, "gpu", "resource"), "nvidia.com/gpu", "it goes with kind `kubernetes` only"),
         (
             EXPERIMENT,
