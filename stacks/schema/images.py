@@ -59,8 +59,8 @@ EnvoyImage = Annotated[ImageReference, AfterValidator(_envoy)]
 def _no_path(image: object) -> object:
     if isinstance(image, str) and image.startswith("/"):
         msg = (
-            "must be an image of a registry: write its name there, such as nvcr.io/nvidia/tritonserver:26.04-py3, and "
-            "the folder of unpacked images as image_folders of the site's interlink pool"
+            "must be an image of a registry, whose folder of unpacked images is image_folders of the site's interlink "
+            "pool: write one such as nvcr.io/nvidia/tritonserver:26.04-py3"
         )
         raise ValueError(msg)
     return image
