@@ -1,14 +1,17 @@
 """One run: clients, servers, Prometheus and a scaler in virtual time.
 
-A fluid model with a fixed time step: requests are amounts, and the arrivals of a step are Poisson distributed.
+A fluid model with a fixed time step: requests are amounts, and the arrivals of a step are Poisson distributed, or those
+of a measured run.
 An event for each request would be exact within a step as well, but a day of 2 ms requests has 10^8 of them, and the
 decisions of an autoscaler follow what adds up over seconds. Waits shorter than a step are not seen.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from benchmarks.autoscaling.clients import Clients
 from benchmarks.autoscaling.policy import Scaler
 from benchmarks.autoscaling.pool import Pool, ServerTimes
 from benchmarks.autoscaling.prometheus import Prometheus
@@ -71,7 +74,7 @@ def simulate(
         times: their probes and shutdown.
         scrape_seconds: from one scrape of Prometheus to the next.
         routing: Envoy's load balancing.
-        seed: draws the arrivals, and the moments of scrapes and decisions.
+        seed: draws the arrivals unless the trace has them, and the moments of scrapes and decisions.
         decision_seconds: moment of one of the decisions; None: it is drawn.
     """
     draw = np.random.default_rng(seed)
@@ -89,7 +92,7 @@ def simulate(
         if now >= next_decision:
             pool.scale(now, scaler.servers(now, pool, prometheus))
             next_decision += scaler.interval_seconds
-        arriving = clients.send(float(draw.poisson(clients.mean(now, trace.step_seconds))))
+        arriving = clients.send(_requests(now, trace, clients, draw))
         arrived += arriving
         clients.receive(pool.step(now, trace.step_seconds, arriving))
         _record(timeline, now, trace, pool)
@@ -102,6 +105,12 @@ def simulate(
         lost=pool.lost,
         gpu_seconds=pool.gpu_seconds,
     )
+
+
+def _requests(now: float, trace: Trace, clients: Clients, draw: np.random.Generator) -> float:
+    if trace.sent_seconds:
+        return float(bisect_left(trace.sent_seconds, now + trace.step_seconds) - bisect_left(trace.sent_seconds, now))
+    return float(draw.poisson(clients.mean(now, trace.step_seconds)))
 
 
 def _record(timeline: Timeline, now: float, trace: Trace, pool: Pool) -> None:

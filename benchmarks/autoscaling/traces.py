@@ -49,6 +49,8 @@ class Trace:
     """Begin and end of the high load, where it begins at once."""
     waves: Sequence[Wave] = ()
     """Jobs that wait for their answers; none: nothing slows the requests."""
+    sent_seconds: Sequence[float] = ()
+    """Times of the requests of a measured run, in order; none: they are drawn by the load."""
 
     def clients(self, kind: ServerKind) -> Clients:
         """Return the senders of a new run."""

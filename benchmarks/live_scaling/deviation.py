@@ -24,7 +24,7 @@ class Band:
 
     @property
     def own_deviation(self) -> float:
-        """Median deviation of one of its runs from its median curve: moments of scrapes and decisions, and arrivals."""
+        """Median deviation of one of its runs from its median curve, by what the seeds draw."""
         return median(deviation(run, self.middle) for run in self.runs)
 
 

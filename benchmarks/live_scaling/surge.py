@@ -92,12 +92,13 @@ class Surge:
                     # The surge is where the trace has it, and all times count from there.
                     origin = added.start_monotonic_seconds - self.load.begin_seconds
                     lab.progress.waiting("the requests to end")
-                    samples = added.samples()
-                samples += lasting.samples()
+                    answered = [(added.start_monotonic_seconds - origin, added.samples())]
+                answered.append((lasting.start_monotonic_seconds - origin, lasting.samples()))
+        sent = sorted(start + each.sent_seconds for start, samples in answered for each in samples)
         run = measured_run(
             recorder.looks,
-            samples,
-            trace=trace,
+            [each for _, samples in answered for each in samples],
+            trace=replace(trace, sent_seconds=sent),
             kind=kind,
             routing=scaled.policy.routing,
             origin_seconds=origin,
@@ -139,8 +140,8 @@ class Surge:
         ]
 
     def _simulate(self, side: MeasuredSide, seeds: Iterable[int]) -> list[Run]:
-        """Simulate a side, its HPA with the moments of the measured run: up to 15 s of a wait are chance."""
-        trace = self.load.trace()
+        """Simulate a side with its requests and the moments of its HPA: up to 15 s of a wait are chance."""
+        trace = replace(self.load.trace(), sent_seconds=side.run.trace.sent_seconds)
         moment = first_change_seconds(side.run)
         return [follow(side.policy, trace, side.kind, [seed], decision_seconds=moment).run for seed in seeds]
 

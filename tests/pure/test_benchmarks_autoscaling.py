@@ -298,6 +298,13 @@ def test_a_decision_falls_on_the_moment_that_is_given() -> None:
     assert {(now - 127.0) % 15 for now in changes} == {0}
 
 
+def test_requests_of_a_measured_run_arrive_when_they_were_sent() -> None:
+    trace = replace(short(), sent_seconds=[*[120.0] * 1000, *[300.2] * 500])
+    run = follow(ours(SCALING), trace, KIND, [1]).run
+    assert run.arrived == 1500
+    assert next(now for now, waiting in zip(run.timeline.seconds, run.timeline.waiting, strict=True) if waiting) == 120
+
+
 def test_without_prometheus_capacity_stays() -> None:
     blind = Metric(name="blind", signal=lambda _prometheus, _now: None, threshold=1)
     policy = replace(ours(SCALING), metrics=[blind])
