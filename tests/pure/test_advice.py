@@ -123,6 +123,7 @@ def quantity(path: KeyPath, value: float) -> list[Json]:
         "hours": ("h", " hours", "hr"),
         "minutes": ("min", "m", " minutes"),
         "cores": (" cores", "cpu"),
+        "percent": ("%", " percent"),
     }
     ways += [f"{value}{word}" for word in words.get(unit, (" pieces",))]
     more = {
