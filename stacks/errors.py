@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from stacks.key_forms import without_keys
 from stacks.origin import Json, KeyPath
 
 _FOUND_LENGTH_MAX = 60
@@ -69,7 +70,7 @@ class Problem(NamedTuple):
     """True for a rule between values, which may hold once another problem is solved."""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.sentence}"
+        return without_keys(f"{self.where}: {self.sentence}")
 
 
 class ConfigurationError(Exception):
@@ -81,8 +82,8 @@ class ConfigurationError(Exception):
 
 
 def found(value: Any) -> str:
-    """Return a value as JSON, cut to a length that a sentence can hold, without a URL's password and a private key."""
-    text = _CREDENTIALS.sub("//…@", json.dumps(value, ensure_ascii=False))
+    """Return a value as JSON, cut to a length that a sentence can hold, without the keys in it."""
+    text = without_keys(_CREDENTIALS.sub("//…@", json.dumps(value, ensure_ascii=False)))
     text = _PRIVATE_KEY.sub(r"\1…", text)
     return text if len(text) <= _FOUND_LENGTH_MAX else f"{text[: _FOUND_LENGTH_MAX - 1]}…"
 

@@ -4,16 +4,10 @@ import re
 from collections.abc import Iterator
 
 from stacks.errors import Problem
+from stacks.key_forms import KEY_FORMS
 from stacks.origin import KeyPath, Tree, dotted, leaves
 
-_KEYS = {
-    "an access key of S3": r"\b(AKIA|ASIA)[A-Z0-9]{16}\b",
-    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-    "a JSON Web Token": r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}",
-    "a token of GitHub": r"\b(gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{22})",
-    "a token of GitLab": r"\bglpat-[\w-]{20}",
-    "a token of Hugging Face": r"\bhf_[A-Za-z]{30}",
-}
+_KEYS = {**KEY_FORMS, "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----"}
 """Kind of key -> regular expression of its texts."""
 _VARIABLES: KeyPath = ("experiment", "server", "environment")
 _SECRET_VARIABLE = re.compile(
