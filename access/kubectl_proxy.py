@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
@@ -29,6 +30,8 @@ from access.cluster import (
 from access.kubeconfig import KubeContext
 
 _TIMEOUT_SECONDS = 10
+_LOG_ATTEMPTS = 3
+_LOG_PAUSE_SECONDS = 1
 _NO_RIGHT = "cannot "
 """In a 403: RBAC's own words `User "x" cannot create resource "pods"`. Admission has others."""
 
@@ -113,11 +116,14 @@ class ApiServer:
     def log(self, namespace: str, pod: str, container: str, *, lines: int) -> Sequence[str]:
         """Return the last lines of a container's log, of its previous run if it had one; empty without any."""
         path = f"{_collection(PODS, namespace)}/{quote(pod)}/log"
-        for previous in ("true", "false"):
-            query = urlencode({"container": container, "tailLines": lines, "previous": previous})
-            status, text = self._exchange("GET", f"{path}?{query}", None)
-            if status == HTTPStatus.OK and text:
-                return text.splitlines()
+        for attempt in range(_LOG_ATTEMPTS):
+            if attempt:  # while a container is started anew, its previous run has no log and its own is empty
+                time.sleep(_LOG_PAUSE_SECONDS)
+            for previous in ("true", "false"):
+                query = urlencode({"container": container, "tailLines": lines, "previous": previous})
+                status, text = self._exchange("GET", f"{path}?{query}", None)
+                if status == HTTPStatus.OK and text:
+                    return text.splitlines()
         return []
 
     def _version(self) -> str:

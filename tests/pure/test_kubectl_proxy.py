@@ -1,5 +1,6 @@
 """The Kubernetes API through kubectl, with a program in kubectl's place that gives recorded answers."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from access.cluster import NODES, PODS, SECRETS, NotAllowedError, Resource, Right, UnreachableError
 from access.kubeconfig import KubeContext
-from access.kubectl_proxy import kubectl_proxy
+from access.kubectl_proxy import ApiServer, kubectl_proxy
 from tests.support.kubectl_stand_in import KubectlStandIn, kubectl
 
 __all__ = ["kubectl"]
@@ -117,3 +118,10 @@ def test_a_missing_kubectl_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UnreachableError, match="kubectl is not on PATH: install it"), kubectl_proxy(CONTEXT):
         pass
+
+
+def test_a_log_is_asked_for_again_while_its_container_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([(400, "previous terminated container not found"), (200, ""), (200, "error: no such flag\n")])
+    monkeypatch.setattr(ApiServer, "_exchange", lambda *_: next(answers))
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    assert ApiServer(Path("socket")).log("sonic", "triton", "triton", lines=9) == ["error: no such flag"]
