@@ -23,6 +23,7 @@ from typing import Literal
 from components.envoy.cluster import CLUSTER
 from components.envoy.refusals import NO_SERVER
 from components.server_pool import ServerPool
+from stacks.schema.experiment import PLACES_IN_QUERY
 
 COMPUTE_PARTS = ("input", "infer", "output")
 """Parts of the time of a request in execution, as Triton counts them."""
@@ -173,8 +174,7 @@ def pods(namespace: str, pattern: str, *matchers: str) -> str:
 
 def filled(query: str, *, pool: ServerPool, envoys: str) -> str:
     """Return an experiment's own query with the pods of one pool and of the proxy."""
-    places = {"{namespace}": pool.metrics.namespace, "{pods}": pool.pod_pattern, "{envoys}": envoys}
-    for place, value in places.items():
+    for place, value in zip(PLACES_IN_QUERY, (pool.metrics.namespace, pool.pod_pattern, envoys), strict=True):
         query = query.replace(place, value)
     return query.strip()
 

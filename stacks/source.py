@@ -5,7 +5,6 @@ null, true, false or a number exactly when JSON writes it so; everything else is
 documents are refused, since a value that is written elsewhere has no line of its own.
 """
 
-import io
 import json
 import math
 import re
@@ -33,12 +32,11 @@ def load(path: Path, root: Path) -> Tree:
         ConfigurationError: when it is not YAML, has a key twice, or uses more of YAML than JSON has.
     """
     file = path.relative_to(root).as_posix()
-    data = path.read_bytes()
     try:
-        text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8").read()  # reads every end of line as one
+        text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        wrong = f"found the byte 0x{data[error.start]:02x}, which is not UTF-8"
+        line = error.object.count(b"\n", 0, error.start) + 1
+        wrong = f"found the byte 0x{error.object[error.start]:02x}, which is not UTF-8"
         problem = Problem(f"{file}:{line}", f"{wrong}: a file must be UTF-8: save it as that in your editor")
         raise ConfigurationError([problem]) from error
     return parse(text, file)
@@ -59,6 +57,17 @@ def parse(text: str, file: str) -> Tree:
     if reader.problems:
         raise ConfigurationError(reader.problems)
     return Tree(value, {(): Origin(file, 1), **reader.origins})
+
+
+def mapping_in(value: Json) -> dict[str, Json] | None:
+    """Return the mapping that a text holds as YAML, of which JSON is a part; None: it holds none, or is no text."""
+    if not isinstance(value, str):
+        return None
+    try:
+        read = parse(value, "").value
+    except ConfigurationError:
+        return None
+    return read if isinstance(read, dict) and read else None
 
 
 class _MoreThanJsonError(yaml.MarkedYAMLError):

@@ -4,12 +4,12 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from stacks.errors import Advice, ConfigurationError, Edit, Problem, Remove, Write, choice, found, near
+from stacks.errors import Advice, Edit, Problem, Remove, Write, choice, found, near
 from stacks.foreign_keys import FOREIGN_KEYS
 from stacks.json_schema import schema_of
 from stacks.origin import Json, KeyPath
 from stacks.schema import Experiment, Site
-from stacks.source import parse, written
+from stacks.source import mapping_in, written
 from stacks.stack_file import KEYS, PARTS, PROJECT, StackFile
 
 _TOP = ("config", "encryptionsalt", "encryptedkey", "secretsprovider")
@@ -170,7 +170,7 @@ class _Checker:
             edit = Remove(self._name, _OVERRIDE)
             yield self._problem(_OVERRIDE, f"{PROJECT}:override: found null: must be a mapping: remove it", edit)
         elif not isinstance(value, dict):
-            merged = _one_mapping(value) or _parsed(value)
+            merged = _one_mapping(value) or _parts_in(value)
             edits = (Write(self._name, _OVERRIDE, merged),) if merged else ()
             rule = "must be a mapping: write `site:` or `experiment:`"
             yield self._problem(_OVERRIDE, f"{PROJECT}:override: found {found(value)}: {rule}", *edits)
@@ -327,15 +327,10 @@ def _dotted_place(key: str) -> tuple[str, ...] | None:
     return _place(key) if "." in key else None
 
 
-def _parsed(value: Json) -> dict[str, Json] | None:
-    """Return the mapping that a text holds, as JSON or YAML."""
-    if not isinstance(value, str):
-        return None
-    try:
-        parsed = parse(value, "").value
-    except ConfigurationError:
-        return None
-    return parsed if isinstance(parsed, dict) and set(parsed) <= set(PARTS) and parsed else None
+def _parts_in(value: Json) -> dict[str, Json] | None:
+    """Return the override that a text holds."""
+    held = mapping_in(value)
+    return held if held and set(held) <= set(PARTS) else None
 
 
 def _is_ciphertext(secure: Json) -> bool:

@@ -15,6 +15,7 @@ from stacks.json_schema import Node, Schema
 from stacks.origin import Json
 from stacks.placeholders import PLACEHOLDERS
 from stacks.quantities import bare_number, meant_numbers, unit_of
+from stacks.schema.url import PATH_OF_PROMETHEUS
 
 _TRUE, _FALSE = ("true", "yes", "y", "on", "1", "enabled"), ("false", "no", "n", "off", "0", "disabled")
 NOTHING = (
@@ -180,7 +181,7 @@ def _urls(text: str) -> Iterator[str]:
     scheme = re.match(r"(https?):/*", text)
     text = re.sub(r"^[A-Za-z0-9+]+:/+", "", text)
     text = re.sub(r"\s+(?=[:/.])|(?<=[:/.])\s+", "", text.rpartition("@")[2])
-    text = re.sub(r"/(api/v1(/.*)?|graph|federate|metrics)/?$", "", text)
+    text = PATH_OF_PROMETHEUS.sub("", text)
     server, slash, path = text.partition("/")
     host, _, port = server.rpartition(":") if re.search(r":[0-9]+$", server) else (server, "", "")
     inside = ".svc" in host or "." not in host or bool(re.fullmatch(r"[0-9.]+", host)) or port in {"80", "9090", "9000"}

@@ -92,9 +92,12 @@ class Surge:
                     # The surge is where the trace has it, and all times count from there.
                     origin = added.start_monotonic_seconds - self.load.begin_seconds
                     lab.progress.waiting("the requests to end")
-                    answered = [(added.start_monotonic_seconds - origin, added.samples())]
-                answered.append((lasting.start_monotonic_seconds - origin, lasting.samples()))
-        sent = sorted(start + each.sent_seconds for start, samples in answered for each in samples)
+                    answered = [(client, client.samples()) for client in (added, lasting)]
+        sent = sorted(
+            client.start_monotonic_seconds - origin + each.sent_seconds
+            for client, samples in answered
+            for each in samples
+        )
         run = measured_run(
             recorder.looks,
             [each for _, samples in answered for each in samples],

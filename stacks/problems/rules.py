@@ -19,7 +19,7 @@ def _places(stack: Written, rule: BrokenRule, path: KeyPath) -> list[str]:
     """Return file and line of each field of a rule. One that is not written adds a line only of another file."""
     origins: list[Origin] = []
     for field in rule.fields:
-        at = path + (field if isinstance(field, tuple) else steps(field))
+        at = path + steps(field)
         origin = stack.tree.nearest_origin(at)
         if at in stack.tree.origins or origin.file not in {other.file for other in origins}:
             origins.append(origin)

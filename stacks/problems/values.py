@@ -4,13 +4,13 @@ import json
 import re
 from collections.abc import Iterable
 
-from stacks.errors import Advice, ConfigurationError, Problem, Remove, Write, found, near
+from stacks.errors import Advice, Problem, Remove, Write, found, near
 from stacks.json_schema import Node
 from stacks.origin import Json, KeyPath, Origin, dotted
 from stacks.placeholders import placeholders_at
 from stacks.problems.override_lists import patched_by_mapping
 from stacks.problems.written import Written
-from stacks.source import parse, written
+from stacks.source import mapping_in, written
 from stacks.suggestions import NOTHING, SCALARS, suggestions
 
 _KEYS_MAX = 6
@@ -65,8 +65,9 @@ def _value_advice(stack: Written, path: KeyPath, node: Node, value: Json, origin
     if (advice := _several(stack, path, value, origin) or _reference_of_kubernetes(path, value, file, at)) is not None:
         return advice
     raw = template if isinstance(template, str) else stack.raw(path, value)
-    parsed = _parsed(value)
-    if parsed is not None and stack.accepts(path, whole := Write(file, at, parsed), below=False):
+    as_text = isinstance(value, str) and ("\n" in value or value.lstrip().startswith("{"))
+    parsed = mapping_in(value) if as_text else None
+    if parsed and stack.accepts(path, whole := Write(file, at, parsed), below=False):
         return Advice(f"write its keys below it, without quotes and without `|`: {written(parsed)}", (whole,))
     guesses = [
         *suggestions(stack.schema, node, template, raw, str(path[-1])),
@@ -164,16 +165,6 @@ def _reference_of_kubernetes(path: KeyPath, value: Json, file: str, at: KeyPath)
     edits = (Remove(file, at), Write(file, (*at[:-2], "secret_environment", name), secret))
     words = f"write `{name}: {secret}` below {dotted(path[:-2])}.secret_environment instead, and set that Pulumi secret"
     return Advice(words, edits)
-
-
-def _parsed(value: Json) -> Json:
-    """Return the mapping that a text holds, in JSON or below a `|`; None: it holds none."""
-    if not isinstance(value, str) or not ("\n" in value or value.lstrip().startswith("{")):
-        return None
-    try:
-        return parse(value, "").value or None
-    except ConfigurationError:
-        return None
 
 
 def _one_of_list(stack: Written, path: KeyPath, node: Node, value: Json, raw: Json, origin: Origin) -> Advice | None:

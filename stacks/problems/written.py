@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from stacks.errors import Edit, Remove, found
 from stacks.json_schema import Schema, schema_of
@@ -82,41 +83,40 @@ class Written:
         of_parts = edits and all(edit.file != self.stack_file for edit in edits)
         if of_parts and self.tree.nearest_origin(path).by_override:  # which hides the value from this stack
             edits = (*edits, Remove(self.stack_file, ("config", f"{PROJECT}:override")))
-        whole = self.assembled(edits)
-        try:
-            StackConfig.model_validate_json(json.dumps(whole))
-        except ValidationError as error:
-            for details in error.errors(include_url=False):
-                at = key_path(details["loc"], whole)[0]
-                if isinstance(details.get("ctx", {}).get("error"), BrokenRulesError):
-                    continue
-                if details["type"].startswith("union_tag"):
-                    at = (*at, "kind")
-                if at[: len(path)] == path and (below or len(at) == len(path)):
-                    return False
+        for at, details in self._errors(edits):
+            if isinstance(details.get("ctx", {}).get("error"), BrokenRulesError):
+                continue
+            broken = (*at, "kind") if details["type"].startswith("union_tag") else at
+            if broken[: len(path)] == path and (below or len(broken) == len(path)):
+                return False
         return True
 
     def breaks_rule(self, path: KeyPath, *edits: Edit) -> bool:
         """Tell whether after edits a rule is broken on the value at a path, or on its mapping."""
+        for at, details in self._errors(edits):
+            cause = details.get("ctx", {}).get("error")
+            if not isinstance(cause, BrokenRulesError):
+                continue
+            named = [(*at, *steps(field)) for rule in cause.rules for field in rule.fields]
+            of_mapping = len(path) > 1 and at == path[:-1]
+            if of_mapping or any(path[: len(each)] == each and len(each) >= len(path) - 1 for each in named):
+                return True
+        return False
+
+    def _errors(self, edits: Iterable[Edit]) -> list[tuple[KeyPath, ErrorDetails]]:
+        """Return what is wrong with the stack after edits, each with its path."""
         whole = self.assembled(edits)
         try:
             StackConfig.model_validate_json(json.dumps(whole))
         except ValidationError as error:
-            for details in error.errors(include_url=False):
-                cause = details.get("ctx", {}).get("error")
-                if isinstance(cause, BrokenRulesError):
-                    at = key_path(details["loc"], whole)[0]
-                    fields = [field for rule in cause.rules for field in rule.fields]
-                    if len(path) > 1 and at == path[:-1]:
-                        return True
-                    named = [(*at, *(steps(field) if isinstance(field, str) else field)) for field in fields]
-                    if any(path[: len(each)] == each and len(each) >= len(path) - 1 for each in named):
-                        return True
-        return False
+            return [(key_path(details["loc"], whole)[0], details) for details in error.errors(include_url=False)]
+        return []
 
 
-def steps(field: str) -> KeyPath:
+def steps(field: str | KeyPath) -> KeyPath:
     """Return the path of a field that a rule names, such as `pools.0.gpu`."""
+    if isinstance(field, tuple):
+        return field
     return tuple(int(step) if step.isdigit() else step for step in field.split("."))
 
 

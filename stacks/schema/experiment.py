@@ -53,7 +53,7 @@ _UNFINISHED = re.compile(r"([-+*/%^<>]|[=!<>]=|\b(and|or|unless|by|without|on|ig
 def _parsed(query: str) -> str:
     """Refuse the mistakes that need no parser: variables of Grafana, ranges, labels without quotes, an open end."""
     if variable := re.search(r"\$(\{\w+\}|[A-Za-z_]\w*)", query):
-        msg = f"PromQL must have no variables of Grafana: write what `{variable[0]}` stands for there"
+        msg = f"PromQL must not use Grafana's variables: write the value of `{variable[0]}` instead"
         raise ValueError(msg)
     bare = re.sub(r"#[^\n]*", "", _QUOTED.sub('""', query))
     for inner in re.findall(r"\[([^][]*)\]", bare):
@@ -84,7 +84,7 @@ Promql = Annotated[
 
 
 PLACES_IN_QUERY = ("{namespace}", "{pods}", "{envoys}")
-"""What the program fills into a query of the operator's own."""
+"""The program replaces these in an operator's own query: the namespace, the pods of a pool, the Envoys."""
 
 
 class CvmfsRepository(Model):

@@ -9,6 +9,8 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, Field
 
 _PORTS = {"http": 80, "https": 443}
+PATH_OF_PROMETHEUS = re.compile(r"/(api/v1(/.*)?|graph|federate|metrics)/?$")
+"""Paths that Prometheus has below its URL, at the end of one."""
 _DNS_NAME = re.compile(r"([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -120,9 +122,7 @@ class _UrlRule:
         if self.path == "required" and not parts.path:
             msg = f"this URL must have a path: write one such as {self.example}"
             raise ValueError(msg)
-        if self.asked_by is not None and (
-            of_api := re.search(r"/(api/v1(/.*)?|graph|federate|metrics)/?$", parts.path)
-        ):
+        if self.asked_by is not None and (of_api := PATH_OF_PROMETHEUS.search(parts.path)):
             msg = f"this URL must be that of Prometheus, whose paths {self.asked_by} adds: take {of_api[0]} out"
             raise ValueError(msg)
         if "#" in url or ("?" in url and not self.query):

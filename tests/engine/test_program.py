@@ -11,7 +11,7 @@ from devcluster.credentials import KUBECONFIG
 from tests.support.dev_cluster import Cluster
 from tests.support.dev_stack import eventually
 from tests.support.pulumi_cli import PulumiProject, copy_of_the_program, engine_environment, write_override
-from tests.support.second_stack import EXPOSURE, SERVER
+from tests.support.second_stack import EXPOSURE, POOL, SERVER
 from tests.support.stacks import STACKS
 
 pytestmark = pytest.mark.engine
@@ -24,8 +24,7 @@ OVERRIDE = {
     "site": {
         "access": {"namespace": NAMESPACE},
         "exposure": EXPOSURE,
-        # The labels of the node are another stack's: this one asks for no product.
-        "pools": [{"kind": "kubernetes", "name": "node", "servers_max": 2, "spare_servers": 1, "gpu": {}}],
+        "pools": [{**POOL, "servers_max": 2}],
     },
     "experiment": {"server": SERVER, "scaling": {"servers_min": 1, "servers_max": 2}},
 }

@@ -2,13 +2,10 @@
 
 from typing import Any
 
-import pulumi
-
 from components.rollout import ClusterHooks
-from components.site_stack import SiteStack, SiteStackArgs
 from stacks.schema import StackConfig
 from tests.support.configs import stack_config
-from tests.support.recorder import Recorder
+from tests.support.stacks import record
 
 
 async def nothing(*_: object) -> None:
@@ -17,14 +14,7 @@ async def nothing(*_: object) -> None:
 
 def record_of(config: StackConfig) -> dict[str, Any]:
     """Return the data of the record that a stack makes in a cluster."""
-    recorder = Recorder()
-    hooks = ClusterHooks(await_pods=nothing, stop_autoscaler=nothing)
-
-    def program() -> None:
-        secrets = {name: pulumi.Output.secret("secret") for name in config.secret_names}
-        SiteStack(config.name, SiteStackArgs(config=config, secrets=secrets, hooks=hooks))
-
-    recorder.run(program, stack=config.stack)
+    recorder = record(config, ClusterHooks(await_pods=nothing, stop_autoscaler=nothing))
     (found,) = [each for each in recorder.manifests() if each["metadata"].get("name") == f"{config.name}-rollout"]
     data: dict[str, Any] = found["data"]
     return data

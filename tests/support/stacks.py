@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 
 from components.monitoring.configuration import RULES_FILE
+from components.rollout import ClusterHooks
 from components.site_stack import SiteStack, SiteStackArgs
 from stacks.resolve import ROOT, resolve
 from stacks.schema import StackConfig
@@ -29,13 +30,13 @@ def recorded(stack: str) -> Recorder:
     return record(config_of(stack))
 
 
-def record(config: StackConfig) -> Recorder:
+def record(config: StackConfig, hooks: ClusterHooks | None = None) -> Recorder:
     """Return the resources of a configuration."""
     recorder = Recorder()
 
     def program() -> None:
         secrets = {name: pulumi.Output.secret("secret") for name in config.secret_names}
-        SiteStack(config.name, SiteStackArgs(config=config, secrets=secrets))
+        SiteStack(config.name, SiteStackArgs(config=config, secrets=secrets, hooks=hooks))
 
     recorder.run(program, stack=config.stack)
     return recorder
